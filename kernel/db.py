@@ -1,0 +1,115 @@
+"""The database: one transaction at a time, committed in one place.
+
+A function that takes `session` joins the caller's transaction. A function that takes `db` opens its own short ones.
+`commit()` stands here and in payments/posting.py only; a test looks for others.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Final
+
+import asyncpg
+from fastapi import Depends, Request
+from sqlalchemy import MetaData, inspect
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+from sqlalchemy.orm import DeclarativeBase
+
+_NAMING: Final = {
+    "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+    "uq": "%(table_name)s_%(column_0_N_name)s_key",
+    "ck": "%(table_name)s_%(constraint_name)s_check",
+    "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+    "pk": "%(table_name)s_pkey",
+}
+
+# Nothing in here waits for a lock or runs for long: a stuck statement is an error to tell, not a hang.
+_SERVER_SETTINGS: Final = {
+    "application_name": "guanjia",
+    "lock_timeout": "10s",
+    "statement_timeout": "60s",
+    "idle_in_transaction_session_timeout": "60s",
+    "timezone": "UTC",
+    "jit": "off",
+}
+
+
+class Base(DeclarativeBase):
+    """The base of every table's class."""
+
+    metadata = MetaData(naming_convention=_NAMING)
+
+    def __repr__(self) -> str:
+        identity = inspect(self).identity
+        return f"<{type(self).__name__} {identity}>"
+
+
+class Database:
+    """One PostgreSQL database: sessions for the office, a plain asyncpg connection for the hot path."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.url = make_url(url).set(drivername="postgresql")
+        self.engine: AsyncEngine = create_async_engine(
+            self.url.set(drivername="postgresql+asyncpg"),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=5,
+            # A connection that died with its server is replaced before use instead of failing one request.
+            pool_pre_ping=True,
+            connect_args={"server_settings": _SERVER_SETTINGS, "timeout": 10},
+        )
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=True)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        """One transaction: everything inside is committed together at the end, or not at all."""
+        async with self._sessions() as session:
+            try:
+                yield session
+                await session.flush()
+                for finish in before_commit:
+                    await finish(session)
+                await session.commit()
+            except BaseException:
+                await session.rollback()
+                raise
+
+    async def raw_connection(self) -> "asyncpg.Connection[asyncpg.Record]":
+        """A connection outside of the pool, for the one caller that keeps it: posting, the relay, COPY."""
+        return await asyncpg.connect(
+            self.url.render_as_string(hide_password=False),
+            server_settings=_SERVER_SETTINGS,
+            timeout=10,
+        )
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        await self.engine.dispose()
+
+
+# What must happen inside every transaction just before its commit (the outbox registers its flush here).
+before_commit: list[Any] = []
+
+
+async def _session_of_request(request: Request) -> AsyncIterator[AsyncSession]:
+    database: Database = request.app.state.database
+    async with database.session() as session:
+        yield session
+
+
+# scope="function": the commit happens before the response leaves, so nobody is told of what did not happen.
+SessionDep = Annotated[AsyncSession, Depends(_session_of_request, scope="function")]
+
+
+def database_of(request: Request) -> Database:
+    """The database, for a route whose use case opens its own short transactions."""
+    database: Database = request.app.state.database
+    return database
+
+
+DatabaseDep = Annotated[Database, Depends(database_of)]

@@ -1,0 +1,117 @@
+"""Once means once: a money POST outside of the posting queue, with its answer stored in its own transaction.
+
+The first request with a key does the work and stores status and bytes beside it; every later one gets those bytes.
+A refusal with status 402 is an answer too and is stored, after what it had begun is undone; every other error is not.
+A second request while the first still runs waits for the one answer (the unique key makes it wait).
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import DateTime, LargeBinary, SmallInteger, Text, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kernel import clock
+from kernel.db import Base, Database
+from kernel.errors import GuanjiaError, IdempotencyKeyRequired, IdempotencyKeyReused
+
+KEY_LENGTH_MAX = 255
+
+
+class IdempotentRequest(Base):
+    """One key of one caller, and the answer it got."""
+
+    __tablename__ = "idempotent_requests"
+
+    caller: Mapped[str] = mapped_column(Text, primary_key=True)
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    body_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    status: Mapped[int] = mapped_column(SmallInteger)
+    answer: Mapped[bytes] = mapped_column(LargeBinary)
+    recorded_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+
+
+class Answer(NamedTuple):
+    """What goes back over the wire."""
+
+    status: int
+    body: bytes
+    replayed: bool
+
+
+def check_key(key: str | None) -> str:
+    """A key has 1 to 255 characters."""
+    if not key or len(key) > KEY_LENGTH_MAX:
+        raise IdempotencyKeyRequired()
+    return key
+
+
+def hash_of(parsed: Any) -> bytes:
+    """A body's identity as parsed values: spaces and the order of fields do not count."""
+    return hashlib.sha256(msgspec.json.encode(parsed, order="sorted")).digest()
+
+
+async def once(
+    db: Database,
+    caller: str,
+    key: str | None,
+    parsed_body: Any,
+    act: Callable[[AsyncSession], Awaitable[Any]],
+    *,
+    tell_refusal: Callable[[GuanjiaError], dict[str, Any]],
+    status: int = 201,
+) -> Answer:
+    """Do `act` for the first request with this key; give its stored answer to all others.
+
+    `act` takes the session and returns what is to be encoded as JSON; `tell_refusal` puts an error into wire form.
+    """
+    key, body_hash = check_key(key), hash_of(parsed_body)
+    async with db.session() as session:
+        claimed = await session.scalar(
+            insert(IdempotentRequest)
+            .values(
+                caller=caller,
+                key=key,
+                body_hash=body_hash,
+                status=0,
+                answer=b"",
+                recorded_at=clock.now(),
+            )
+            .on_conflict_do_nothing()
+            .returning(IdempotentRequest.key)
+        )
+        if claimed is None:
+            return await _stored_answer(session, caller, key, body_hash)
+        try:
+            async with session.begin_nested():
+                answer = Answer(status, msgspec.json.encode(await act(session)), replayed=False)
+        except GuanjiaError as refusal:
+            if refusal.status != 402:
+                raise
+            answer = Answer(402, msgspec.json.encode(tell_refusal(refusal)), replayed=False)
+        await session.execute(
+            update(IdempotentRequest)
+            .where(IdempotentRequest.caller == caller, IdempotentRequest.key == key)
+            .values(status=answer.status, answer=answer.body)
+        )
+        return answer
+
+
+async def _stored_answer(session: AsyncSession, caller: str, key: str, body_hash: bytes) -> Answer:
+    row = (
+        await session.execute(
+            select(
+                IdempotentRequest.body_hash,
+                IdempotentRequest.status,
+                IdempotentRequest.answer,
+            ).where(IdempotentRequest.caller == caller, IdempotentRequest.key == key)
+        )
+    ).one()
+    if row.body_hash != body_hash:
+        raise IdempotencyKeyReused()
+    return Answer(row.status, row.answer, replayed=True)

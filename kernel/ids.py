@@ -1,0 +1,73 @@
+"""Ids: UUIDv7 inside, prefixed outside (`pay_0199...`).
+
+Layout of a UUIDv7 (RFC 9562): 48 bits of unix milliseconds, version 7, 12 bits `rand_a`, the variant, 62 bits
+`rand_b`. Ids of the hot tables carry their holder's 10-bit bucket in the upper bits of `rand_a`, so that an id alone
+names its bucket and no look-up by id has to ask every shard.
+"""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from uuid import UUID
+
+from kernel import clock
+from kernel.errors import NotFound
+
+BUCKETS = 1000
+HOUSE_BUCKET = 1000
+
+_VERSION = 7 << 76
+_VARIANT = 2 << 62
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# Seeded from the system's entropy. Ids are unique names, never secrets: tokens and codes use the `secrets` module.
+_random = random.Random(random.SystemRandom().getrandbits(128))
+
+
+def uuid7(bucket: int | None = None, at: datetime | None = None) -> UUID:
+    """A new id; with `bucket` (0-1000) the id tells the bucket of its holder."""
+    moment = at or clock.now()
+    since = moment - _EPOCH
+    milliseconds = (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
+    rand_a = _random.getrandbits(12) if bucket is None else (bucket << 2) | _random.getrandbits(2)
+    return UUID(int=(milliseconds << 80) | _VERSION | (rand_a << 64) | _VARIANT | _random.getrandbits(62))
+
+
+def bucket_of(identifier: UUID) -> int:
+    """The bucket that a hot id carries. Every caller checks that the row it then finds really has this id."""
+    return ((identifier.int >> 64) & 0xFFF) >> 2
+
+
+def first_id_at(at: datetime) -> UUID:
+    """The smallest UUIDv7 of an instant: the bound of a partition or of a look back in time."""
+    since = at - _EPOCH
+    milliseconds = (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
+    return UUID(int=(milliseconds << 80) | _VERSION | _VARIANT)
+
+
+def public_id(prefix: str, identifier: UUID) -> str:
+    """`pay` and a UUID make `pay_0199c0...` (32 hexadecimal digits)."""
+    return f"{prefix}_{identifier.hex}"
+
+
+def parse_public_id(prefix: str, text: str) -> UUID:
+    """The inverse of `public_id`. Anything else names nothing: NotFound."""
+    head, _, digits = text.partition("_")
+    if head != prefix or len(digits) != 32:
+        raise NotFound(what=prefix, id=text)
+    try:
+        return UUID(hex=digits)
+    except ValueError:
+        raise NotFound(what=prefix, id=text) from None
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Make ids repeatable: for the story pages and the demo data."""
+    state = _random.getstate()
+    _random.seed(seed)
+    try:
+        yield
+    finally:
+        _random.setstate(state)

@@ -1,0 +1,104 @@
+"""The outbox: what happened is written in the transaction that made it happen, and told afterwards.
+
+A row is (lane, n, list of events). Within a lane `n` is commit order without a gap: a posting lane has one writer;
+the office lane (0) is locked by each transaction just before its commit. So a reader needs nothing but the last `n`
+it has seen of each lane. Rows are never updated.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Index,
+    SmallInteger,
+    Text,
+    func,
+    insert,
+    select,
+    text,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kernel import clock, db
+from kernel.events import Event, StoredEvent, decode_events, encode_events
+
+OFFICE_LANE = 0
+_BUFFER = "outbox_events"
+
+
+class Lane(db.Base):
+    """One sequence of commits: the office (0) or one posting process (1, 2, ...)."""
+
+    __tablename__ = "lanes"
+
+    lane: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    opened_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class OutboxRow(db.Base):
+    """The events of one commit."""
+
+    __tablename__ = "outbox"
+
+    lane: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    n: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    recorded_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    events: Mapped[str] = mapped_column(Text)
+
+    __table_args__ = (Index("outbox_recorded_at_idx", "recorded_at", postgresql_using="brin"),)
+
+
+def publish(session: AsyncSession, *events: Event) -> None:
+    """Tell of something, if and when this session's transaction commits."""
+    session.info.setdefault(_BUFFER, []).extend(events)
+
+
+async def lock_office_lane(session: AsyncSession) -> None:
+    """Take the office's place in commit order. Late: everything after it in this transaction holds up the office."""
+    await session.execute(select(Lane.lane).where(Lane.lane == OFFICE_LANE).with_for_update())
+
+
+async def write_published_events(session: AsyncSession) -> None:
+    """Write what was published as one row; runs inside every office transaction just before its commit."""
+    events: list[Event] = session.info.pop(_BUFFER, [])
+    if not events:
+        return
+    await lock_office_lane(session)
+    head = await session.scalar(select(func.max(OutboxRow.n)).where(OutboxRow.lane == OFFICE_LANE))
+    await session.execute(
+        insert(OutboxRow).values(
+            lane=OFFICE_LANE,
+            n=(head or 0) + 1,
+            recorded_at=clock.now(),
+            events=encode_events(events),
+        )
+    )
+
+
+db.before_commit.append(write_published_events)
+
+
+async def read_after(session: AsyncSession, vector: dict[int, int], limit_rows: int = 500) -> list[StoredEvent]:
+    """Events after a vector {lane: n}, in lane order: what the relay and the handlers read."""
+    lanes = (await session.scalars(select(Lane.lane).order_by(Lane.lane))).all()
+    events: list[StoredEvent] = []
+    for lane in lanes:
+        rows = await session.execute(
+            select(OutboxRow.n, OutboxRow.events)
+            .where(OutboxRow.lane == lane, OutboxRow.n > vector.get(lane, 0))
+            .order_by(OutboxRow.n)
+            .limit(limit_rows)
+        )
+        for n, column in rows:
+            events.extend(decode_events(lane, n, column))
+    return events
+
+
+async def heads(session: AsyncSession) -> dict[int, int]:
+    """The last `n` of each lane: the outbox's present end."""
+    rows = await session.execute(
+        text("SELECT lane, coalesce((SELECT max(n) FROM outbox o WHERE o.lane = l.lane), 0) AS n FROM lanes l")
+    )
+    return {row.lane: row.n for row in rows}

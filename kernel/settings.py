@@ -1,0 +1,64 @@
+"""Settings: `GUANJIA_*` in the environment, each with a default that a newcomer can start with."""
+
+from functools import lru_cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every knob of the product. The catalogue in docs/settings.md is made from this class."""
+
+    model_config = SettingsConfigDict(env_prefix="GUANJIA_", env_file=None, extra="ignore")
+
+    host: str = Field(
+        default="127.0.0.1",
+        description="Address to listen on; loopback unless the operator says otherwise.",
+    )
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on.")
+    data_dir: Path = Field(
+        default=Path(".data"),
+        description="Where the embedded servers and the demo's logins live.",
+    )
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="PostgreSQL 18 address (postgresql://...). When set, the embedded server is not started.",
+    )
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description="Valkey or Redis address (redis://...). When set, the embedded server is not started.",
+    )
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Number of web processes; each has a posting lane of its own.",
+    )
+    timezone: str = Field(default="Asia/Shanghai", description="Zone of a region that names none.")
+    production: bool = Field(
+        default=False,
+        description="Production mode: no demo data, no demo logins, no simulators, own secrets required.",
+    )
+    secret_key: SecretStr | None = Field(
+        default=None,
+        description="At least 32 characters; keys that never leave the server are derived from it.",
+    )
+    public_url: str | None = Field(default=None, description="Address that people use, where a proxy stands in front.")
+    posting_batch_max: int = Field(default=400, ge=1, le=2000, description="Most payments in one transaction.")
+    posting_queue_max: int = Field(
+        default=4000, ge=1, description="Payments that may wait; beyond it the answer is 503."
+    )
+    log_json: bool = Field(default=False, description="Log lines as JSON instead of words.")
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The default time zone."""
+        return ZoneInfo(self.timezone)
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()
