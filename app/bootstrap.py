@@ -1,0 +1,176 @@
+"""Makes .venv with exactly the locked packages. Run by make with whatever `python3` the machine has.
+
+Standard library only, and no syntax younger than Python 3.6, so that an old interpreter gets as far as a clear sentence.
+
+    python3 app/bootstrap.py run    what the product needs
+    python3 app/bootstrap.py dev    that, and what its tests and checks need
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+VENV = os.path.join(ROOT, ".venv")
+VENV_PYTHON = os.path.join(VENV, "bin", "python")
+UV = os.path.join(VENV, "bin", "uv")
+STAMP = os.path.join(VENV, "guanjia-packages")
+LOCKS = {"run": "requirements.lock", "dev": "requirements-dev.lock"}
+OLDEST_PYTHON = (3, 11)
+
+
+def say(sentence):
+    print("· " + sentence, flush=True)
+
+
+def give_up(sentence):
+    sys.exit("\n" + sentence + "\n")
+
+
+def main(kind):
+    locks_hash = hash_of_locks()
+    if installed_kind(locks_hash) in (kind, "dev"):
+        return  # The packages for development include those for running.
+    started = time.monotonic()
+    make_venv()
+    install_uv()
+    install_packages(LOCKS[kind])
+    with open(STAMP, "w") as stamp:
+        stamp.write(kind + " " + locks_hash + "\n")
+    say("The Python packages are ready ({:.0f} s).".format(time.monotonic() - started))
+
+
+def hash_of_locks():
+    digest = hashlib.sha256()
+    for name in sorted(LOCKS.values()):
+        with open(os.path.join(ROOT, name), "rb") as lock:
+            digest.update(lock.read())
+    # A clone that was moved has a .venv whose scripts point to the old place.
+    digest.update(VENV.encode())
+    return digest.hexdigest()
+
+
+def installed_kind(locks_hash):
+    try:
+        with open(STAMP) as stamp:
+            kind, found = stamp.read().split()
+    except (OSError, ValueError):
+        return None
+    return kind if found == locks_hash and works(VENV_PYTHON) else None
+
+
+def works(python):
+    check = "import sys; sys.exit(sys.version_info < {!r})".format(OLDEST_PYTHON)
+    try:
+        return subprocess.call([python, "-c", check], stderr=subprocess.DEVNULL) == 0
+    except OSError:
+        return False
+
+
+def find_python():
+    names = [sys.executable, "python3.14", "python3.13", "python3.12", "python3.11"]
+    for name in names:
+        python = shutil.which(name)
+        if python and works(python):
+            return python
+    found = ".".join(str(part) for part in sys.version_info[:3])
+    give_up("Guanjia needs Python 3.11 or newer; `python3` here is {}, and no newer one is on the PATH.".format(found))
+
+
+def make_venv():
+    if works(VENV_PYTHON):
+        return
+    python = find_python()
+    say("Making the Python environment in .venv ...")
+    shutil.rmtree(VENV, ignore_errors=True)
+    # Without pip, because Debian ships that part of Python apart; `install_uv` finds a way to it.
+    if subprocess.call([python, "-m", "venv", "--without-pip", VENV]) != 0:
+        give_up("Python could not make a virtual environment in {}.\nOn Debian and Ubuntu: apt-get install python3-venv".format(VENV))
+
+
+def install_uv():
+    """The installer itself comes from the lock too, hash-checked, by whichever pip can be had."""
+    pinned = uv_in_lock()
+    if uv_version() == pinned.split("==")[1].split()[0]:
+        return
+    say("Fetching uv, which installs the rest ...")
+    with tempfile.TemporaryDirectory() as folder:
+        requirement = os.path.join(folder, "uv.txt")
+        with open(requirement, "w") as file:
+            file.write(pinned)
+        arguments = ["install", "--quiet", "--require-hashes", "--no-deps", "-r", requirement]
+        for pip in ways_to_pip():
+            if subprocess.call(pip + arguments) == 0 and uv_version():
+                return
+    give_up(
+        "uv could not be installed: there is no working pip, or the package registry cannot be reached.\n"
+        "On Debian and Ubuntu: apt-get install python3-venv. Then run make again."
+    )
+
+
+def uv_in_lock():
+    with open(os.path.join(ROOT, LOCKS["run"])) as lock:
+        found = re.search(r"^uv==.*(?:\n    --hash=.*)+", lock.read(), re.M)
+    if not found:
+        give_up("requirements.lock does not name uv; run `make lock`.")
+    return found.group(0) + "\n"
+
+
+def uv_version():
+    try:
+        return subprocess.check_output([UV, "--version"], stderr=subprocess.DEVNULL).decode().split()[1]
+    except (OSError, subprocess.CalledProcessError, IndexError):
+        return None
+
+
+def ways_to_pip():
+    """pip of .venv, made by Python's own ensurepip; else the machine's pip, told to work on .venv."""
+    if subprocess.call([VENV_PYTHON, "-m", "ensurepip", "--default-pip"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0:
+        yield [VENV_PYTHON, "-m", "pip"]
+    python = find_python()
+    if subprocess.call([python, "-m", "pip", "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0:
+        yield [python, "-m", "pip", "--python", VENV_PYTHON]
+
+
+def install_packages(lock):
+    say("Installing the Python packages of {} (a first time takes a minute or two) ...".format(lock))
+    lock = os.path.join(ROOT, lock)
+    environment = dict(os.environ, VIRTUAL_ENV=VENV, UV_LINK_MODE=os.environ.get("UV_LINK_MODE", "copy"))
+    environment.update(uv_settings_from_pip())
+    if subprocess.call([UV, "pip", "sync", "--require-hashes", lock], env=environment) == 0:
+        return
+    say("uv did not manage; trying with pip ...")
+    for pip in ways_to_pip():
+        if subprocess.call(pip + ["install", "--require-hashes", "-r", lock]) == 0:
+            return
+    give_up("The Python packages could not be installed; the reason stands above. Running make again goes on from here.")
+
+
+def uv_settings_from_pip():
+    """Who has told pip of a mirror or a certificate has told uv nothing; uv reads other names."""
+    settings = {}
+    names = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "cert": "SSL_CERT_FILE"}
+    for pip in ways_to_pip():
+        try:
+            listed = subprocess.check_output(pip + ["config", "list"], stderr=subprocess.DEVNULL).decode()
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        for name, value in re.findall(r"^[^.\s]+\.([a-z-]+)='(.*)'$", listed, re.M):
+            if name in names and names[name] not in os.environ:
+                settings[names[name]] = value.replace("\\n", " ").strip()
+        break
+    return settings
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1] not in LOCKS:
+        sys.exit(__doc__)
+    try:
+        main(sys.argv[1])
+    except KeyboardInterrupt:
+        give_up("Stopped. Running make again goes on from here.")
