@@ -13,9 +13,9 @@ def upgrade() -> None:
         CREATE TABLE lanes (
             lane smallint PRIMARY KEY CHECK (lane BETWEEN 0 AND 999),
             opened_at timestamptz NOT NULL
-        );
-        COMMENT ON TABLE lanes IS 'Sequences of commits: 0 the office, 1.. one posting process each';
+        )
     """)
+    op.execute("COMMENT ON TABLE lanes IS 'Sequences of commits: 0 the office, 1.. one posting process each'")
     op.execute("INSERT INTO lanes VALUES (0, timestamptz '2026-01-01T00:00:00Z')")
     op.execute("""
         CREATE TABLE outbox (

@@ -1,0 +1,98 @@
+"""From a token to a caller: the FastAPI dependencies with which every route says who may call it.
+
+A person's token comes as Bearer or as the cookie `guanjia_session`; a till's comes as Bearer.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Final
+
+from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from identity import queries
+from identity.errors import TerminalDisabled
+from identity.models import Role
+from identity.principal import Principal, Terminal
+from identity.tokens import SESSION_PREFIX, TERMINAL_PREFIX, hash_token
+from kernel import clock
+from kernel.db import SessionDep
+from kernel.errors import Forbidden, Unauthenticated
+from kernel.settings import get_settings
+
+SESSION_COOKIE: Final = "guanjia_session"
+_TOKEN_LENGTH_MAX = 200
+
+
+async def authenticate(session: AsyncSession, token: str) -> Principal:
+    """The person behind a session token; Unauthenticated for one that is unknown, expired or revoked."""
+    now = clock.now()
+    today = now.astimezone(get_settings().zone).date()
+    principal = None
+    if token.startswith(SESSION_PREFIX):
+        principal = await queries.find_principal(session, hash_token(token), today, now)
+    if principal is None:
+        raise Unauthenticated
+    return principal
+
+
+async def authenticate_terminal(session: AsyncSession, token: str) -> Terminal:
+    """The till behind a terminal token, disabled ones included; Unauthenticated for an unknown or revoked one."""
+    terminal = None
+    if token.startswith(TERMINAL_PREFIX):
+        terminal = await queries.find_terminal_by_token(session, hash_token(token))
+    if terminal is None or terminal.status not in ("active", "disabled"):
+        raise Unauthenticated
+    return terminal
+
+
+def token_of(request: Request) -> str:
+    """The token that a request carries: `Authorization: Bearer ...` before the cookie."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        token = request.cookies.get(SESSION_COOKIE, "")
+    token = token.strip()
+    if not token or len(token) > _TOKEN_LENGTH_MAX:
+        raise Unauthenticated
+    return token
+
+
+async def current_person(request: Request, session: SessionDep) -> Principal:
+    """The person who is signed in."""
+    return await authenticate(session, token_of(request))
+
+
+async def known_terminal(request: Request, session: SessionDep) -> Terminal:
+    """The till that calls, also when it was put out of service."""
+    return await authenticate_terminal(session, token_of(request))
+
+
+async def current_terminal(request: Request, session: SessionDep) -> Terminal:
+    """The till that calls, in service."""
+    terminal = await known_terminal(request, session)
+    if terminal.status == "disabled":
+        raise TerminalDisabled
+    return terminal
+
+
+async def current_caller(request: Request, session: SessionDep) -> Principal | Terminal:
+    """A person or a till, whichever the token belongs to."""
+    if token_of(request).startswith(TERMINAL_PREFIX):
+        return await current_terminal(request, session)
+    return await current_person(request, session)
+
+
+def require_role(*roles: Role | str) -> Callable[..., Awaitable[Principal]]:
+    """A dependency: somebody who holds one of these roles somewhere. Where it counts is for the use case to ask."""
+
+    async def person_with_role(person: CurrentPerson) -> Principal:
+        if not person.holds(*roles):
+            raise Forbidden(roles=[str(role) for role in roles])
+        return person
+
+    return person_with_role
+
+
+CurrentPerson = Annotated[Principal, Depends(current_person, scope="function")]
+CurrentTerminal = Annotated[Terminal, Depends(current_terminal, scope="function")]
+KnownTerminal = Annotated[Terminal, Depends(known_terminal, scope="function")]
+CallerDep = Annotated[Principal | Terminal, Depends(current_caller, scope="function")]

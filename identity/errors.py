@@ -1,0 +1,97 @@
+"""What identity refuses.
+
+Unauthenticated             401
+    WrongCredentials        401     name and password do not belong together
+Forbidden                   403
+    SamePerson              403     nobody decides on their own request, or in their own favour
+    TerminalDisabled        403     a known till that was put out of service
+    AdministratorsApart     403     an administrator holds nothing but one administrator's role
+NotFound                    404
+    PairingCodeUnknown      404     mistyped, used or older than 15 minutes
+AlreadyExists               409     a code, number or name that must be unique is taken
+MembershipOverlaps          409     somebody already belongs somewhere on one of these days
+NotATree                    409     a place would become its own ancestor
+TooManyRequests             429
+    SignInLocked            429     too many wrong passwords; it unlocks by itself
+PasswordTooWeak             422
+ImportHasBadCells           422     the list names each; nothing was imported
+"""
+
+from kernel.errors import Forbidden, GuanjiaError, Malformed, NotFound, TooManyRequests, Unauthenticated
+
+
+class WrongCredentials(Unauthenticated):
+    code = "WRONG_CREDENTIALS"
+    message_zh = "用户名或密码不正确"
+    message_en = "Name and password do not belong together"
+
+
+class SignInLocked(TooManyRequests):
+    """`data.retry_after_s` says for how long."""
+
+    code = "SIGN_IN_LOCKED"
+    message_zh = "密码输错次数过多，请 {retry_after_s} 秒后再试"
+    message_en = "Too many wrong passwords; try again in {retry_after_s} seconds"
+
+
+class SamePerson(Forbidden):
+    code = "SAME_PERSON"
+    message_zh = "须由另一位有权限的人审批"
+    message_en = "Somebody else has to decide on this"
+
+
+class TerminalDisabled(Forbidden):
+    code = "TERMINAL_DISABLED"
+    message_zh = "本机已停用，请联系管理员"
+    message_en = "This till was put out of service; please call an administrator"
+
+
+class AdministratorsApart(Forbidden):
+    """`data.held`: the roles that stand in the way."""
+
+    code = "ADMINISTRATORS_APART"
+    message_zh = "系统、安全、审计三类管理员不得互兼，也不得兼任业务角色"
+    message_en = "An administrator holds one administrator's role and nothing else"
+
+
+class PairingCodeUnknown(NotFound):
+    code = "PAIRING_CODE_UNKNOWN"
+    message_zh = "配对码不正确或已过期"
+    message_en = "This pairing code is wrong, used or too old"
+
+
+class AlreadyExists(GuanjiaError):
+    """`data`: field, value."""
+
+    code = "ALREADY_EXISTS"
+    status = 409
+    message_zh = "{value} 已被使用"
+    message_en = "{value} is taken"
+
+
+class MembershipOverlaps(GuanjiaError):
+    code = "MEMBERSHIP_OVERLAPS"
+    status = 409
+    message_zh = "此人在这段日期内已有所属单位"
+    message_en = "This person already belongs somewhere on one of these days"
+
+
+class NotATree(GuanjiaError):
+    code = "NOT_A_TREE"
+    status = 409
+    message_zh = "上级不能是自己或自己的下级"
+    message_en = "A place cannot stand below itself"
+
+
+class PasswordTooWeak(Malformed):
+    code = "PASSWORD_TOO_WEAK"
+    message_zh = "密码须为 10 至 200 个字符，且不能与用户名相同"
+    message_en = "A password has 10 to 200 characters and is not the user name"
+
+
+class ImportHasBadCells(Malformed):
+    """`data.bad_cells`: row, column, value, reason_zh, reason_en."""
+
+    code = "IMPORT_HAS_BAD_CELLS"
+    message_zh = "表格中有错误，未导入任何数据"
+    message_en = "The table has mistakes; nothing was imported"

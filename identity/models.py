@@ -1,0 +1,334 @@
+"""The tables of identity. Sums of rules live in the database too: no overlap of memberships, one place per role."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import DATERANGE, JSONB, ExcludeConstraint, Range
+from sqlalchemy.orm import Mapped, mapped_column
+
+from identity.states import APPROVAL, TERMINAL, states_of
+from kernel.db import Base
+
+
+class PersonClass(StrEnum):
+    """What a person is to the organisation that they belong to; prices differ by it."""
+
+    STAFF = "staff"
+    CONTRACT = "contract"
+    RETIRED = "retired"
+    FAMILY = "family"
+    VISITOR = "visitor"
+
+
+class PersonStatus(StrEnum):
+    """`suspended` may not sign in; `left` is kept for the books."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    LEFT = "left"
+
+
+class OrganisationKind(StrEnum):
+    """A `unit` pays for its people, a `department` is part of a unit, an `operator` runs canteens."""
+
+    UNIT = "unit"
+    DEPARTMENT = "department"
+    OPERATOR = "operator"
+
+
+class SiteKind(StrEnum):
+    """What a place is for; the domain that owns the kind uses the site's id as its own."""
+
+    CANTEEN = "canteen"
+    VENUE = "venue"
+    WORKSHOP = "workshop"
+    OFFICE = "office"
+
+
+class Role(StrEnum):
+    """What somebody may do. `employee` comes with a membership; all others are granted."""
+
+    EMPLOYEE = "employee"
+    CASHIER = "cashier"
+    TECHNICIAN = "technician"
+    DISPATCHER = "dispatcher"
+    DUTY_STAFF = "duty_staff"
+    CANTEEN_MANAGER = "canteen_manager"
+    FINANCE = "finance"
+    SYSTEM_ADMIN = "system_admin"
+    SECURITY_ADMIN = "security_admin"
+    AUDIT_ADMIN = "audit_admin"
+
+
+ADMINISTRATORS = frozenset({Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDIT_ADMIN})
+GRANTED_ROLES = [role for role in Role if role is not Role.EMPLOYEE]
+
+
+class TerminalMode(StrEnum):
+    """How a till forms the amount: typed in, the meal's price, from the menu, or one portion counted."""
+
+    KEYED = "keyed"
+    FIXED = "fixed"
+    MENU = "menu"
+    COUNT = "count"
+
+
+def one_of(column: str, values: list[str]) -> str:
+    """The text of a CHECK that a column holds one of these."""
+    return f"{column} IN ({', '.join(repr(str(value)) for value in values)})"
+
+
+_Moment = DateTime(timezone=True)
+
+
+class Region(Base):
+    """A province, city or county; a business day and a ledger book belong to one."""
+
+    __tablename__ = "regions"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("regions.id"), index=True)
+    code: Mapped[str] = mapped_column(Text, unique=True)
+    name_zh: Mapped[str] = mapped_column(Text)
+    name_en: Mapped[str] = mapped_column(Text)
+    pinyin: Mapped[str] = mapped_column(Text)
+    timezone: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(_Moment)
+
+    __table_args__ = (CheckConstraint("parent_id <> id", name="not_its_own_parent"),)
+
+
+class Organisation(Base):
+    """An office, a hospital, a department of one, or a company that runs canteens."""
+
+    __tablename__ = "organisations"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("organisations.id"), index=True)
+    home_region_id: Mapped[UUID] = mapped_column(ForeignKey("regions.id"), index=True)
+    kind: Mapped[str] = mapped_column(Text)
+    code: Mapped[str] = mapped_column(Text, unique=True)
+    name_zh: Mapped[str] = mapped_column(Text)
+    name_en: Mapped[str] = mapped_column(Text)
+    pinyin: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(_Moment)
+
+    __table_args__ = (
+        CheckConstraint("parent_id <> id", name="not_its_own_parent"),
+        CheckConstraint(one_of("kind", list(OrganisationKind)), name="kind"),
+        CheckConstraint("kind <> 'department' OR parent_id IS NOT NULL", name="department_has_parent"),
+    )
+
+
+class Site(Base):
+    """A place with a purpose: a canteen, a venue, a workshop."""
+
+    __tablename__ = "sites"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    region_id: Mapped[UUID] = mapped_column(ForeignKey("regions.id"), index=True)
+    operator_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"), index=True)
+    kind: Mapped[str] = mapped_column(Text)
+    code: Mapped[str] = mapped_column(Text, unique=True)
+    name_zh: Mapped[str] = mapped_column(Text)
+    name_en: Mapped[str] = mapped_column(Text)
+    pinyin: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(_Moment)
+
+    __table_args__ = (CheckConstraint(one_of("kind", list(SiteKind)), name="kind"),)
+
+
+class Person(Base):
+    """Somebody. What they are to an organisation stands in their membership, with its dates."""
+
+    __tablename__ = "people"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    # Syllables with spaces between: the order of a list of Chinese names.
+    pinyin: Mapped[str] = mapped_column(Text, index=True)
+    # `zs` for 张三: what somebody types who looks for him.
+    initials: Mapped[str] = mapped_column(Text, index=True)
+    staff_number: Mapped[str | None] = mapped_column(Text, unique=True)
+    phone: Mapped[str | None] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(Text)
+    language: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(_Moment)
+
+    __table_args__ = (
+        CheckConstraint(one_of("status", list(PersonStatus)), name="status"),
+        CheckConstraint(one_of("language", ["zh", "en"]), name="language"),
+    )
+
+
+class Membership(Base):
+    """That a person belonged to an organisation, as what, and from which day until which."""
+
+    __tablename__ = "memberships"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
+    organisation_id: Mapped[UUID] = mapped_column(ForeignKey("organisations.id"), index=True)
+    person_class: Mapped[str] = mapped_column(Text)
+    # Half open: the last day is the day before the upper bound; no upper bound means until further notice.
+    valid: Mapped[Range[date]] = mapped_column(DATERANGE)
+    recorded_at: Mapped[datetime] = mapped_column(_Moment)
+
+    __table_args__ = (
+        CheckConstraint(one_of("person_class", list(PersonClass)), name="person_class"),
+        CheckConstraint("NOT isempty(valid) AND NOT lower_inf(valid)", name="valid"),
+        ExcludeConstraint(("person_id", "="), ("valid", "&&"), using="gist", name="memberships_no_overlap"),
+    )
+
+
+class RoleGrantRow(Base):
+    """A role that somebody holds, or held: in one organisation, site or region, or everywhere."""
+
+    __tablename__ = "role_grants"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), index=True)
+    role: Mapped[str] = mapped_column(Text)
+    organisation_id: Mapped[UUID | None] = mapped_column(ForeignKey("organisations.id"))
+    site_id: Mapped[UUID | None] = mapped_column(ForeignKey("sites.id"))
+    region_id: Mapped[UUID | None] = mapped_column(ForeignKey("regions.id"))
+    granted_by: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))
+    granted_at: Mapped[datetime] = mapped_column(_Moment)
+    revoked_by: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))
+    revoked_at: Mapped[datetime | None] = mapped_column(_Moment)
+
+    __table_args__ = (
+        CheckConstraint(one_of("role", [str(role) for role in GRANTED_ROLES]), name="role"),
+        CheckConstraint("num_nonnulls(organisation_id, site_id, region_id) <= 1", name="one_place"),
+        CheckConstraint("granted_by <> person_id", name="not_to_oneself"),
+        Index(
+            "role_grants_in_force_key",
+            "person_id",
+            "role",
+            "organisation_id",
+            "site_id",
+            "region_id",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+            postgresql_where=text("revoked_at IS NULL"),
+        ),
+    )
+
+
+class Credential(Base):
+    """How somebody signs in."""
+
+    __tablename__ = "credentials"
+
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), primary_key=True)
+    username: Mapped[str] = mapped_column(Text, unique=True)
+    password_hash: Mapped[str] = mapped_column(Text)
+    changed_at: Mapped[datetime] = mapped_column(_Moment)
+
+
+class Attempts(Base):
+    """How often something was tried in vain of late: sign-ins of a name, known or not, and pairing codes of an address."""
+
+    __tablename__ = "attempts"
+
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    failures: Mapped[int] = mapped_column(Integer)
+    last_at: Mapped[datetime] = mapped_column(_Moment, index=True)
+    locked_until: Mapped[datetime | None] = mapped_column(_Moment)
+
+
+class SignInSession(Base):
+    """A sign-in. The token itself is with the person; here is its SHA-256."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), index=True)
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    created_at: Mapped[datetime] = mapped_column(_Moment)
+    expires_at: Mapped[datetime] = mapped_column(_Moment, index=True)
+    revoked_at: Mapped[datetime | None] = mapped_column(_Moment)
+
+
+class TerminalRow(Base):
+    """A till, as it stands in the database; `identity.api.Terminal` is what others see of it."""
+
+    __tablename__ = "terminals"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    site_id: Mapped[UUID] = mapped_column(ForeignKey("sites.id"), index=True)
+    name: Mapped[str] = mapped_column(Text)
+    serial: Mapped[str | None] = mapped_column(Text, unique=True)
+    status: Mapped[str] = mapped_column(Text)
+    epoch: Mapped[int] = mapped_column(Integer)
+    modes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    token_hash: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
+    # Given out by a rotation and not yet used; its first use makes it the token, so an answer lost on the way
+    # leaves the till with the token it has.
+    next_token_hash: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
+    rotation_due: Mapped[bool]
+    pairing_code_hash: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
+    pairing_expires_at: Mapped[datetime | None] = mapped_column(_Moment)
+    configuration_version: Mapped[int] = mapped_column(BigInteger, index=True)
+    last_seen_at: Mapped[datetime | None] = mapped_column(_Moment)
+    # What the till last said of itself: its program, its queue, its applied configuration.
+    health: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    created_at: Mapped[datetime] = mapped_column(_Moment)
+
+    __table_args__ = (
+        CheckConstraint(one_of("status", states_of(TERMINAL)), name="status"),
+        CheckConstraint(f"modes <@ ARRAY[{', '.join(repr(str(m)) for m in TerminalMode)}]", name="modes"),
+        CheckConstraint("cardinality(modes) > 0", name="some_mode"),
+        CheckConstraint("epoch >= 0", name="epoch"),
+        CheckConstraint("status NOT IN ('active', 'disabled') OR token_hash IS NOT NULL", name="token"),
+        CheckConstraint("num_nonnulls(pairing_code_hash, pairing_expires_at) IN (0, 2)", name="pairing"),
+    )
+
+
+class Approval(Base):
+    """Something that one person asked for and another must decide."""
+
+    __tablename__ = "approvals"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(Text)
+    subject: Mapped[str] = mapped_column(Text)
+    payload: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    status: Mapped[str] = mapped_column(Text)
+    # Who may decide: any of these roles, in this place (or everywhere, where no place is named).
+    deciding_roles: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    organisation_id: Mapped[UUID | None] = mapped_column(ForeignKey("organisations.id"))
+    site_id: Mapped[UUID | None] = mapped_column(ForeignKey("sites.id"))
+    region_id: Mapped[UUID | None] = mapped_column(ForeignKey("regions.id"))
+    requested_by: Mapped[UUID] = mapped_column(ForeignKey("people.id"), index=True)
+    # Whom it would favour; they do not decide on it either.
+    beneficiary_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))
+    reason: Mapped[str] = mapped_column(Text)
+    requested_at: Mapped[datetime] = mapped_column(_Moment)
+    expires_at: Mapped[datetime] = mapped_column(_Moment)
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))
+    decided_at: Mapped[datetime | None] = mapped_column(_Moment)
+    decision_note: Mapped[str | None] = mapped_column(Text)
+
+    __table_args__ = (
+        CheckConstraint(one_of("status", states_of(APPROVAL)), name="status"),
+        CheckConstraint("status NOT IN ('approved', 'rejected') OR decided_by <> requested_by", name="two_people"),
+        CheckConstraint("status <> 'approved' OR decided_by IS DISTINCT FROM beneficiary_id", name="not_in_own_favour"),
+        CheckConstraint("(status = 'pending') = (decided_at IS NULL)", name="decided_at"),
+        CheckConstraint("num_nonnulls(organisation_id, site_id, region_id) <= 1", name="one_place"),
+        Index("approvals_pending_idx", "expires_at", postgresql_where=text("status = 'pending'")),
+    )

@@ -1,0 +1,214 @@
+"""The SELECTs of identity. Functions named `lock_*` take row locks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import Row, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from identity.models import Person, Role
+from identity.principal import Cover, Principal, RoleGrant, Terminal
+
+# The organisation itself or the nearest one above it that is a unit: who pays. Stands after `FROM memberships m`.
+_UNIT_OF: Final = """
+    WITH RECURSIVE up AS (
+        SELECT id, parent_id, kind, 0 AS height FROM organisations WHERE id = m.organisation_id
+        UNION ALL
+        SELECT o.id, o.parent_id, o.kind, up.height + 1 FROM organisations o JOIN up ON o.id = up.parent_id
+        WHERE up.kind <> 'unit'
+    )
+    SELECT id FROM up WHERE kind = 'unit' ORDER BY height LIMIT 1
+"""
+
+_SIGNED_IN: Final = text(f"""
+    SELECT s.id AS session_id, p.id AS person_id, p.name, p.language,
+           m.person_class, m.organisation_id, o.home_region_id AS region_id,
+           ({_UNIT_OF}) AS unit_id,
+           ARRAY(SELECT ROW(g.role, g.organisation_id, g.site_id, g.region_id)
+                 FROM role_grants g WHERE g.person_id = p.id AND g.revoked_at IS NULL ORDER BY g.id) AS grants
+    FROM sessions s
+    JOIN people p ON p.id = s.person_id
+    LEFT JOIN memberships m ON m.person_id = p.id AND m.valid @> CAST(:today AS date)
+    LEFT JOIN organisations o ON o.id = m.organisation_id
+    WHERE s.token_hash = :token_hash AND s.revoked_at IS NULL AND s.expires_at > :now AND p.status = 'active'
+""")  # noqa: S608  (constants only)
+
+_BELOW_REGION = text("""
+    WITH RECURSIVE below AS (
+        SELECT id FROM regions WHERE id = :id
+        UNION
+        SELECT r.id FROM regions r JOIN below b ON r.parent_id = b.id
+    )
+    SELECT 'region' AS kind, id FROM below
+    UNION ALL SELECT 'organisation', id FROM organisations WHERE home_region_id IN (SELECT id FROM below)
+    UNION ALL SELECT 'site', id FROM sites WHERE region_id IN (SELECT id FROM below)
+""")
+
+_BELOW_ORGANISATION = text("""
+    WITH RECURSIVE below AS (
+        SELECT id FROM organisations WHERE id = :id
+        UNION
+        SELECT o.id FROM organisations o JOIN below b ON o.parent_id = b.id
+    )
+    SELECT 'organisation' AS kind, id FROM below
+    UNION ALL SELECT 'site', id FROM sites WHERE operator_id IN (SELECT id FROM below)
+""")
+
+
+async def find_principal(session: AsyncSession, token_hash: bytes, today: date, now: datetime) -> Principal | None:
+    """The person behind a session's token, with roles and membership of today; None for a token that is no good."""
+    found = await session.execute(_SIGNED_IN, {"token_hash": token_hash, "today": today, "now": now})
+    row = found.one_or_none()
+    return None if row is None else await _principal_of(session, row)
+
+
+async def _principal_of(session: AsyncSession, row: Row[Any]) -> Principal:
+    grants = [await _unfolded(session, *grant) for grant in row.grants]
+    if row.organisation_id is not None:
+        cover = Cover(organisations=frozenset({row.organisation_id}))
+        grants.insert(0, RoleGrant(Role.EMPLOYEE, organisation_id=row.organisation_id, cover=cover))
+    return Principal(
+        person_id=row.person_id,
+        name=row.name,
+        session_id=row.session_id,
+        roles=tuple(grants),
+        person_class=row.person_class,
+        organisation_id=row.organisation_id,
+        unit_id=row.unit_id,
+        region_id=row.region_id,
+        language=row.language,
+    )
+
+
+async def _unfolded(
+    session: AsyncSession, role: str, organisation_id: UUID | None, site_id: UUID | None, region_id: UUID | None
+) -> RoleGrant:
+    cover = await find_cover(session, organisation_id=organisation_id, site_id=site_id, region_id=region_id)
+    return RoleGrant(Role(role), organisation_id, site_id, region_id, cover)
+
+
+async def find_cover(
+    session: AsyncSession,
+    *,
+    organisation_id: UUID | None = None,
+    site_id: UUID | None = None,
+    region_id: UUID | None = None,
+) -> Cover:
+    """A place and everything below it."""
+    if region_id is not None:
+        rows = (await session.execute(_BELOW_REGION, {"id": region_id})).all()
+    elif organisation_id is not None:
+        rows = (await session.execute(_BELOW_ORGANISATION, {"id": organisation_id})).all()
+    else:
+        return Cover(sites=frozenset({site_id} if site_id else ()))
+    below: dict[str, set[UUID]] = {"region": set(), "organisation": set(), "site": set()}
+    for kind, identifier in rows:
+        below[kind].add(identifier)
+    return Cover(frozenset(below["region"]), frozenset(below["organisation"]), frozenset(below["site"]))
+
+
+# ---- terminals
+
+_TERMINAL = """
+    SELECT t.id, t.site_id, s.region_id, t.name, t.status, t.epoch, t.modes, t.token_hash, t.configuration_version
+    FROM terminals t JOIN sites s ON s.id = t.site_id
+"""
+_TERMINALS_SINCE = f"{_TERMINAL} WHERE t.configuration_version > $1 AND t.token_hash IS NOT NULL"
+_TERMINAL_BY_TOKEN = text(f"{_TERMINAL} WHERE t.token_hash = :token_hash OR t.next_token_hash = :token_hash")
+
+
+async def load_terminals(connection: "asyncpg.Connection[asyncpg.Record]", since_version: int) -> list[Terminal]:
+    """Tills changed after a configuration version, whatever their status; those never enrolled have no token yet."""
+    return [_terminal_of(row) for row in await connection.fetch(_TERMINALS_SINCE, since_version)]
+
+
+async def find_terminal_by_token(session: AsyncSession, token_hash: bytes) -> Terminal | None:
+    """The till that this token is, or is about to be, the token of."""
+    row = (await session.execute(_TERMINAL_BY_TOKEN, {"token_hash": token_hash})).mappings().one_or_none()
+    return None if row is None else _terminal_of(row)
+
+
+def _terminal_of(row: Any) -> Terminal:
+    return Terminal(
+        id=row["id"],
+        site_id=row["site_id"],
+        region_id=row["region_id"],
+        name=row["name"],
+        status=row["status"],
+        epoch=row["epoch"],
+        modes=frozenset(row["modes"]),
+        token_hash=row["token_hash"],
+        configuration_version=row["configuration_version"],
+    )
+
+
+# ---- people
+
+
+@dataclass(frozen=True, slots=True)
+class PersonSummary:
+    """What a neighbour shows of somebody; `masked_name` where the reader is not told who it is."""
+
+    id: UUID
+    name: str
+    masked_name: str
+    staff_number: str | None
+    status: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipView:
+    """Where somebody belongs on a day, as what, who pays and which region's book it is."""
+
+    person_id: UUID
+    organisation_id: UUID
+    person_class: str
+    unit_id: UUID | None
+    region_id: UUID
+    valid_from: date
+    valid_until: date | None
+
+
+def mask_name(name: str) -> str:
+    """`王小明` is `王*明`, `李四` is `李*`: enough to recognise oneself by."""
+    if len(name) <= 1:
+        return "*"
+    if len(name) == 2:
+        return f"{name[0]}*"
+    return f"{name[0]}{'*' * (len(name) - 2)}{name[-1]}"
+
+
+async def person_summary(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, PersonSummary]:
+    """Names for a list of ids; unknown ids are absent."""
+    rows = await session.execute(
+        select(Person.id, Person.name, Person.staff_number, Person.status, Person.language).where(Person.id.in_(ids))
+    )
+    return {
+        row.id: PersonSummary(row.id, row.name, mask_name(row.name), row.staff_number, row.status, row.language)
+        for row in rows
+    }
+
+
+_MEMBERSHIPS: Final = text(f"""
+    SELECT m.person_id, m.organisation_id, m.person_class, o.home_region_id AS region_id,
+           ({_UNIT_OF}) AS unit_id,
+           lower(m.valid) AS valid_from, upper(m.valid) AS valid_until
+    FROM memberships m JOIN organisations o ON o.id = m.organisation_id
+    WHERE m.person_id = ANY(:people) AND m.valid @> CAST(:on AS date)
+""")  # noqa: S608  (constants only)
+
+
+async def memberships_of(session: AsyncSession, people: Sequence[UUID], on: date) -> dict[UUID, MembershipView]:
+    """Where each of these people belongs on a day; who belongs nowhere is absent."""
+    rows = await session.execute(_MEMBERSHIPS, {"people": list(people), "on": on})
+    return {row["person_id"]: MembershipView(**row) for row in rows.mappings()}
+
+
+async def membership_of(session: AsyncSession, person_id: UUID, on: date) -> MembershipView | None:
+    """Where somebody belongs on a day."""
+    return (await memberships_of(session, [person_id], on)).get(person_id)
