@@ -14,16 +14,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from app.embedded.child import wheel_folder
+from app.problems import FrontendBuildError, Problem
 
 ROOT = Path(__file__).resolve().parent.parent
 FRONTEND = ROOT / "frontend"
 OLDEST_NODE = 22
 # Neither sources nor results of the build decide whether it is fresh.
 NOT_SOURCES = {"node_modules", "dist", ".vite", "coverage"}
-
-
-class FrontendBuildError(Exception):
-    """The front end cannot be built; the message is for the person at the terminal."""
 
 
 def build_if_stale() -> bool:
@@ -110,7 +107,7 @@ def main(arguments: list[str]) -> None:
             run_npm(arguments[1:])
         else:
             build_if_stale()
-    except FrontendBuildError as error:
+    except Problem as error:
         sys.exit(f"\n{error}\n")
 
 

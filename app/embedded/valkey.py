@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 from app.embedded.child import (
-    EmbeddedServerError,
     bound_to_us,
     end,
     is_port_free,
@@ -23,6 +22,7 @@ from app.embedded.child import (
     spawn,
     wheel_folder,
 )
+from app.problems import EmbeddedServerError
 
 START_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 5.0
@@ -88,10 +88,19 @@ class EmbeddedValkey:
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None else None
 
+    def attach(self) -> bool:
+        """Learn the address of a server that another process runs in this folder; False if none answers."""
+        if not (self.folder / "port").exists() or not (self.folder / "password").exists():
+            return False
+        self._password = remembered_secret(self.folder / "password")
+        self._port = int((self.folder / "port").read_text())
+        return self.is_ready()
+
     def prepare(self) -> None:
         make_private_folder(self.folder)
         self._password = remembered_secret(self.folder / "password")
-        self._port = self._choose_port()
+        if self._port is None:  # A restart keeps it: others have been told.
+            self._port = self._choose_port()
         self.settings_file.touch(0o600)
         self.settings_file.write_text(SETTINGS.format(port=self.port, password=self.password, folder=f'"{self.folder}"'))
 
@@ -145,4 +154,5 @@ class EmbeddedValkey:
             return remembered_port(self.folder / "port")
         if not is_port_free(self._wanted_port):
             raise EmbeddedServerError(f"Port {self._wanted_port}, wanted for Valkey, is already taken on 127.0.0.1.")
+        (self.folder / "port").write_text(f"{self._wanted_port}\n")
         return self._wanted_port

@@ -1,0 +1,136 @@
+"""The command line: `guanjia COMMAND`. Each command's work is elsewhere; here stand its name, options and help.
+
+A domain's own commands stand in its `commands.py` as a typer application named `commands`; COMMANDS_OF_DOMAINS lists them, so
+that a command imports only the code it needs and starts fast.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+import typer
+
+from app.problems import Problem
+from kernel.settings import get_settings
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+
+T = TypeVar("T")
+
+# module: names of its commands.
+COMMANDS_OF_DOMAINS: Final[dict[str, tuple[str, ...]]] = {}
+
+app = typer.Typer(
+    name="guanjia",
+    help="管家 Guanjia: canteens and campus services on one card. Settings are GUANJIA_* in the environment.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+def say(sentence: str) -> None:
+    """A line for the person at the terminal."""
+    typer.echo(sentence)
+    sys.stdout.flush()
+
+
+@app.command(rich_help_panel="Run")
+def run(
+    frontend: Annotated[
+        bool, typer.Option("--frontend/--no-frontend", help="Build the front end first if its sources have changed.")
+    ] = True,
+) -> None:
+    """Start everything on this machine and keep it running; Ctrl-C stops it all."""
+    from app.supervisor import Supervisor
+
+    raise typer.Exit(asyncio.run(Supervisor(get_settings(), say=say, build_frontend=frontend).run()))
+
+
+@app.command(rich_help_panel="Run")
+def web(
+    fd: Annotated[int | None, typer.Option(help="A listening socket that was handed to us.", hidden=True)] = None,
+) -> None:
+    """One web process. `guanjia run` starts it; compose does so too."""
+    from app.web import serve
+
+    raise typer.Exit(_explained(lambda: serve(get_settings(), fd=fd)))
+
+
+@app.command(rich_help_panel="Run")
+def worker(
+    health_port: Annotated[int | None, typer.Option(help="Answer /healthz and /metrics on this port.")] = None,
+) -> None:
+    """The process of the background loops: relay, timers, handlers."""
+    from app.worker import run_worker
+
+    _explained(lambda: asyncio.run(run_worker(get_settings(), health_port=health_port)))
+
+
+@app.command(rich_help_panel="Run")
+def migrate(
+    demo: Annotated[bool, typer.Option("--demo", help="Bring in the demo if the database is empty.")] = False,
+) -> None:
+    """Bring the database to the schema of this version."""
+    from app.preparation import prepare_database
+
+    _explained(lambda: prepare_database(get_settings(), with_demo=demo, say=say))
+
+
+@app.command(rich_help_panel="Run")
+def health(url: Annotated[str, typer.Argument(help="Address to ask.")]) -> None:
+    """Ask a process whether it is well; ends with 0 if it is."""
+    from urllib.error import URLError
+    from urllib.request import urlopen
+
+    if not url.startswith("http://"):
+        raise typer.BadParameter("an http:// address is needed")
+    try:
+        with urlopen(url, timeout=4) as answer:  # noqa: S310  the scheme was checked
+            say(answer.read().decode())
+    except (URLError, OSError) as error:
+        say(str(error))
+        raise typer.Exit(1) from None
+
+
+@app.command(rich_help_panel="Demo")
+def demo(
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, for programs.")] = False,
+) -> None:
+    """The demo's logins and tokens; works with the server stopped too."""
+    from app.demo_logins import base_url, describe, read_demo_logins
+
+    settings = get_settings()
+    logins = read_demo_logins(settings.data_dir)
+    if logins is None:
+        typer.echo(f"There is no demo in {settings.data_dir} yet: `make run` brings it in.", err=True)
+        raise typer.Exit(1)
+    logins = {"base_url": base_url(settings), **logins}
+    say(json.dumps(logins, ensure_ascii=False, indent=2) if as_json else describe(logins))
+
+
+def _explained(work: Callable[[], T]) -> T:
+    """Do it; a problem that a person can do something about is told in its own sentence."""
+    try:
+        return work()
+    except Problem as problem:
+        typer.echo(f"\n{problem}\n", err=True)
+        raise typer.Exit(1) from None
+
+
+def main() -> None:
+    """The entry point: registers the commands of domains, then lets typer read the arguments."""
+    wanted = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), None)
+    for module, names in COMMANDS_OF_DOMAINS.items():
+        if wanted is None or wanted in names:
+            app.add_typer(import_module(module).commands)
+    app(prog_name="guanjia")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""`/healthz`: the process answers. `/readyz`: everything it stands on does, part by part."""
+
+import asyncio
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, Field
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.services import Services
+
+router = APIRouter(tags=["operation"])
+
+ASK_TIMEOUT_S = 2.0
+
+
+class Health(BaseModel):
+    """The process is alive."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Part(BaseModel):
+    """One thing we stand on."""
+
+    status: Literal["ok", "failing"]
+    detail: str | None = None
+
+
+class Readiness(BaseModel):
+    """`ok` when a payment can be taken now. Without Valkey only news is late, so it does not make us unready."""
+
+    status: Literal["ok", "failing"]
+    parts: dict[str, Part] = Field(description="database, valkey, ...")
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+@router.get("/healthz")
+async def show_health() -> Health:
+    """Whether this process answers at all."""
+    return Health()
+
+
+@router.get("/readyz", responses={503: {"model": Readiness, "description": "A part that is needed is failing."}})
+async def show_readiness(services: Annotated[Services, Depends(_services)], response: Response) -> Readiness:
+    """Whether everything this process stands on answers, named part by part."""
+    database, valkey = await asyncio.gather(_ask_database(services), _ask_valkey(services))
+    readiness = Readiness(status=database.status, parts={"database": database, "valkey": valkey})
+    response.status_code = 200 if readiness.status == "ok" else 503
+    return readiness
+
+
+async def _ask_database(services: Services) -> Part:
+    try:
+        async with asyncio.timeout(ASK_TIMEOUT_S), services.database.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        return Part(status="failing", detail=type(error).__name__)
+    return Part(status="ok")
+
+
+async def _ask_valkey(services: Services) -> Part:
+    try:
+        async with asyncio.timeout(ASK_TIMEOUT_S):
+            await services.valkey.ping()
+    except (RedisError, OSError, TimeoutError) as error:
+        return Part(status="failing", detail=type(error).__name__)
+    return Part(status="ok")

@@ -1,0 +1,52 @@
+"""The web application: routers, parts and pages of all domains, put together from app/wiring.py."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+
+from app import health, pages
+from app.metrics import show_metrics
+from app.production import refuse_demo_secrets
+from app.readiness import tell_ready
+from app.services import open_services
+from app.wiring import ROUTERS, WEB_PARTS
+from kernel.http import RequestIds, install_error_handlers
+from kernel.settings import Settings, get_settings
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    async with AsyncExitStack() as stack:
+        services = await stack.enter_async_context(open_services(settings))
+        app.state.services = services
+        app.state.database = services.database
+        app.state.valkey = services.valkey
+        await refuse_demo_secrets(services)
+        for part in WEB_PARTS:
+            await stack.enter_async_context(part(app, services))
+        tell_ready()
+        yield
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The ASGI application. Middleware is pure ASGI and there is little of it: a payment passes through all of it."""
+    app = FastAPI(
+        title="管家 Guanjia",
+        summary="Canteens and campus services on one card, with a payment cloud",
+        version="1",
+        lifespan=_lifespan,
+        # Relative, so that the page works behind any proxy.
+        servers=[{"url": "/"}],
+    )
+    app.state.settings = settings or get_settings()
+    app.add_middleware(RequestIds)
+    install_error_handlers(app)
+    app.include_router(health.router)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_route("/metrics", show_metrics, include_in_schema=False)
+    # Last, because the front end answers to every address that nobody above has taken.
+    pages.install(app)
+    return app

@@ -1,0 +1,57 @@
+"""Serves the built front end: one page for all screens, and its hashed files for ever.
+
+In compose the proxy asks us too; it compresses and caches what we mark.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+DIST: Final = Path(__file__).resolve().parent.parent / "frontend" / "dist"
+
+# Addresses of machines: whoever asks for one that does not exist gets an error and not a page.
+MACHINE_PREFIXES: Final = ("v1/", "assets/", "metrics", "healthz", "readyz", "openapi.json")
+
+PAGE_HEADERS: Final = {
+    # The page names the files of one build; a stale page would ask for files that are gone.
+    "Cache-Control": "no-cache",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
+    "Referrer-Policy": "same-origin",
+}
+
+
+class Pages(StaticFiles):
+    """Files of the build by their name; the page itself for every other address, since the screens route themselves."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """A file, the page, or 404."""
+        try:
+            response = await super().get_response(path, scope)
+        except HTTPException as error:
+            if error.status_code != 404 or path.startswith(MACHINE_PREFIXES) or "." in Path(path).name:
+                raise
+            return FileResponse(DIST / "index.html", headers=PAGE_HEADERS)
+        if path.startswith("assets/"):
+            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        else:
+            response.headers.update(PAGE_HEADERS)
+        return response
+
+    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+        """Never a hidden file."""
+        if any(part.startswith(".") for part in Path(path).parts if part != "."):
+            return "", None
+        return super().lookup_path(path)
+
+
+def install(app: FastAPI) -> None:
+    """Answer at every address that is not taken yet. Without a build there are no pages, and the interface works alone."""
+    if (DIST / "index.html").exists():
+        app.mount("/", Pages(directory=DIST, html=True), name="pages")

@@ -1,0 +1,55 @@
+"""`guanjia migrate`: makes a database ready for this version of the code."""
+
+import asyncio
+from collections.abc import Callable
+from importlib.util import find_spec
+
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
+
+from app import migrate
+from app.problems import MigrationFailed, NotConfigured
+from app.production import refuse_weak_settings
+from kernel.db import Database
+from kernel.settings import Settings
+
+
+def prepare_database(settings: Settings, *, with_demo: bool, say: Callable[[str], None]) -> None:
+    """Bring the schema to this version, and the demo into an empty database if asked to."""
+    refuse_weak_settings(settings)
+    if settings.database_url is None:
+        raise NotConfigured("GUANJIA_DATABASE_URL is needed; `guanjia run` sets it by itself.")
+    url = settings.database_url.get_secret_value()
+    _bring_to_head(url, say=say)
+    if with_demo and not settings.production:
+        asyncio.run(_seed(settings, url, say=say))
+
+
+def _bring_to_head(url: str, *, say: Callable[[str], None]) -> None:
+    head = migrate.head_revision()
+    try:
+        found = None
+        found = asyncio.run(migrate.current_revision(url))
+        if found == head:
+            return
+        say(f"· Bringing the database from schema {found or 'none'} to {head} ...")
+        migrate.upgrade(url)
+    except CommandError as error:
+        raise MigrationFailed(
+            f"The database is at schema {found}, which this version of Guanjia does not know ({error}). "
+            "It was written by a newer version: start that one."
+        ) from error
+    except (DBAPIError, OSError) as error:
+        raise MigrationFailed(f"The database could not be brought to schema {head}: {error}") from error
+
+
+async def _seed(settings: Settings, url: str, *, say: Callable[[str], None]) -> None:
+    if find_spec("app.demo") is None:
+        return
+    from app.seeding import seed_demo_if_empty  # Imports every domain, which a production start has no need for.
+
+    db = Database(url)
+    try:
+        await seed_demo_if_empty(db, settings.data_dir, say=say)
+    finally:
+        await db.close()

@@ -1,0 +1,53 @@
+"""What a person at the terminal can do something about.
+
+    Problem                  told in its own sentence, without a traceback; the command ends with status 1
+        EmbeddedServerError  an embedded PostgreSQL or Valkey cannot be started
+        FrontendBuildError   the front end cannot be built
+        CannotListen         the address cannot be had
+        ChildFailed          a child process never became ready
+        StartFailed          the start cannot go on
+        MigrationFailed      the database cannot be brought to this version
+        SeedingRefused       the demo may not be brought in here
+        NotConfigured        a process started by hand lacks an address it needs
+        NotForProduction     production mode with something from the demo in it
+"""
+
+
+class Problem(Exception):  # noqa: N818  it is what it is called on the screen
+    """The message is for the person at the terminal: what is wrong, and what to do."""
+
+
+class EmbeddedServerError(Problem):
+    """An embedded server cannot be started."""
+
+
+class FrontendBuildError(Problem):
+    """The front end cannot be built."""
+
+
+class CannotListen(Problem):
+    """The address cannot be had."""
+
+
+class ChildFailed(Problem):
+    """A child process has never become ready."""
+
+
+class StartFailed(Problem):
+    """The start cannot go on."""
+
+
+class MigrationFailed(Problem):
+    """The database cannot be brought to this version."""
+
+
+class SeedingRefused(Problem):
+    """The demo may not be brought in here."""
+
+
+class NotConfigured(Problem):
+    """A process was started by hand without the addresses it needs."""
+
+
+class NotForProduction(Problem):
+    """Production mode with something from the demo in it."""

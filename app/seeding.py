@@ -1,0 +1,52 @@
+"""Brings the demo's people, canteens and money into an empty database, and keeps their logins for `guanjia demo`."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import text
+
+from app import demo
+from app.demo_logins import read_demo_logins, write_demo_logins
+from app.problems import SeedingRefused
+from kernel import clock
+from kernel.db import Database
+
+
+async def seed_demo_if_empty(db: Database, data_dir: Path, *, say: Callable[[str], None]) -> bool:
+    """True if it was brought in now."""
+    if await _is_seeded(db):
+        if read_demo_logins(data_dir) is None:
+            say("! This database holds the demo, but its logins were kept in another data folder.")
+        return False
+    say("· Bringing in the demo: people, canteens, menus, money ...")
+    await _mark_as_demo(db)
+    write_demo_logins(data_dir, await demo.seed_demo(db))
+    await _mark_as_complete(db)
+    return True
+
+
+async def _is_seeded(db: Database) -> bool:
+    async with db.session() as session:
+        if await session.scalar(text("SELECT to_regclass('demo_seed') IS NULL")):
+            return False
+        if await session.scalar(text("SELECT completed_at IS NULL FROM demo_seed")):
+            raise SeedingRefused(
+                "An earlier start was interrupted while it brought in the demo, so this database is half filled. "
+                "Delete the data folder and start again."
+            )
+    return True
+
+
+async def _mark_as_demo(db: Database) -> None:
+    """First and by itself: whatever happens afterwards, production mode will know this database. Not part of the product's
+    schema: a database without the demo has no such table."""
+    async with db.session() as session:
+        await session.execute(
+            text("CREATE TABLE demo_seed (started_at timestamptz NOT NULL, completed_at timestamptz)")
+        )
+        await session.execute(text("INSERT INTO demo_seed VALUES (:at, NULL)"), {"at": clock.now()})
+
+
+async def _mark_as_complete(db: Database) -> None:
+    async with db.session() as session:
+        await session.execute(text("UPDATE demo_seed SET completed_at = :at"), {"at": clock.now()})

@@ -1,0 +1,243 @@
+"""`guanjia run`: starts everything on one machine, keeps it running, ends it in order.
+
+Every child is bound to this process's life (app/embedded/become.py), so that nothing stays behind even if we are killed.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from app import demo_logins, frontend_build
+from app.embedded.child import bound_to_us, remembered_secret
+from app.embedded.postgres import EmbeddedPostgres
+from app.embedded.valkey import EmbeddedValkey
+from app.kept_child import ChildPlan, KeptChild
+from app.listening import open_listening_sockets
+from app.problems import Problem, StartFailed
+from app.processes import Kind, process
+from kernel.settings import Settings
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+
+
+class Supervisor:
+    """Starts the table of processes (app/processes.py) in order and keeps it running until it is told to stop."""
+
+    def __init__(self, settings: Settings, *, say: Callable[[str], None], build_frontend: bool = True) -> None:
+        self._settings = settings
+        self._build_frontend = build_frontend
+        self._say = say
+        self._data_dir = settings.data_dir.absolute()
+        self._environment = dict(os.environ)
+        self._stopping = asyncio.Event()
+        self._children: dict[str, KeptChild] = {}
+        self._postgres: EmbeddedPostgres | None = None
+
+    async def run(self) -> int:
+        """Until Ctrl-C or SIGTERM. Returns the exit status."""
+        started = time.monotonic()
+        for stop_signal in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(stop_signal, self._stopping.set)
+        try:
+            with self._only_copy():
+                try:
+                    if await self._finished_before_stop(self._start()):
+                        self._welcome(time.monotonic() - started)
+                    await self._stopping.wait()
+                    self._say("\nStopping ...")
+                finally:
+                    await self._stop()
+        except Problem as error:
+            self._say(f"\n{error}\n")
+            return 1
+        self._say("Everything has stopped.")
+        return 0
+
+    # ---- start and stop, in order
+
+    async def _start(self) -> None:
+        sockets = open_listening_sockets(self._settings.host, self._settings.port, self._settings.workers)
+        self._prepare_environment(port=sockets[0].getsockname()[1])
+        building = [asyncio.to_thread(frontend_build.build_if_stale)] if self._build_frontend else []
+        await _together(self._start_servers(), *building)
+        await self._run_once("migrate", *([] if self._settings.production else ["--demo"]))
+        for number, listener in enumerate(sockets, start=1):
+            name = "web" if len(sockets) == 1 else f"web-{number}"
+            self._keep(self._service("web", name, ["--fd", str(listener.fileno())], [listener.fileno()]))
+        self._keep(self._service("worker", "worker"))
+        await _together(*(child.first_ready() for child in self._children.values()))
+
+    async def _start_servers(self) -> None:
+        starting = []
+        if self._settings.database_url is None:
+            starting.append(self._start_postgres())
+        if self._settings.redis_url is None:
+            starting.append(self._start_valkey())
+        await _together(*starting)
+
+    async def _stop(self) -> None:
+        """Ours first, then the servers they stand on."""
+        is_server = {name: name in ("postgres", "valkey") for name in self._children}
+        for servers in (False, True):
+            await asyncio.gather(*(c.stop() for name, c in self._children.items() if is_server[name] is servers))
+        if self._postgres is not None:
+            self._postgres.clean_up()
+
+    async def _finished_before_stop(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Do the work unless Ctrl-C comes first; whether it was finished."""
+        working = asyncio.create_task(work)
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not working.done():
+            working.cancel()
+        try:
+            await working
+        except asyncio.CancelledError:
+            return False
+        except BaseExceptionGroup as group:
+            raise _first_explained(group) from None
+        return True
+
+    # ---- the processes
+
+    async def _start_postgres(self) -> None:
+        postgres = self._postgres = EmbeddedPostgres(self._data_dir)
+        if not postgres.cluster.exists():
+            self._say("· Making the database ...")
+        await asyncio.to_thread(postgres.prepare)
+        self._environment["GUANJIA_DATABASE_URL"] = postgres.url
+        row = process("postgres")
+        child = self._keep(
+            ChildPlan(
+                row.name,
+                postgres.command,
+                postgres.log_file,
+                os.environ,
+                start_timeout_s=row.start_timeout_s,
+                stop_timeout_s=row.stop_timeout_s,
+                stop_signal=postgres.stop_signal,
+                prepare=postgres.prepare,
+                is_ready=lambda pid: postgres.is_ready() and postgres.pid == pid,
+            )
+        )
+        await child.first_ready()
+
+    async def _start_valkey(self) -> None:
+        valkey = EmbeddedValkey(self._data_dir)
+        await asyncio.to_thread(valkey.prepare)
+        self._environment["GUANJIA_REDIS_URL"] = valkey.url
+        row = process("valkey")
+        child = self._keep(
+            ChildPlan(
+                row.name,
+                valkey.command,
+                valkey.log_file,
+                os.environ,
+                start_timeout_s=row.start_timeout_s,
+                stop_timeout_s=row.stop_timeout_s,
+                stop_signal=valkey.stop_signal,
+                prepare=valkey.prepare,
+                is_ready=lambda _pid: valkey.is_ready(),
+            )
+        )
+        await child.first_ready()
+
+    def _service(self, row_name: str, name: str, arguments: Sequence[str] = (), pass_fds: Sequence[int] = ()) -> ChildPlan:
+        row = process(row_name)
+        assert row.kind is Kind.SERVICE
+        # The table's health port is for a container of its own; here a pipe tells when the process is up.
+        program = [sys.executable, "-m", "app.cli", row.command[0], *arguments]
+        return ChildPlan(
+            name,
+            lambda: bound_to_us(program, signal.SIGTERM),
+            self._data_dir / "logs" / f"{name}.log",
+            self._environment,
+            start_timeout_s=row.start_timeout_s,
+            stop_timeout_s=row.stop_timeout_s,
+            pass_fds=pass_fds,
+        )
+
+    def _keep(self, plan: ChildPlan) -> KeptChild:
+        child = self._children[plan.name] = KeptChild(plan, say=self._say, folder=ROOT)
+        return child
+
+    async def _run_once(self, *arguments: str) -> None:
+        """A step that must succeed before the others start; its words go to the person."""
+        command = bound_to_us([sys.executable, "-m", "app.cli", *arguments], signal.SIGTERM)
+        running = await asyncio.create_subprocess_exec(
+            *command, env=self._environment, cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, start_new_session=True
+        )
+        try:
+            status = await running.wait()
+        except asyncio.CancelledError:
+            with contextlib.suppress(ProcessLookupError):
+                running.terminate()
+            await running.wait()
+            raise
+        if status != 0:
+            raise StartFailed(f"`guanjia {' '.join(arguments)}` failed; the reason stands above.")
+
+    # ---- surroundings
+
+    def _prepare_environment(self, *, port: int) -> None:
+        metrics = self._data_dir / "run" / "metrics"
+        shutil.rmtree(metrics, ignore_errors=True)  # Of processes that are gone.
+        metrics.mkdir(parents=True)
+        self._environment |= {
+            "GUANJIA_PORT": str(port),
+            "GUANJIA_DATA_DIR": str(self._data_dir),
+            "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+        }
+        if self._settings.secret_key is None and not self._settings.production:
+            # Kept in the data folder, so that what was derived from it stays valid over restarts.
+            self._environment["GUANJIA_SECRET_KEY"] = remembered_secret(self._data_dir / "secret_key")
+
+    @contextmanager
+    def _only_copy(self) -> Iterator[None]:
+        """Two supervisors on one data folder would fight over its servers."""
+        try:
+            self._data_dir.mkdir(parents=True, exist_ok=True)
+            lock = (self._data_dir / "supervisor.lock").open("w")
+        except OSError as error:
+            raise StartFailed(f"The data folder {self._data_dir} cannot be written: {error.strerror}.") from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StartFailed(
+                    f"Another copy of Guanjia is running on {self._data_dir}. "
+                    "Stop it, or set GUANJIA_DATA_DIR and GUANJIA_PORT for this one."
+                ) from None
+            yield
+
+    def _welcome(self, took_s: float) -> None:
+        address = demo_logins.remember_base_url(self._settings, int(self._environment["GUANJIA_PORT"]))
+        self._say(demo_logins.welcome(address, self._data_dir))
+        self._say(f"Started in {took_s:.1f} s. Logs are in {self._data_dir / 'logs'}. Ctrl-C stops everything.")
+
+
+async def _together(*work: Coroutine[Any, Any, Any]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for part in work:
+            group.create_task(part)
+
+
+def _first_explained(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one a person can do something about, if there is one among those that failed together."""
+    explained, others = group.split(Problem)
+    found: BaseException = explained if explained is not None else others or group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found

@@ -1,0 +1,48 @@
+"""`guanjia web`: one web process."""
+
+import asyncio
+import socket
+
+import uvicorn
+
+from app.listening import BACKLOG, open_listening_sockets
+from app.production import refuse_weak_settings
+from kernel.http import current_request_id
+from kernel.logging import configure_logging
+from kernel.settings import Settings
+
+# Longer than the proxy's own, so that it is never we who hang up on it in the moment it sends.
+KEEP_ALIVE_S = 75
+STOP_TIMEOUT_S = 5
+WEBSOCKET_MESSAGE_BYTES_MAX = 64 * 1024
+
+
+def serve(settings: Settings, *, fd: int | None) -> int:
+    """Serve until SIGTERM, on the supervisor's socket or on one of our own. Returns the exit status."""
+    refuse_weak_settings(settings)
+    configure_logging(process="web", as_json=settings.log_json, request_id=current_request_id)
+    listener = socket.socket(fileno=fd) if fd is not None else open_listening_sockets(settings.host, settings.port, 1)[0]
+    server = uvicorn.Server(
+        uvicorn.Config(
+            "app.main:create_app",
+            factory=True,
+            loop="uvloop",
+            http="httptools",
+            ws="websockets-sansio",
+            ws_max_size=WEBSOCKET_MESSAGE_BYTES_MAX,
+            ws_ping_interval=20,
+            ws_ping_timeout=20,
+            ws_per_message_deflate=False,  # Small messages to many: compressing each costs more than it saves.
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=STOP_TIMEOUT_S,
+            # Where a request came from is the proxy's word, and only the proxy's (FORWARDED_ALLOW_IPS names it).
+            proxy_headers=True,
+        )
+    )
+    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        runner.run(server.serve(sockets=[listener]))
+    return 0 if server.started else 1
