@@ -58,6 +58,11 @@ def request_id() -> str:
     return _request_id.get() or new_request_id()
 
 
+def current_request_id() -> str | None:
+    """The id of the request being served; None outside of one."""
+    return _request_id.get() or None
+
+
 class RequestIds:
     """Pure ASGI middleware: gives every request an id and returns it as `X-Request-Id`."""
 

@@ -9,7 +9,11 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 # A migration that cannot get its lock gives up instead of queueing up the whole canteen behind it.
-_SERVER_SETTINGS: Final = {"application_name": "guanjia migrate", "lock_timeout": "2s", "timezone": "UTC"}
+_SERVER_SETTINGS: Final = {
+    "application_name": "guanjia migrate",
+    "lock_timeout": "2s",
+    "timezone": "UTC",
+}
 
 # Any number will do as long as it stays: two starts at once migrate one after the other.
 _ONE_AT_A_TIME: Final = 4_204_204
