@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity import queries
 from identity.errors import TerminalDisabled
-from identity.models import Role
+from identity.kinds import Role
 from identity.principal import Principal, Terminal
 from identity.tokens import SESSION_PREFIX, TERMINAL_PREFIX, hash_token
 from kernel import clock

@@ -20,7 +20,7 @@ from identity.access import (
     require_role,
     token_of,
 )
-from identity.models import ADMINISTRATORS, PersonClass, PersonStatus, Role, SiteKind, TerminalMode
+from identity.kinds import ADMINISTRATORS, PersonClass, Role, SiteKind, TerminalMode
 from identity.principal import EVERYWHERE, Cover, Place, Principal, RoleGrant, Terminal
 from identity.queries import (
     MembershipView,
@@ -44,7 +44,6 @@ __all__ = [
     "KnownTerminal",
     "MembershipView",
     "PersonClass",
-    "PersonStatus",
     "PersonSummary",
     "Place",
     "Principal",

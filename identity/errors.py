@@ -83,6 +83,22 @@ class NotATree(GuanjiaError):
     message_en = "A place cannot stand below itself"
 
 
+class AdministratorsExist(GuanjiaError):
+    """`data`: role."""
+
+    code = "ADMINISTRATORS_EXIST"
+    status = 409
+    message_zh = "首任管理员已设立，其他管理员须由其授权"
+    message_en = "The first administrators exist; they grant the role to others"
+
+
+class LastAdministrator(GuanjiaError):
+    code = "LAST_ADMINISTRATOR"
+    status = 409
+    message_zh = "须至少保留一名安全管理员"
+    message_en = "At least one security administrator has to stay"
+
+
 class PasswordTooWeak(Malformed):
     code = "PASSWORD_TOO_WEAK"
     message_zh = "密码须为 10 至 200 个字符，且不能与用户名相同"

@@ -2,8 +2,15 @@
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
+from uuid import UUID
 
 from kernel.events import Delivery, Event
+from kernel.ids import public_id
+
+
+def optional_id(prefix: str, identifier: UUID | None) -> str | None:
+    """The public form of an id that may be absent."""
+    return None if identifier is None else public_id(prefix, identifier)
 
 
 class PersonJoined(Event, frozen=True, kw_only=True):

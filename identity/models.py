@@ -1,7 +1,6 @@
 """The tables of identity. Sums of rules live in the database too: no overlap of memberships, one place per role."""
 
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -20,71 +19,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import DATERANGE, JSONB, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
-from identity.states import APPROVAL, TERMINAL, states_of
+from identity.kinds import GRANTED_ROLES, OrganisationKind, PersonClass, SiteKind, TerminalMode
+from identity.states import APPROVAL, PERSON, TERMINAL, states_of
 from kernel.db import Base
-
-
-class PersonClass(StrEnum):
-    """What a person is to the organisation that they belong to; prices differ by it."""
-
-    STAFF = "staff"
-    CONTRACT = "contract"
-    RETIRED = "retired"
-    FAMILY = "family"
-    VISITOR = "visitor"
-
-
-class PersonStatus(StrEnum):
-    """`suspended` may not sign in; `left` is kept for the books."""
-
-    ACTIVE = "active"
-    SUSPENDED = "suspended"
-    LEFT = "left"
-
-
-class OrganisationKind(StrEnum):
-    """A `unit` pays for its people, a `department` is part of a unit, an `operator` runs canteens."""
-
-    UNIT = "unit"
-    DEPARTMENT = "department"
-    OPERATOR = "operator"
-
-
-class SiteKind(StrEnum):
-    """What a place is for; the domain that owns the kind uses the site's id as its own."""
-
-    CANTEEN = "canteen"
-    VENUE = "venue"
-    WORKSHOP = "workshop"
-    OFFICE = "office"
-
-
-class Role(StrEnum):
-    """What somebody may do. `employee` comes with a membership; all others are granted."""
-
-    EMPLOYEE = "employee"
-    CASHIER = "cashier"
-    TECHNICIAN = "technician"
-    DISPATCHER = "dispatcher"
-    DUTY_STAFF = "duty_staff"
-    CANTEEN_MANAGER = "canteen_manager"
-    FINANCE = "finance"
-    SYSTEM_ADMIN = "system_admin"
-    SECURITY_ADMIN = "security_admin"
-    AUDIT_ADMIN = "audit_admin"
-
-
-ADMINISTRATORS = frozenset({Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDIT_ADMIN})
-GRANTED_ROLES = [role for role in Role if role is not Role.EMPLOYEE]
-
-
-class TerminalMode(StrEnum):
-    """How a till forms the amount: typed in, the meal's price, from the menu, or one portion counted."""
-
-    KEYED = "keyed"
-    FIXED = "fixed"
-    MENU = "menu"
-    COUNT = "count"
 
 
 def one_of(column: str, values: list[str]) -> str:
@@ -170,7 +107,7 @@ class Person(Base):
     created_at: Mapped[datetime] = mapped_column(_Moment)
 
     __table_args__ = (
-        CheckConstraint(one_of("status", list(PersonStatus)), name="status"),
+        CheckConstraint(one_of("status", states_of(PERSON)), name="status"),
         CheckConstraint(one_of("language", ["zh", "en"]), name="language"),
     )
 

@@ -7,7 +7,7 @@ organisation the ones under it and the sites that they operate. A grant without 
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from identity.models import Role
+from identity.kinds import Role
 from kernel.errors import Forbidden
 
 

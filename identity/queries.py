@@ -1,6 +1,6 @@
 """The SELECTs of identity. Functions named `lock_*` take row locks."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -10,8 +10,11 @@ import asyncpg
 from sqlalchemy import Row, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity.models import Person, Role
+from identity.kinds import Role
+from identity.models import Person
 from identity.principal import Cover, Principal, RoleGrant, Terminal
+from kernel.errors import NotFound
+from kernel.ids import public_id
 
 # The organisation itself or the nearest one above it that is a unit: who pays. Stands after `FROM memberships m`.
 _UNIT_OF: Final = """
@@ -109,6 +112,32 @@ async def find_cover(
     for kind, identifier in rows:
         below[kind].add(identifier)
     return Cover(frozenset(below["region"]), frozenset(below["organisation"]), frozenset(below["site"]))
+
+
+# ---- who pays
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Of an organisation: the unit that pays for its people, and the region whose book it is in."""
+
+    unit_id: UUID | None
+    region_id: UUID
+
+
+_PAYERS: Final = text(f"""
+    SELECT m.organisation_id, o.home_region_id AS region_id, ({_UNIT_OF}) AS unit_id
+    FROM unnest(CAST(:organisations AS uuid[])) AS m (organisation_id) JOIN organisations o ON o.id = m.organisation_id
+""")  # noqa: S608  (constants only)
+
+
+async def payers_of(session: AsyncSession, organisations: Collection[UUID]) -> dict[UUID, Payer]:
+    """For each organisation the unit that pays; NotFound where one does not exist."""
+    rows = await session.execute(_PAYERS, {"organisations": list(organisations)})
+    found = {row.organisation_id: Payer(row.unit_id, row.region_id) for row in rows}
+    for missing in set(organisations) - set(found):
+        raise NotFound(what="org", id=public_id("org", missing))
+    return found
 
 
 # ---- terminals

@@ -10,6 +10,14 @@ from kernel.errors import StateConflict
 
 Machine = Mapping[tuple[str, str], str]
 
+PERSON: Final[Machine] = {
+    ("active", "suspend"): "suspended",
+    ("suspended", "resume"): "active",
+    ("active", "leave"): "left",
+    ("suspended", "leave"): "left",
+    ("left", "return"): "active",
+}
+
 TERMINAL: Final[Machine] = {
     # A new pairing code never stops a till that works: the old token counts until the code is used.
     ("pairing", "issue_code"): "pairing",
@@ -17,6 +25,8 @@ TERMINAL: Final[Machine] = {
     ("pairing", "enrol"): "active",
     ("active", "enrol"): "active",
     ("active", "rotate_token"): "active",
+    # Begun before it was disabled: the till has let go of its old token, so the new one must be taken up.
+    ("disabled", "rotate_token"): "disabled",
     ("active", "disable"): "disabled",
     ("disabled", "enable"): "active",
     ("pairing", "revoke"): "revoked",

@@ -1,0 +1,157 @@
+"""Signing in and out, and passwords.
+
+A guess is counted before it is checked; a name that nobody has is counted and takes as long as one that somebody has.
+No password is checked while a transaction is open.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+from sqlalchemy import Row, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from identity.access import authenticate
+from identity.attempts import SIGN_IN, count_attempt, forget_attempts
+from identity.errors import AlreadyExists, SignInLocked, WrongCredentials
+from identity.kinds import Role
+from identity.models import Credential, Person, SignInSession
+from identity.passwords import check_password_strength, hash_password, normalise_username, verify_password
+from identity.people import end_sessions, lock_person
+from identity.principal import Principal
+from identity.tokens import hash_token, new_session_token
+from kernel import audit_log, clock
+from kernel.db import Database
+from kernel.ids import public_id, uuid7
+
+# A phone that somebody keeps, and a desk that others pass by.
+EMPLOYEE_LIFE: Final = timedelta(days=30)
+DESK_LIFE: Final = timedelta(hours=12)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A new sign-in. The token is nowhere else: the database knows its hash."""
+
+    token: str
+    expires_at: datetime
+    principal: Principal
+
+
+async def sign_in(db: Database, username: str, password: str) -> SignedIn:
+    """Check name and password and open a session; WrongCredentials or SignInLocked otherwise."""
+    key = f"sign_in:{normalise_username(username)}"
+    async with _turn_of(key):
+        async with db.session() as session:
+            wait_s = await count_attempt(session, key, SIGN_IN)
+            known = await _find_credential(session, username)
+        if wait_s:
+            raise SignInLocked(retry_after_s=wait_s)
+        if not await verify_password(known.password_hash if known else None, password) or known is None:
+            raise WrongCredentials
+        async with db.session() as session:
+            await forget_attempts(session, key)
+            return await open_session(session, known.person_id)
+
+
+def _turn_of(key: str) -> asyncio.Lock:
+    """One try of a name at a time in each process: right passwords sent all at once must not count as guesses."""
+    return _turns.setdefault(key, asyncio.Lock())
+
+
+_turns: Final[WeakValueDictionary[str, asyncio.Lock]] = WeakValueDictionary()
+
+
+async def _find_credential(session: AsyncSession, username: str) -> Row[UUID, str] | None:
+    """The credential of somebody who may sign in."""
+    found = await session.execute(
+        select(Credential.person_id, Credential.password_hash)
+        .join(Person, Person.id == Credential.person_id)
+        .where(Credential.username == normalise_username(username), Person.status == "active")
+    )
+    return found.one_or_none()
+
+
+async def open_session(session: AsyncSession, person_id: UUID) -> SignedIn:
+    """Sign somebody in whose password was checked. The person's row is locked against being suspended meanwhile."""
+    person = await lock_person(session, person_id)
+    if person.status != "active":
+        raise WrongCredentials
+    token, now = new_session_token(), clock.now()
+    row = SignInSession(
+        id=uuid7(), person_id=person_id, token_hash=hash_token(token), created_at=now, expires_at=now + DESK_LIFE
+    )
+    session.add(row)
+    await session.flush()
+    principal = await authenticate(session, token)
+    if all(grant.role == Role.EMPLOYEE for grant in principal.roles):
+        row.expires_at = now + EMPLOYEE_LIFE
+    await audit_log.record(
+        session, actor=principal.actor, action="session.open", subject=public_id("ses", row.id), data={}
+    )
+    return SignedIn(token, row.expires_at, principal)
+
+
+async def sign_out(session: AsyncSession, principal: Principal) -> None:
+    """End the sign-in that this request came with."""
+    await session.execute(
+        update(SignInSession).where(SignInSession.id == principal.session_id).values(revoked_at=clock.now())
+    )
+    await audit_log.record(
+        session,
+        actor=principal.actor,
+        action="session.close",
+        subject=public_id("ses", principal.session_id),
+        data={},
+    )
+
+
+async def change_password(db: Database, principal: Principal, present: str, new: str) -> None:
+    """Somebody changes their own password; all their other sign-ins end."""
+    async with db.session() as session:
+        credential = await session.get(Credential, principal.person_id)
+        username = credential.username if credential else ""
+        wait_s = await count_attempt(session, f"sign_in:{username}", SIGN_IN)
+    if wait_s:
+        raise SignInLocked(retry_after_s=wait_s)
+    if not await verify_password(credential.password_hash if credential else None, present):
+        raise WrongCredentials
+    check_password_strength(username, new)
+    password_hash = await hash_password(new)
+    async with db.session() as session:
+        await forget_attempts(session, f"sign_in:{username}")
+        await write_credential(
+            session, principal.person_id, username, password_hash, actor=principal.actor, keep=principal.session_id
+        )
+
+
+async def write_credential(
+    session: AsyncSession,
+    person_id: UUID,
+    username: str,
+    password_hash: str,
+    *,
+    actor: str,
+    keep: UUID | None = None,
+) -> None:
+    """Give somebody a name and a password (`hash_password`), or new ones; their sign-ins end, except for `keep`."""
+    username = normalise_username(username)
+    await lock_person(session, person_id)
+    holder = await session.scalar(select(Credential.person_id).where(Credential.username == username))
+    if holder not in (None, person_id):
+        raise AlreadyExists(field="username", value=username)
+    values = {"username": username, "password_hash": password_hash, "changed_at": clock.now()}
+    await session.execute(
+        insert(Credential)
+        .values(person_id=person_id, **values)
+        .on_conflict_do_update(index_elements=[Credential.person_id], set_=values)
+    )
+    await end_sessions(session, person_id, except_for=keep)
+    await forget_attempts(session, f"sign_in:{username}")
+    await audit_log.record(
+        session, actor=actor, action="credential.write", subject=public_id("per", person_id), data={}
+    )
