@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import Dict, Iterator, List, NoReturn, Optional
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
@@ -24,15 +25,15 @@ LOCKS = {"run": "requirements.lock", "dev": "requirements-dev.lock"}
 OLDEST_PYTHON = (3, 11)
 
 
-def say(sentence):
+def say(sentence: str) -> None:
     print("· " + sentence, flush=True)
 
 
-def give_up(sentence):
+def give_up(sentence: str) -> NoReturn:
     sys.exit("\n" + sentence + "\n")
 
 
-def main(kind):
+def main(kind: str) -> None:
     locks_hash = hash_of_locks()
     if installed_kind(locks_hash) in (kind, "dev"):
         return  # The packages for development include those for running.
@@ -45,7 +46,7 @@ def main(kind):
     say("The Python packages are ready ({:.0f} s).".format(time.monotonic() - started))
 
 
-def hash_of_locks():
+def hash_of_locks() -> str:
     digest = hashlib.sha256()
     for name in sorted(LOCKS.values()):
         with open(os.path.join(ROOT, name), "rb") as lock:
@@ -55,7 +56,7 @@ def hash_of_locks():
     return digest.hexdigest()
 
 
-def installed_kind(locks_hash):
+def installed_kind(locks_hash: str) -> Optional[str]:
     try:
         with open(STAMP) as stamp:
             kind, found = stamp.read().split()
@@ -64,7 +65,7 @@ def installed_kind(locks_hash):
     return kind if found == locks_hash and works(VENV_PYTHON) else None
 
 
-def works(python):
+def works(python: str) -> bool:
     check = "import sys; sys.exit(sys.version_info < {!r})".format(OLDEST_PYTHON)
     try:
         return subprocess.call([python, "-c", check], stderr=subprocess.DEVNULL) == 0
@@ -72,7 +73,7 @@ def works(python):
         return False
 
 
-def find_python():
+def find_python() -> str:
     names = [sys.executable, "python3.14", "python3.13", "python3.12", "python3.11"]
     for name in names:
         python = shutil.which(name)
@@ -82,7 +83,7 @@ def find_python():
     give_up("Guanjia needs Python 3.11 or newer; `python3` here is {}, and no newer one is on the PATH.".format(found))
 
 
-def make_venv():
+def make_venv() -> None:
     if works(VENV_PYTHON):
         return
     python = find_python()
@@ -90,10 +91,14 @@ def make_venv():
     shutil.rmtree(VENV, ignore_errors=True)
     # Without pip, because Debian ships that part of Python apart; `install_uv` finds a way to it.
     if subprocess.call([python, "-m", "venv", "--without-pip", VENV]) != 0:
-        give_up("Python could not make a virtual environment in {}.\nOn Debian and Ubuntu: apt-get install python3-venv".format(VENV))
+        give_up(
+            "Python could not make a virtual environment in {}.\nOn Debian and Ubuntu: apt-get install python3-venv".format(
+                VENV
+            )
+        )
 
 
-def install_uv():
+def install_uv() -> None:
     """The installer itself comes from the lock too, hash-checked, by whichever pip can be had."""
     pinned = uv_in_lock()
     if uv_version() == pinned.split("==")[1].split()[0]:
@@ -113,7 +118,7 @@ def install_uv():
     )
 
 
-def uv_in_lock():
+def uv_in_lock() -> str:
     with open(os.path.join(ROOT, LOCKS["run"])) as lock:
         found = re.search(r"^uv==.*(?:\n    --hash=.*)+", lock.read(), re.M)
     if not found:
@@ -121,23 +126,28 @@ def uv_in_lock():
     return found.group(0) + "\n"
 
 
-def uv_version():
+def uv_version() -> Optional[str]:
     try:
         return subprocess.check_output([UV, "--version"], stderr=subprocess.DEVNULL).decode().split()[1]
     except (OSError, subprocess.CalledProcessError, IndexError):
         return None
 
 
-def ways_to_pip():
+def ways_to_pip() -> Iterator[List[str]]:
     """pip of .venv, made by Python's own ensurepip; else the machine's pip, told to work on .venv."""
-    if subprocess.call([VENV_PYTHON, "-m", "ensurepip", "--default-pip"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0:
+    if (
+        subprocess.call(
+            [VENV_PYTHON, "-m", "ensurepip", "--default-pip"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        == 0
+    ):
         yield [VENV_PYTHON, "-m", "pip"]
     python = find_python()
     if subprocess.call([python, "-m", "pip", "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0:
         yield [python, "-m", "pip", "--python", VENV_PYTHON]
 
 
-def install_packages(lock):
+def install_packages(lock: str) -> None:
     say("Installing the Python packages of {} (a first time takes a minute or two) ...".format(lock))
     lock = os.path.join(ROOT, lock)
     environment = dict(os.environ, VIRTUAL_ENV=VENV, UV_LINK_MODE=os.environ.get("UV_LINK_MODE", "copy"))
@@ -148,10 +158,12 @@ def install_packages(lock):
     for pip in ways_to_pip():
         if subprocess.call(pip + ["install", "--require-hashes", "-r", lock]) == 0:
             return
-    give_up("The Python packages could not be installed; the reason stands above. Running make again goes on from here.")
+    give_up(
+        "The Python packages could not be installed; the reason stands above. Running make again goes on from here."
+    )
 
 
-def uv_settings_from_pip():
+def uv_settings_from_pip() -> Dict[str, str]:
     """Who has told pip of a mirror or a certificate has told uv nothing; uv reads other names."""
     settings = {}
     names = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "cert": "SSL_CERT_FILE"}

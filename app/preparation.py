@@ -26,9 +26,8 @@ def prepare_database(settings: Settings, *, with_demo: bool, say: Callable[[str]
 
 
 def _bring_to_head(url: str, *, say: Callable[[str], None]) -> None:
-    head = migrate.head_revision()
+    head, found = migrate.head_revision(), None
     try:
-        found = None
         found = asyncio.run(migrate.current_revision(url))
         if found == head:
             return

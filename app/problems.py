@@ -1,19 +1,19 @@
 """What a person at the terminal can do something about.
 
-    Problem                  told in its own sentence, without a traceback; the command ends with status 1
-        EmbeddedServerError  an embedded PostgreSQL or Valkey cannot be started
-        FrontendBuildError   the front end cannot be built
-        CannotListen         the address cannot be had
-        ChildFailed          a child process never became ready
-        StartFailed          the start cannot go on
-        MigrationFailed      the database cannot be brought to this version
-        SeedingRefused       the demo may not be brought in here
-        NotConfigured        a process started by hand lacks an address it needs
-        NotForProduction     production mode with something from the demo in it
+Problem                  told in its own sentence, without a traceback; the command ends with status 1
+    EmbeddedServerError  an embedded PostgreSQL or Valkey cannot be started
+    FrontendBuildError   the front end cannot be built
+    CannotListen         the address cannot be had
+    ChildFailed          a child process never became ready
+    StartFailed          the start cannot go on
+    MigrationFailed      the database cannot be brought to this version
+    SeedingRefused       the demo may not be brought in here
+    NotConfigured        a process started by hand lacks an address it needs
+    NotForProduction     production mode with something from the demo in it
 """
 
 
-class Problem(Exception):  # noqa: N818  it is what it is called on the screen
+class Problem(Exception):
     """The message is for the person at the terminal: what is wrong, and what to do."""
 
 

@@ -152,7 +152,9 @@ class Supervisor:
         )
         await child.first_ready()
 
-    def _service(self, row_name: str, name: str, arguments: Sequence[str] = (), pass_fds: Sequence[int] = ()) -> ChildPlan:
+    def _service(
+        self, row_name: str, name: str, arguments: Sequence[str] = (), pass_fds: Sequence[int] = ()
+    ) -> ChildPlan:
         row = process(row_name)
         assert row.kind is Kind.SERVICE
         # The table's health port is for a container of its own; here a pipe tells when the process is up.

@@ -21,7 +21,9 @@ def serve(settings: Settings, *, fd: int | None) -> int:
     """Serve until SIGTERM, on the supervisor's socket or on one of our own. Returns the exit status."""
     refuse_weak_settings(settings)
     configure_logging(process="web", as_json=settings.log_json, request_id=current_request_id)
-    listener = socket.socket(fileno=fd) if fd is not None else open_listening_sockets(settings.host, settings.port, 1)[0]
+    listener = (
+        socket.socket(fileno=fd) if fd is not None else open_listening_sockets(settings.host, settings.port, 1)[0]
+    )
     server = uvicorn.Server(
         uvicorn.Config(
             "app.main:create_app",

@@ -20,7 +20,6 @@ from app.services import Services
 WebPart = Callable[[FastAPI, Services], AbstractAsyncContextManager[None]]
 
 
-
 @dataclass(frozen=True)
 class Loop:
     """One background task of the worker: runs until it is cancelled; if it fails, it is started again."""

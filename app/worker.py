@@ -33,7 +33,9 @@ RESTART_PAUSE_FIRST_S: Final = 0.2
 RESTART_PAUSE_MAX_S: Final = 30.0
 SETTLED_AFTER_S: Final = 60.0
 
-_failures = Counter("guanjia_loop_failures_total", "Times that a background loop failed and was started again", ["loop"])
+_failures = Counter(
+    "guanjia_loop_failures_total", "Times that a background loop failed and was started again", ["loop"]
+)
 _running = Gauge(
     "guanjia_loop_running", "1 while a background loop runs, 0 while it waits", ["loop"], multiprocess_mode="livemax"
 )
@@ -66,7 +68,7 @@ async def keep_running(loop: Loop, services: Services) -> None:
         try:
             await loop.run(services)
             log.warning("loop ended by itself", loop=loop.name)
-        except Exception:  # noqa: BLE001  the border: one loop's fault must not end the others
+        except Exception:  # The border: one loop's fault must not end the others.
             log.exception("loop failed", loop=loop.name)
         finally:
             _running.labels(loop.name).set(0)

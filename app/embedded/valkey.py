@@ -102,7 +102,9 @@ class EmbeddedValkey:
         if self._port is None:  # A restart keeps it: others have been told.
             self._port = self._choose_port()
         self.settings_file.touch(0o600)
-        self.settings_file.write_text(SETTINGS.format(port=self.port, password=self.password, folder=f'"{self.folder}"'))
+        self.settings_file.write_text(
+            SETTINGS.format(port=self.port, password=self.password, folder=f'"{self.folder}"')
+        )
 
     def program(self) -> list[str]:
         return [str(valkey_binary()), str(self.settings_file)]
