@@ -64,7 +64,7 @@ def reset() -> None:
 
 def rfc3339(at: datetime) -> str:
     """`2026-11-23T04:05:06.789Z`: the one form in which a time leaves the house."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def business_date(at: datetime, zone: ZoneInfo) -> date:

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 
 class DenyCode(StrEnum):
@@ -63,7 +64,7 @@ class Payer:
     region_id: UUID
 
 
-class Usage(NamedTuple):
+class Usage(msgspec.Struct, frozen=True):
     """A usage counter's value: how often, and how much in sum."""
 
     count: int

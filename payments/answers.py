@@ -1,0 +1,81 @@
+"""The bytes that go back for a payment: built once, stored, and sent as they are. Pure."""
+
+from typing import Any
+
+import msgspec
+
+from kernel.clock import rfc3339
+from kernel.ids import public_id
+from payments.decide import Accepted, Request
+from payments.errors import DENY_SENTENCES
+from payments.events import PaymentSucceeded
+from payments.lines import Leg
+from payments.posting_rule import Refusal
+
+
+def wire_legs(legs: tuple[Leg, ...] | list[Leg]) -> list[dict[str, Any]]:
+    """Legs as callers see them."""
+    return [
+        {
+            "purse": leg.purse,
+            "lot": public_id("lot", leg.lot_id) if leg.lot_id is not None else None,
+            "amount_fen": leg.amount_fen,
+        }
+        for leg in legs
+    ]
+
+
+def payment_body(request: Request, accepted: Accepted, legs: list[dict[str, Any]], identifier: str) -> bytes:
+    """The 201 of `POST /v1/payments`."""
+    sale, quote = request.sale, accepted.quote
+    return msgspec.json.encode(
+        {
+            "id": public_id("pay", request.payment_id),
+            "status": "succeeded",
+            "amount_fen": quote.amount_fen,
+            "legs": legs,
+            "trace": accepted.trace,
+            "canteen": public_id("can", quote.site_id),
+            "terminal": public_id("ter", sale.terminal_id) if sale.terminal_id else None,
+            "meal": quote.context.get("meal"),
+            "business_date": quote.business_date.isoformat(),
+            "happened_at": rfc3339(request.happened_at),
+            "purses": accepted.purses,
+            "request_id": identifier,
+        }
+    )
+
+
+def refusal_body(refusal: Refusal, language: str, identifier: str) -> bytes:
+    """The 402 of a refusal."""
+    zh, en = DENY_SENTENCES[refusal.code]
+    return msgspec.json.encode(
+        {
+            "code": refusal.code.value,
+            "message": en if language == "en" else zh,
+            "data": refusal.data,
+            "request_id": identifier,
+        },
+        enc_hook=str,
+    )
+
+
+def succeeded_event(
+    request: Request, accepted: Accepted, legs: list[dict[str, Any]], person: str, label: str, site_label: str
+) -> PaymentSucceeded:
+    """What the payer and the canteen's board are told."""
+    quote, terminal_id = accepted.quote, request.sale.terminal_id
+    return PaymentSucceeded(
+        happened_at=rfc3339(request.happened_at),
+        payment=public_id("pay", request.payment_id),
+        person=person,
+        payer_label=label,
+        canteen=public_id("can", quote.site_id),
+        canteen_name=site_label,
+        terminal=public_id("ter", terminal_id) if terminal_id else None,
+        amount_fen=quote.amount_fen,
+        legs=legs,
+        business_date=quote.business_date.isoformat(),
+        meal=quote.context.get("meal"),
+        purses=accepted.purses,
+    )

@@ -1,0 +1,411 @@
+"""One posting batch inside its transaction: lock, claim, load, decide, write. It never commits.
+
+The steps and their order are the promise of `hot_statements.py`; deciding is `decide.py`. What stands here is the
+carrying of rows between the two.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+import msgspec
+
+from identity.api import Terminal
+from kernel.errors import GuanjiaError, IdempotencyKeyReused, TryAgain
+from kernel.events import encode_events
+from kernel.idempotency import Answer
+from kernel.ids import first_id_at, public_id
+from payments import answers
+from payments.decide import (
+    Accepted,
+    CodeState,
+    HolderState,
+    LotState,
+    PurseState,
+    RecentPayment,
+    Repeat,
+    Request,
+    decide,
+)
+from payments.errors import ConfirmRepeat, SeqReused
+from payments.events import PaymentSucceeded
+from payments.lines import Line, chain_hash, house_deltas
+from payments.posting_rule import DenyCode, Payer, PostingRule, Refusal, Usage
+
+# A code lives 60 s; a voucher until the end of its business day. Older rows need not be looked at.
+_CODE_LOOK_BACK: Final = timedelta(days=2)
+_REPEAT_LOOK_BACK: Final = timedelta(seconds=9)
+_GUESS_WINDOW: Final = timedelta(seconds=60)
+
+Prepared = dict[str, Any]
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """One request on its way through a batch."""
+
+    request: Request
+    terminal: Terminal
+    key: str
+    seq: int
+    body_hash: bytes
+    bucket: int
+    secret: int
+    spend_key: int | None
+    request_id: str
+    language: str
+    outcome: Answer | GuanjiaError | None = None
+
+
+class Terminals(Protocol):
+    """Where the batch re-reads a terminal after a change of configuration."""
+
+    def by_id(self, terminal_id: UUID) -> Terminal | None: ...
+
+
+@dataclass(slots=True)
+class LaneHead:
+    """Where this process's lane stands: the last rows that were committed."""
+
+    lane: int
+    n: int
+    hash: bytes
+    outbox_n: int
+
+
+@dataclass(slots=True)
+class Written:
+    """What a batch decided and will write."""
+
+    accepted: list[tuple[Item, Accepted, CodeState, HolderState]] = field(default_factory=list)
+    answers: list[tuple[UUID, int, bytes]] = field(default_factory=list)
+    given_back: list[Item] = field(default_factory=list)
+    guesses: list[Item] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    events: list[PaymentSucceeded] = field(default_factory=list)
+
+
+class Batch:
+    """The steps of one transaction over prepared statements."""
+
+    def __init__(self, prepared: Prepared, rule: PostingRule, terminals: Terminals, items: Sequence[Item]) -> None:
+        self.prepared = prepared
+        self.rule = rule
+        self.terminals = terminals
+        self.items = items
+        self.holders: dict[UUID, HolderState] = {}
+        self.codes: dict[tuple[int, int], CodeState] = {}
+        self.spend_keys: dict[tuple[int, int], int] = {}
+        self.deferred: list[Item] = []
+
+    async def lock_holders(self, at: datetime) -> int | None:
+        """Lock the holders of the batch's codes; returns the configuration version that this snapshot sees."""
+        buckets, secrets = self._code_keys()
+        if not buckets:
+            return None
+        rows = await self.prepared["LOCK_HOLDERS"].fetch(buckets, secrets, first_id_at(at - _CODE_LOOK_BACK))
+        for row in rows:
+            bucket, identifier, person_id, unit_id, region_id, person_class, label, state, _ = row
+            payer = Payer(identifier, person_class, unit_id, region_id)
+            self.holders[identifier] = HolderState(bucket, identifier, person_id, label, state, payer)
+        return rows[0]["configuration_version"] if rows else None
+
+    def _code_keys(self) -> tuple[list[int], list[int]]:
+        keys = sorted({(item.bucket, item.secret) for item in self.items if item.bucket >= 0})
+        return [bucket for bucket, _ in keys], [secret for _, secret in keys]
+
+    async def claim(self, at: datetime) -> list[Item]:
+        """Take each request's number and key; the losers get their stored answer or their conflict."""
+        ordered = sorted(self.items, key=lambda item: (item.terminal.id.int, item.seq, item.key))
+        won = await self.prepared["CLAIM_REQUESTS"].fetch(
+            [item.terminal.id for item in ordered],
+            [item.terminal.epoch for item in ordered],
+            [item.seq for item in ordered],
+            [item.key for item in ordered],
+            [item.body_hash for item in ordered],
+            [item.request.payment_id for item in ordered],
+            [at] * len(ordered),
+        )
+        if len(won) == len(ordered):
+            return list(self.items)
+        winners = {row["payment_id"] for row in won}
+        losers = [item for item in self.items if item.request.payment_id not in winners]
+        await self._answer_losers(losers, winners)
+        return [item for item in self.items if item.request.payment_id in winners]
+
+    async def _answer_losers(self, losers: list[Item], winners: set[UUID]) -> None:
+        rows = await self.prepared["FIND_CLAIMED"].fetch(
+            list(range(len(losers))),
+            [item.terminal.id for item in losers],
+            [item.terminal.epoch for item in losers],
+            [item.seq for item in losers],
+            [item.key for item in losers],
+        )
+        found: dict[int, list[Any]] = {}
+        for row in rows:
+            found.setdefault(row["ordinal"], []).append(row)
+        for ordinal, item in enumerate(losers):
+            taken = found.get(ordinal, [])
+            if any(row["payment_id"] in winners for row in taken):
+                # The first of its kind is in this very batch: wait for what becomes of it.
+                self.deferred.append(item)
+            else:
+                item.outcome = _outcome_of_loser(item, taken)
+
+    async def load(self, winners: list[Item], at: datetime) -> None:
+        """Read codes, purses, lots, usage and recent payments, under the lock."""
+        buckets, secrets = self._code_keys()
+        if buckets:
+            for row in await self.prepared["LOAD_CODES"].fetch(buckets, secrets, first_id_at(at - _CODE_LOOK_BACK)):
+                key = (row["bucket"], row["secret"])
+                self.codes[key] = CodeState(
+                    row["id"], row["holder_id"], row["expires_at"], row["block_expires_at"], row["used_by"]
+                )
+                self.spend_keys[key] = row["spend_key"]
+        if not self.holders:
+            return
+        holder_buckets = [holder.bucket for holder in self.holders.values()]
+        holder_ids = list(self.holders)
+        await self._load_purses_and_lots(holder_buckets, holder_ids, at)
+        await self._load_usage(winners)
+        recent = await self.prepared["LOAD_RECENT"].fetch(
+            holder_buckets, holder_ids, first_id_at(at - _REPEAT_LOOK_BACK)
+        )
+        for holder_id, payment_id, terminal_id, amount_fen, recorded_at in recent:
+            self.holders[holder_id].recent.append(RecentPayment(payment_id, terminal_id, amount_fen, recorded_at))
+
+    async def _load_purses_and_lots(self, buckets: list[int], ids: list[UUID], at: datetime) -> None:
+        holders = self.holders
+        for holder_id, kind, balance_fen, held_fen, version in await self.prepared["LOAD_PURSES"].fetch(buckets, ids):
+            holders[holder_id].purses[kind] = PurseState(kind, balance_fen, held_fen, version)
+        # No zone is further behind UTC than 12 hours, and a business day ends 2 hours late.
+        earliest = (at - timedelta(hours=14)).date()
+        for row in await self.prepared["LOAD_LOTS"].fetch(buckets, ids, earliest):
+            holder_id, lot_id, balance_fen, held_fen, expires_on, scope, version = row
+            lot = LotState(lot_id, balance_fen, held_fen, expires_on, _read_scope(scope), version)
+            holders[holder_id].lots.append(lot)
+
+    async def _load_usage(self, winners: list[Item]) -> None:
+        wanted: set[tuple[int, UUID, str]] = set()
+        for item in winners:
+            holder = self.holder_of(item)
+            if holder is not None:
+                keys = self.rule.counter_keys(item.request.sale, holder.payer)
+                wanted.update([(holder.bucket, holder.id, key) for key in keys])
+        rows = await self.prepared["LOAD_USAGE"].fetch(
+            [bucket for bucket, _, _ in wanted], [holder for _, holder, _ in wanted], [key for _, _, key in wanted]
+        )
+        for holder_id, key, count, amount_fen in rows:
+            self.holders[holder_id].usage[key] = Usage(count, amount_fen)
+
+    def code_of(self, item: Item) -> CodeState | None:
+        """The code's row, if the item's P2 (where it sent one) belongs to its P1."""
+        key = (item.bucket, item.secret)
+        if item.spend_key is not None and self.spend_keys.get(key) != item.spend_key:
+            return None
+        return self.codes.get(key)
+
+    def holder_of(self, item: Item) -> HolderState | None:
+        code = self.codes.get((item.bucket, item.secret))
+        return self.holders.get(code.holder_id) if code else None
+
+    def decide(self, winners: list[Item]) -> Written:
+        """What becomes of each request, in the order of arrival."""
+        written = Written()
+        for item in winners:
+            code, holder = self.code_of(item), self.holder_of(item)
+            try:
+                outcome = self._refuse_terminal(item) or decide(item.request, code, holder, self.rule)
+            except GuanjiaError as error:
+                # The request itself cannot be priced (a dish that is not on the menu): nothing is consumed.
+                item.outcome = error
+                written.given_back.append(item)
+                continue
+            if isinstance(outcome, Repeat):
+                item.outcome = ConfirmRepeat(payment=public_id("pay", outcome.payment_id))
+                written.given_back.append(item)
+            elif isinstance(outcome, Refusal):
+                self._refuse(item, outcome, written)
+            else:
+                assert code is not None, "accepted without a code"
+                assert holder is not None, "accepted without a holder"
+                self._accept(item, outcome, code, holder, written)
+        return written
+
+    def _refuse_terminal(self, item: Item) -> Refusal | None:
+        terminal = self.terminals.by_id(item.terminal.id)
+        if terminal is None or terminal.status != "active" or terminal.epoch != item.terminal.epoch:
+            return Refusal(DenyCode.TERMINAL)
+        return None
+
+    def _refuse(self, item: Item, refusal: Refusal, written: Written) -> None:
+        if refusal.code is DenyCode.CODE_UNKNOWN:
+            written.guesses.append(item)
+        body = answers.refusal_body(refusal, item.language, item.request_id)
+        written.answers.append((item.request.payment_id, 402, body))
+        item.outcome = Answer(402, body, replayed=False)
+
+    def _accept(self, item: Item, accepted: Accepted, code: CodeState, holder: HolderState, written: Written) -> None:
+        legs = answers.wire_legs(accepted.legs)
+        body = answers.payment_body(item.request, accepted, legs, item.request_id)
+        person = public_id("per", holder.person_id)
+        site_label = self.rule.site_label(accepted.quote.site_id)
+        written.events.append(answers.succeeded_event(item.request, accepted, legs, person, holder.label, site_label))
+        written.accepted.append((item, accepted, code, holder))
+        written.answers.append((item.request.payment_id, 201, body))
+        written.lines.extend(accepted.lines)
+        item.outcome = Answer(201, body, replayed=False)
+
+    async def write(self, written: Written, head: LaneHead, at: datetime) -> LaneHead:
+        """Write what was decided; returns where the lane will stand once this is committed."""
+        if written.given_back:
+            await self.prepared["GIVE_BACK_REQUESTS"].fetch(
+                [item.terminal.id for item in written.given_back],
+                [item.request.payment_id for item in written.given_back],
+            )
+        if written.answers:
+            await self.prepared["INSERT_ANSWERS"].fetch(*_columns(written.answers, 3))
+        if written.guesses:
+            await self.prepared["RECORD_GUESSES"].fetch(
+                [item.terminal.id for item in written.guesses],
+                [at] * len(written.guesses),
+                [item.request.payment_id for item in written.guesses],
+            )
+        if not written.accepted:
+            return head
+        await self._write_holders(written)
+        await self._write_payments(written, head, at)
+        return await self._write_books(written, head, at)
+
+    async def _write_holders(self, written: Written) -> None:
+        spent = await self.prepared["SPEND_CODES"].fetch(
+            *_columns(
+                [(holder.bucket, code.id, item.request.payment_id) for item, _, code, holder in written.accepted], 3
+            )
+        )
+        # Held by the lock already; held again by the row itself.
+        if len(spent) != len(written.accepted):
+            raise AssertionError("a pay code would be spent twice")
+        purses: dict[tuple[UUID, str], tuple[int, UUID, str, int, int]] = {}
+        lots: dict[UUID, tuple[int, UUID, int, int]] = {}
+        usage: dict[tuple[UUID, str], tuple[int, UUID, str, int, int]] = {}
+        for _, accepted, _, holder in written.accepted:
+            by_id = {lot.id: lot for lot in holder.lots}
+            for leg in accepted.legs:
+                if leg.lot_id is not None:
+                    lot = by_id[leg.lot_id]
+                    lots[lot.id] = (holder.bucket, lot.id, lot.balance_fen, lot.version)
+                else:
+                    purse = holder.purses[leg.purse]
+                    purses[holder.id, leg.purse] = (
+                        holder.bucket, holder.id, leg.purse, purse.balance_fen, purse.version,
+                    )  # fmt: skip  # one row a line
+            for key in accepted.quote.counters:
+                used = holder.usage[key]
+                usage[holder.id, key] = (holder.bucket, holder.id, key, used.count, used.amount_fen)
+        if purses:
+            await self.prepared["UPDATE_PURSES"].fetch(*_columns(list(purses.values()), 5))
+        if lots:
+            await self.prepared["UPDATE_LOTS"].fetch(*_columns(list(lots.values()), 4))
+        if usage:
+            await self.prepared["RAISE_USAGE"].fetch(*_columns(list(usage.values()), 5))
+
+    async def _write_payments(self, written: Written, head: LaneHead, at: datetime) -> None:
+        rows = [_payment_row(*accepted) for accepted in written.accepted]
+        columns = _columns(rows, 20)
+        await self.prepared["INSERT_PAYMENTS"].fetch(*columns[:19], at, head.lane, head.n + 1, columns[19])
+
+    async def _write_books(self, written: Written, head: LaneHead, at: datetime) -> LaneHead:
+        n, outbox_n = head.n + 1, head.outbox_n + 1
+        rows = [
+            (
+                line.bucket, line.transfer_id, line.ordinal, line.kind, line.region_id, line.debit.kind,
+                line.debit.owner, line.credit.kind, line.credit.owner, line.lot_id, line.amount_fen,
+                line.business_date, line.accounting_period,
+            )
+            for line in written.lines
+        ]  # fmt: skip  # one row a line
+        await self.prepared["INSERT_LINES"].fetch(*_columns(rows, 13), head.lane, n)
+        link = chain_hash(head.hash, written.lines)
+        deltas = house_deltas(written.lines)
+        await self.prepared["INSERT_BATCH"].fetch(
+            head.lane,
+            n,
+            len(written.lines),
+            link,
+            at,
+            [delta.region_id for delta in deltas],
+            [delta.account.kind for delta in deltas],
+            [delta.account.owner for delta in deltas],
+            [delta.amount_fen for delta in deltas],
+            [delta.entry_count for delta in deltas],
+            outbox_n,
+            encode_events(written.events),
+        )
+        return LaneHead(head.lane, n, link, outbox_n)
+
+    async def count_guesses(self, written: Written, at: datetime) -> dict[UUID, tuple[int, datetime]]:
+        """How many unknown codes each guessing terminal sent in the last minute, and when the first came."""
+        rows = await self.prepared["COUNT_GUESSES"].fetch(
+            sorted({item.terminal.id for item in written.guesses}), at - _GUESS_WINDOW
+        )
+        return {row["terminal_id"]: (row["count"], row["first_at"]) for row in rows}
+
+
+def _outcome_of_loser(item: Item, taken: list[Any]) -> Answer | GuanjiaError:
+    for row in taken:
+        if row["key"] == item.key:
+            if row["body_hash"] != item.body_hash:
+                return IdempotencyKeyReused()
+            if row["body"] is None:
+                # Older than stored answers are kept: what is known is that it must not be done again.
+                return IdempotencyKeyReused(payment=public_id("pay", row["payment_id"]))
+            return Answer(row["status"], row["body"], replayed=True)
+    for row in taken:
+        paid = row["status"] is None or row["status"] == 201
+        return SeqReused(payment=public_id("pay", row["payment_id"]) if paid else None)
+    # Its rival undid itself between our two statements.
+    return TryAgain()
+
+
+def _read_scope(column: str) -> dict[str, list[str]]:
+    if column == "{}":
+        return {}
+    scope: dict[str, list[str]] = msgspec.json.decode(column)
+    return scope
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _payment_row(item: Item, accepted: Accepted, code: CodeState, holder: HolderState) -> tuple[Any, ...]:
+    request, quote = item.request, accepted.quote
+    legs = [{"purse": leg.purse, "lot": leg.lot_id, "amount_fen": leg.amount_fen} for leg in accepted.legs]
+    return (
+        holder.bucket,
+        request.payment_id,
+        holder.id,
+        holder.person_id,
+        holder.payer.unit_id,
+        holder.payer.region_id,
+        quote.host_region_id,
+        quote.site_id,
+        request.sale.terminal_id,
+        item.terminal.epoch,
+        item.seq,
+        code.id,
+        quote.amount_fen,
+        _encode(legs).decode(),
+        _encode(quote.counters).decode(),
+        _encode(quote.context).decode(),
+        _encode(accepted.trace).decode(),
+        quote.business_date,
+        quote.accounting_period,
+        request.happened_at,
+    )

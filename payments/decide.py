@@ -1,0 +1,244 @@
+"""The pure core of posting: what becomes of one request, given everything that was read under the holder's lock.
+
+No I/O, no clock, no randomness: the same arguments give the same outcome, and the arguments are changed only in the
+holder's working copy (`HolderState`), so that several payments of one person in one batch see each other.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from payments.lines import Booking, Leg, Line, sale_lines
+from payments.posting_rule import NO_USAGE, DenyCode, Payer, PostingRule, Quote, Refusal, Sale, Usage
+
+REPEAT_WINDOW: Final = timedelta(seconds=8)
+
+
+@dataclass(slots=True)
+class LotState:
+    """A subsidy lot, as far as a payment may spend from it."""
+
+    id: UUID
+    balance_fen: int
+    held_fen: int
+    expires_on: date
+    scope: Mapping[str, list[str]]
+    version: int
+
+    @property
+    def available_fen(self) -> int:
+        return self.balance_fen - self.held_fen
+
+
+@dataclass(slots=True)
+class PurseState:
+    """A purse with one balance."""
+
+    kind: str
+    balance_fen: int
+    held_fen: int
+    version: int
+
+    @property
+    def available_fen(self) -> int:
+        return self.balance_fen - self.held_fen
+
+
+class RecentPayment(NamedTuple):
+    """A payment of the last seconds, to ask about a double tap."""
+
+    id: UUID
+    terminal_id: UUID | None
+    amount_fen: int
+    at: datetime
+
+
+@dataclass(slots=True)
+class HolderState:
+    """The working copy of one locked holder."""
+
+    bucket: int
+    id: UUID
+    person_id: UUID
+    label: str
+    state: str
+    payer: Payer
+    purses: dict[str, PurseState] = field(default_factory=dict)
+    lots: list[LotState] = field(default_factory=list)
+    usage: dict[str, Usage] = field(default_factory=dict)
+    recent: list[RecentPayment] = field(default_factory=list)
+
+    def sums(self, on: date) -> dict[str, int]:
+        """What is left in each purse on a business date: the `purses` of an answer."""
+        cash, official = self.purses.get("cash"), self.purses.get("official")
+        return {
+            "cash_fen": cash.balance_fen if cash else 0,
+            "subsidy_fen": sum([lot.balance_fen for lot in self.lots if lot.expires_on >= on]),
+            "official_fen": official.balance_fen if official else 0,
+        }
+
+
+@dataclass(slots=True)
+class CodeState:
+    """A pay code's row."""
+
+    id: UUID
+    holder_id: UUID
+    expires_at: datetime
+    block_expires_at: datetime
+    used_by: UUID | None
+
+
+class Request(NamedTuple):
+    """One request, as far as the decision reads it."""
+
+    payment_id: UUID
+    sale: Sale
+    happened_at: datetime
+    confirm_repeat: bool
+    by_block: bool
+
+
+class Accepted(NamedTuple):
+    """A payment that will be written."""
+
+    quote: Quote
+    legs: tuple[Leg, ...]
+    lines: tuple[Line, ...]
+    trace: tuple[dict[str, Any], ...]
+    purses: dict[str, int]
+
+
+class Repeat(NamedTuple):
+    """A double tap: ask, and consume nothing."""
+
+    payment_id: UUID
+
+
+def decide(
+    request: Request, code: CodeState | None, holder: HolderState | None, rule: PostingRule
+) -> Accepted | Refusal | Repeat:
+    """Order of refusals: code, holder, repeat, limits (the rule's), funds. Terminal, key and seq come before."""
+    if code is None or holder is None:
+        return Refusal(DenyCode.CODE_UNKNOWN)
+    at = request.sale.at
+    refusal = _refuse_code(request, code, at) or _refuse_holder(holder)
+    if refusal is not None:
+        return refusal
+    quote = rule.quote(request.sale, holder.payer, holder.usage)
+    if not request.confirm_repeat:
+        # A refusal by the rule has no amount; then the keyed one tells a double tap.
+        amount_fen = quote.amount_fen if isinstance(quote, Quote) else request.sale.amount_fen
+        repeated = _find_repeat(request, holder, amount_fen, at)
+        if repeated is not None:
+            return Repeat(repeated)
+    if isinstance(quote, Refusal):
+        return quote
+    legs = deduct(quote, holder)
+    if legs is None:
+        return Refusal(DenyCode.NO_FUNDS, {"amount_fen": quote.amount_fen, **holder.sums(quote.business_date)})
+    return _accept(request, code, holder, quote, legs, at)
+
+
+def _refuse_code(request: Request, code: CodeState, at: datetime) -> Refusal | None:
+    if code.used_by is not None:
+        return Refusal(DenyCode.CODE_USED)
+    # A till that sends all 220 digits shows P2 as well: it may outlive P1.
+    if at > (code.block_expires_at if request.by_block else code.expires_at):
+        return Refusal(DenyCode.CODE_EXPIRED)
+    return None
+
+
+def _refuse_holder(holder: HolderState) -> Refusal | None:
+    if holder.state == "lost":
+        return Refusal(DenyCode.LOST)
+    if holder.state != "active":
+        return Refusal(DenyCode.FROZEN)
+    return None
+
+
+def _find_repeat(request: Request, holder: HolderState, amount_fen: int | None, at: datetime) -> UUID | None:
+    for recent in holder.recent:
+        same = recent.terminal_id == request.sale.terminal_id and recent.amount_fen == amount_fen
+        if same and timedelta(0) <= at - recent.at <= REPEAT_WINDOW:
+            return recent.id
+    return None
+
+
+def in_scope(lot: LotState, tags: frozenset[str], on: date) -> bool:
+    """Whether a lot may pay here, now: each dimension of its scope must hold one of the sale's tags."""
+    return lot.expires_on >= on and all(not tags.isdisjoint(values) for values in lot.scope.values())
+
+
+def deduct(quote: Quote, holder: HolderState) -> tuple[Leg, ...] | None:
+    """Legs by the default deduction order: the lot that expires first, then the smallest, then cash. None: no funds.
+
+    Subsidy lots pay at most the quote's unit share; the rest is cash. Nothing is changed here.
+    """
+    legs: list[Leg] = []
+    share_left = min(quote.unit_share_fen, quote.amount_fen)
+    rest = quote.amount_fen
+    if share_left > 0:
+        fitting = [
+            lot
+            for lot in holder.lots
+            if lot.balance_fen > lot.held_fen and in_scope(lot, quote.lot_tags, quote.business_date)
+        ]
+        fitting.sort(key=lambda lot: (lot.expires_on, lot.available_fen, lot.id.int))
+        for lot in fitting:
+            taken = min(share_left, lot.available_fen)
+            legs.append(Leg("subsidy", lot.id, taken))
+            share_left -= taken
+            rest -= taken
+            if share_left == 0:
+                break
+    if rest:
+        cash = holder.purses.get("cash")
+        if cash is None or cash.available_fen < rest:
+            return None
+        legs.append(Leg("cash", None, rest))
+    return tuple(legs)
+
+
+def _accept(
+    request: Request, code: CodeState, holder: HolderState, quote: Quote, legs: tuple[Leg, ...], at: datetime
+) -> Accepted:
+    """Apply the payment to the working copy and say what is to be written."""
+    lots = {lot.id: lot for lot in holder.lots}
+    for leg in legs:
+        pocket = lots[leg.lot_id] if leg.lot_id is not None else holder.purses[leg.purse]
+        pocket.balance_fen -= leg.amount_fen
+        pocket.version += 1
+        # Money invariants are asserted twice: here before the write, and by a CHECK in SQL.
+        assert pocket.balance_fen >= pocket.held_fen >= 0, "a purse would be overdrawn"
+    for key in quote.counters:
+        before = holder.usage.get(key, NO_USAGE)
+        holder.usage[key] = Usage(before.count + 1, before.amount_fen + quote.amount_fen)
+    code.used_by = request.payment_id
+    holder.recent.append(RecentPayment(request.payment_id, request.sale.terminal_id, quote.amount_fen, at))
+    booking = Booking(holder.bucket, request.payment_id, "payment", quote.business_date, quote.accounting_period)
+    lines = sale_lines(booking, holder.id, legs, holder.payer.region_id, quote.host_region_id, quote.site_id)
+    assert sum([leg.amount_fen for leg in legs]) == quote.amount_fen, "legs must sum to the price"
+    return Accepted(quote, legs, tuple(lines), quote.trace + leg_trace(legs), holder.sums(quote.business_date))
+
+
+_PURSE_NAMES: Final = {"cash": ("现金", "cash"), "subsidy": ("补贴", "subsidy"), "official": ("公务", "official")}
+
+
+def leg_trace(legs: tuple[Leg, ...]) -> tuple[dict[str, Any], ...]:
+    """Sentences on what each purse paid, for the diner."""
+    trace = []
+    for leg in legs:
+        zh, en = _PURSE_NAMES[leg.purse]
+        yuan = f"{leg.amount_fen // 100}.{leg.amount_fen % 100:02d}"
+        trace.append(
+            {
+                "code": f"leg.{leg.purse}",
+                "zh": f"{zh}钱包支付 {yuan} 元",
+                "en": f"{yuan} yuan from the {en} purse",
+                "amount_fen": leg.amount_fen,
+            }
+        )
+    return tuple(trace)

@@ -1,0 +1,126 @@
+"""What payments tells the house, and who hears of it.
+
+The payer hears everything on their own channel; the canteen's channel hears amount and time with the person masked.
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from kernel.events import Delivery, Event
+
+
+class PaymentSucceeded(Event, frozen=True, kw_only=True):
+    """A sale was paid."""
+
+    type: ClassVar[str] = "payment.succeeded"
+
+    payment: str
+    person: str
+    payer_label: str
+    canteen: str
+    canteen_name: str
+    terminal: str | None
+    amount_fen: int
+    legs: list[dict[str, Any]]
+    business_date: str
+    meal: str | None
+    purses: dict[str, int]
+
+    def audience(self) -> Sequence[Delivery]:
+        return _payer_and_site(self, self.person, self.canteen)
+
+
+class PaymentVoided(Event, frozen=True, kw_only=True):
+    """A payment was taken back whole, at the till."""
+
+    type: ClassVar[str] = "payment.voided"
+
+    void: str
+    payment: str
+    person: str
+    payer_label: str
+    canteen: str
+    canteen_name: str
+    terminal: str | None
+    amount_fen: int
+    legs: list[dict[str, Any]]
+    business_date: str
+    paid_at: str
+    purses: dict[str, int]
+
+    def audience(self) -> Sequence[Delivery]:
+        return _payer_and_site(self, self.person, self.canteen)
+
+
+class PaymentRefunded(Event, frozen=True, kw_only=True):
+    """A part of a payment, or all of it, was given back."""
+
+    type: ClassVar[str] = "payment.refunded"
+
+    refund: str
+    payment: str
+    person: str
+    payer_label: str
+    canteen: str
+    canteen_name: str
+    terminal: str | None
+    amount_fen: int
+    legs: list[dict[str, Any]]
+    business_date: str
+    paid_at: str
+    purses: dict[str, int]
+
+    def audience(self) -> Sequence[Delivery]:
+        return _payer_and_site(self, self.person, self.canteen)
+
+
+class TopUpSucceeded(Event, frozen=True, kw_only=True):
+    """Money arrived in a cash purse."""
+
+    type: ClassVar[str] = "top_up.succeeded"
+
+    top_up: str
+    person: str
+    channel: str
+    amount_fen: int
+    purses: dict[str, int]
+
+    def audience(self) -> Sequence[Delivery]:
+        return (Delivery(f"person:{self.person}", self.data()),)
+
+
+class SubsidyGranted(Event, frozen=True, kw_only=True):
+    """A unit gave a person a subsidy lot."""
+
+    type: ClassVar[str] = "subsidy.granted"
+
+    lot: str
+    person: str
+    amount_fen: int
+    expires_on: str
+
+    def audience(self) -> Sequence[Delivery]:
+        return (Delivery(f"person:{self.person}", self.data()),)
+
+
+class HolderStateChanged(Event, frozen=True, kw_only=True):
+    """An account was frozen, reported lost, opened again or closed."""
+
+    type: ClassVar[str] = "holder.state_changed"
+
+    holder: str
+    person: str
+    state: str
+    trigger: str
+
+    def audience(self) -> Sequence[Delivery]:
+        return (Delivery(f"person:{self.person}", self.data()),)
+
+
+_HIDDEN_FROM_SITE = ("person", "purses", "legs")
+
+
+def _payer_and_site(event: Any, person: str, canteen: str) -> Sequence[Delivery]:
+    full: dict[str, Any] = event.data()
+    masked = {name: value for name, value in full.items() if name not in _HIDDEN_FROM_SITE}
+    return (Delivery(f"person:{person}", full), Delivery(f"canteen:{canteen}", masked))

@@ -1,0 +1,186 @@
+"""Holders: opening an account, freezing it, losing a card and getting a new one, closing it.
+
+Every function joins the caller's transaction and takes the holder's lock first.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kernel import clock
+from kernel.audit_log import record
+from kernel.ids import BUCKETS, public_id, uuid7
+from kernel.outbox import publish
+from payments import queries
+from payments.errors import BalanceLeft
+from payments.events import HolderStateChanged
+from payments.keys import derived_key
+from payments.models import Card, CardDirectory, Holder, HolderDirectory, Purse
+from payments.states import CARD, HOLDER, next_state
+
+
+@dataclass(frozen=True, slots=True)
+class NewHolder:
+    """Who gets an account. `label` is the masked name that a canteen's board shows."""
+
+    person_id: UUID
+    unit_id: UUID
+    region_id: UUID
+    person_class: str
+    label: str
+
+
+async def open_holders(session: AsyncSession, people: Sequence[NewHolder]) -> dict[UUID, tuple[int, UUID]]:
+    """Open accounts with empty purses; returns (bucket, id) by person. Who has one already keeps it."""
+    existing = await queries.holder_keys(session, [person.person_id for person in people])
+    missing = [person for person in people if person.person_id not in existing]
+    if not missing:
+        return existing
+    at = clock.now()
+    opened: dict[UUID, tuple[int, UUID]] = {}
+    for person in missing:
+        # Spread evenly and for good; the bucket never changes.
+        bucket = int.from_bytes(hashlib.sha256(person.person_id.bytes).digest()[:4], "big") % BUCKETS
+        opened[person.person_id] = (bucket, uuid7(bucket))
+    await session.execute(
+        insert(HolderDirectory),
+        [
+            {"person_id": person_id, "bucket": bucket, "holder_id": holder_id}
+            for person_id, (bucket, holder_id) in opened.items()
+        ],
+    )
+    await session.execute(
+        insert(Holder),
+        [
+            {
+                "bucket": opened[person.person_id][0],
+                "id": opened[person.person_id][1],
+                "person_id": person.person_id,
+                "unit_id": person.unit_id,
+                "region_id": person.region_id,
+                "person_class": person.person_class,
+                "label": person.label,
+                "state": "active",
+                "opened_at": at,
+                "changed_at": at,
+            }
+            for person in missing
+        ],
+    )
+    await session.execute(
+        insert(Purse),
+        [
+            {"bucket": bucket, "holder_id": holder_id, "kind": kind, "balance_fen": 0, "held_fen": 0, "version": 0}
+            for bucket, holder_id in opened.values()
+            for kind in ("cash", "official")
+        ],
+    )
+    return existing | opened
+
+
+async def change_membership(
+    session: AsyncSession, person_id: UUID, *, unit_id: UUID, region_id: UUID, person_class: str, label: str
+) -> None:
+    """Someone moved to another unit or class: prices follow from the next payment on. Money stays where it is."""
+    holder = await queries.lock_person(session, person_id)
+    holder.unit_id, holder.person_class, holder.label = unit_id, person_class, label
+    if holder.region_id != region_id:
+        # The purses are accounts of the home region's book; only a transfer between books can move them.
+        purses = await queries.purses_of(session, holder.bucket, holder.id)
+        lots = await queries.lots_of(session, holder.bucket, holder.id)
+        if not any(purse.version for purse in purses.values()) and not lots:
+            holder.region_id = region_id
+    holder.changed_at = clock.now()
+
+
+async def change_state(session: AsyncSession, person_id: UUID, trigger: str, *, actor: str, reason: str) -> Holder:
+    """Freeze, unfreeze, report lost, unlist or close an account; the card follows its holder."""
+    holder = await queries.lock_person(session, person_id)
+    state = next_state(HOLDER, holder.state, trigger)
+    if trigger == "close":
+        await _refuse_with_money_left(session, holder)
+    holder.state, holder.changed_at = state, clock.now()
+    card = await _live_card(session, holder)
+    if card is not None and (card.state, trigger) in CARD:
+        card.state, card.changed_at = next_state(CARD, card.state, trigger), clock.now()
+    await _tell(session, holder, trigger, actor, reason)
+    return holder
+
+
+async def reissue_card(session: AsyncSession, person_id: UUID, *, actor: str) -> str:
+    """Replace the card and give its holder back what was refused since the loss; returns the new card's number once."""
+    holder = await queries.lock_person(session, person_id)
+    holder.state, holder.changed_at = next_state(HOLDER, holder.state, "reissue"), clock.now()
+    old = await _live_card(session, holder)
+    if old is not None:
+        old.state, old.changed_at = next_state(CARD, old.state, "replace"), clock.now()
+        await session.flush()
+    number = await _issue_card(session, holder)
+    await _tell(session, holder, "reissue", actor, "")
+    return number
+
+
+async def _issue_card(session: AsyncSession, holder: Holder) -> str:
+    number = f"{secrets.randbelow(10**10):010d}"
+    card_id, number_hash, at = uuid7(holder.bucket), card_number_hash(number), clock.now()
+    session.add(CardDirectory(number_hash=number_hash, bucket=holder.bucket, card_id=card_id))
+    session.add(
+        Card(
+            bucket=holder.bucket,
+            id=card_id,
+            holder_id=holder.id,
+            number_hash=number_hash,
+            state="active",
+            issued_at=at,
+            changed_at=at,
+        )
+    )
+    await session.flush()
+    return number
+
+
+def card_number_hash(number: str) -> bytes:
+    """What is stored of a card's number: an HMAC, because ten digits can be tried out."""
+    return hmac.digest(derived_key("card-number"), number.encode(), "sha256")
+
+
+async def _live_card(session: AsyncSession, holder: Holder) -> Card | None:
+    return await session.scalar(
+        select(Card).where(
+            Card.bucket == holder.bucket, Card.holder_id == holder.id, Card.state.in_(("active", "lost"))
+        )
+    )
+
+
+async def _refuse_with_money_left(session: AsyncSession, holder: Holder) -> None:
+    purses = await queries.purses_of(session, holder.bucket, holder.id)
+    left = {f"{kind}_fen": purse.balance_fen for kind, purse in purses.items()}
+    held_fen = sum(hold.amount_fen for hold in await queries.open_holds(session, holder.bucket, holder.id))
+    if any(left.values()) or held_fen:
+        raise BalanceLeft(**left, held_fen=held_fen)
+
+
+async def _tell(session: AsyncSession, holder: Holder, trigger: str, actor: str, reason: str) -> None:
+    publish(
+        session,
+        HolderStateChanged(
+            happened_at=clock.rfc3339(clock.now()),
+            holder=public_id("hol", holder.id),
+            person=public_id("per", holder.person_id),
+            state=holder.state,
+            trigger=trigger,
+        ),
+    )
+    await record(
+        session,
+        actor=actor,
+        action=f"holder.{trigger}",
+        subject=public_id("hol", holder.id),
+        data={"state": holder.state, "reason": reason},
+    )

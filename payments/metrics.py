@@ -1,0 +1,11 @@
+"""What an operator can watch of the posting queue."""
+
+from typing import Final
+
+from prometheus_client import Counter, Histogram
+
+PAYMENTS: Final = Counter("guanjia_payments_total", "Payments that were posted and committed")
+COMMITS: Final = Counter("guanjia_posting_commits_total", "Transactions of the posting queue")
+BATCH_SIZE: Final = Histogram(
+    "guanjia_posting_batch_size", "Requests in one transaction", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 400, 1000)
+)

@@ -1,0 +1,342 @@
+"""Tables of payments. What each is for stands in migrations/versions/0003_payments.py and in docs/data.md.
+
+The posting path does not use these classes: it writes whole batches with the statements of `hot_statements.py`.
+"""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Date, DateTime, Integer, LargeBinary, SmallInteger, Text
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import TypeEngine
+
+from kernel.db import Base
+from payments import states
+
+Instant: TypeEngine[datetime] = DateTime(timezone=True)
+
+
+def _state_check(table: str) -> CheckConstraint:
+    names = ", ".join(f"'{state}'" for state in states.states_of(states.TABLES[table]))
+    return CheckConstraint(f"state IN ({names})", name="state")
+
+
+class Holder(Base):
+    """A person's account: the row whose lock guards everything below."""
+
+    __tablename__ = "holders"
+    __table_args__ = (_state_check("holder"),)
+
+    bucket: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID]
+    unit_id: Mapped[UUID]
+    region_id: Mapped[UUID]
+    person_class: Mapped[str] = mapped_column(Text)
+    label: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    opened_at: Mapped[datetime] = mapped_column(Instant)
+    changed_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class HolderDirectory(Base):
+    """Which holder a person is."""
+
+    __tablename__ = "holder_directory"
+
+    person_id: Mapped[UUID] = mapped_column(primary_key=True)
+    bucket: Mapped[int] = mapped_column(SmallInteger)
+    holder_id: Mapped[UUID] = mapped_column(unique=True)
+
+
+class Purse(Base):
+    """A balance that is one number: cash, official."""
+
+    __tablename__ = "purses"
+
+    bucket: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    holder_id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(Text, primary_key=True)
+    balance_fen: Mapped[int] = mapped_column(BigInteger)
+    held_fen: Mapped[int] = mapped_column(BigInteger)
+    version: Mapped[int] = mapped_column(BigInteger)
+
+
+class SubsidyLot(Base):
+    """A grant to one person: what is left of it, until when, and where it may be spent."""
+
+    __tablename__ = "subsidy_lots"
+
+    bucket: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    holder_id: Mapped[UUID]
+    unit_id: Mapped[UUID]
+    region_id: Mapped[UUID]
+    granted_fen: Mapped[int] = mapped_column(BigInteger)
+    balance_fen: Mapped[int] = mapped_column(BigInteger)
+    held_fen: Mapped[int] = mapped_column(BigInteger)
+    granted_on: Mapped[date] = mapped_column(Date)
+    expires_on: Mapped[date] = mapped_column(Date)
+    scope: Mapped[dict[str, list[str]]] = mapped_column(JSON)
+    version: Mapped[int] = mapped_column(BigInteger)
+    expired_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class UsageCounter(Base):
+    """How often and how much, by a plain key that the posting rule chose."""
+
+    __tablename__ = "usage_counters"
+
+    bucket: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    holder_id: Mapped[UUID] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    count: Mapped[int] = mapped_column(Integer)
+    amount_fen: Mapped[int] = mapped_column(BigInteger)
+
+
+class Hold(Base):
+    """Money set aside in the purses until it is captured, released, or its time is up."""
+
+    __tablename__ = "holds"
+    __table_args__ = (_state_check("hold"),)
+
+    bucket: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    holder_id: Mapped[UUID]
+    state: Mapped[str] = mapped_column(Text)
+    legs: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    amount_fen: Mapped[int] = mapped_column(BigInteger)
+    reason: Mapped[str] = mapped_column(Text)
+    expires_at: Mapped[datetime] = mapped_column(Instant)
+    opened_at: Mapped[datetime] = mapped_column(Instant)
+    closed_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class Card(Base):
+    """A plastic card; its number is kept as an HMAC only."""
+
+    __tablename__ = "cards"
+    __table_args__ = (_state_check("card"),)
+
+    bucket: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    holder_id: Mapped[UUID]
+    number_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    state: Mapped[str] = mapped_column(Text)
+    issued_at: Mapped[datetime] = mapped_column(Instant)
+    changed_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class CardDirectory(Base):
+    """Which card a number is: unique over all buckets."""
+
+    __tablename__ = "card_directory"
+
+    number_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    bucket: Mapped[int] = mapped_column(SmallInteger)
+    card_id: Mapped[UUID]
+
+
+class SigningKey(Base):
+    """A region's key for pay codes; the private half is sealed with the secret key."""
+
+    __tablename__ = "signing_keys"
+
+    kid: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    region_id: Mapped[UUID]
+    suite: Mapped[int] = mapped_column(SmallInteger)
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    sealed_private_key: Mapped[bytes] = mapped_column(LargeBinary)
+    not_before: Mapped[datetime] = mapped_column(Instant)
+    not_after: Mapped[datetime] = mapped_column(Instant)
+
+
+class RootKey(Base):
+    """The key that signs the trust list: a table of one row."""
+
+    __tablename__ = "root_key"
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    sealed_private_key: Mapped[bytes] = mapped_column(LargeBinary)
+    made_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class PayCode(Base):
+    """A one-time code: P1 and P2 share this row, so using one kills both."""
+
+    __tablename__ = "pay_codes"
+
+    bucket: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    holder_id: Mapped[UUID]
+    secret: Mapped[int] = mapped_column(BigInteger)
+    spend_key: Mapped[int] = mapped_column(BigInteger)
+    expires_at: Mapped[datetime] = mapped_column(Instant)
+    block_expires_at: Mapped[datetime] = mapped_column(Instant)
+    used_by: Mapped[UUID | None]
+
+
+class TerminalRequest(Base):
+    """One number of one terminal, and the key and body that took it."""
+
+    __tablename__ = "terminal_requests"
+
+    terminal_id: Mapped[UUID] = mapped_column(primary_key=True)
+    epoch: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    key: Mapped[str] = mapped_column(Text)
+    body_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    payment_id: Mapped[UUID]
+    recorded_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class Payment(Base):
+    """A sale that was paid."""
+
+    __tablename__ = "payments"
+
+    bucket: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    holder_id: Mapped[UUID]
+    person_id: Mapped[UUID]
+    unit_id: Mapped[UUID]
+    home_region_id: Mapped[UUID]
+    host_region_id: Mapped[UUID]
+    site_id: Mapped[UUID]
+    terminal_id: Mapped[UUID | None]
+    epoch: Mapped[int | None] = mapped_column(Integer)
+    seq: Mapped[int | None] = mapped_column(BigInteger)
+    code_id: Mapped[UUID | None]
+    amount_fen: Mapped[int] = mapped_column(BigInteger)
+    refunded_fen: Mapped[int] = mapped_column(BigInteger)
+    status: Mapped[str] = mapped_column(Text)
+    legs: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    counters: Mapped[list[str]] = mapped_column(JSON)
+    context: Mapped[dict[str, Any]] = mapped_column(JSON)
+    trace: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    business_date: Mapped[date] = mapped_column(Date)
+    accounting_period: Mapped[str] = mapped_column(Text)
+    happened_at: Mapped[datetime] = mapped_column(Instant)
+    recorded_at: Mapped[datetime] = mapped_column(Instant)
+    lane: Mapped[int] = mapped_column(SmallInteger)
+    n: Mapped[int] = mapped_column(BigInteger)
+
+
+class Reversal(Base):
+    """A void or a refund: a new object, never an edit of the payment."""
+
+    __tablename__ = "reversals"
+
+    bucket: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    payment_id: Mapped[UUID]
+    holder_id: Mapped[UUID]
+    kind: Mapped[str] = mapped_column(Text)
+    amount_fen: Mapped[int] = mapped_column(BigInteger)
+    legs: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    reason: Mapped[str] = mapped_column(Text)
+    actor: Mapped[str] = mapped_column(Text)
+    business_date: Mapped[date] = mapped_column(Date)
+    accounting_period: Mapped[str] = mapped_column(Text)
+    recorded_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class LedgerLine(Base):
+    """One amount from a credited to a debited account of one region's book."""
+
+    __tablename__ = "ledger_lines"
+
+    bucket: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    transfer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    ordinal: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(Text)
+    region_id: Mapped[UUID]
+    debit_kind: Mapped[str] = mapped_column(Text)
+    debit_owner: Mapped[UUID]
+    credit_kind: Mapped[str] = mapped_column(Text)
+    credit_owner: Mapped[UUID]
+    lot_id: Mapped[UUID | None]
+    amount_fen: Mapped[int] = mapped_column(BigInteger)
+    business_date: Mapped[date] = mapped_column(Date)
+    accounting_period: Mapped[str] = mapped_column(Text)
+    lane: Mapped[int] = mapped_column(SmallInteger)
+    n: Mapped[int] = mapped_column(BigInteger)
+
+
+class LedgerBatch(Base):
+    """A link of a lane's hash chain: one commit."""
+
+    __tablename__ = "ledger_batches"
+
+    lane: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    n: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    line_count: Mapped[int] = mapped_column(Integer)
+    hash: Mapped[bytes] = mapped_column(LargeBinary)
+    recorded_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class AccountDelta(Base):
+    """What one commit did to one house account."""
+
+    __tablename__ = "account_deltas"
+
+    lane: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    n: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    region_id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(Text, primary_key=True)
+    owner: Mapped[UUID] = mapped_column(primary_key=True)
+    amount_fen: Mapped[int] = mapped_column(BigInteger)
+    entry_count: Mapped[int] = mapped_column(Integer)
+
+
+class UnitPrefund(Base):
+    """What a unit has paid in ahead; locked where it is spent from."""
+
+    __tablename__ = "unit_prefunds"
+
+    unit_id: Mapped[UUID] = mapped_column(primary_key=True)
+    region_id: Mapped[UUID]
+    balance_fen: Mapped[int] = mapped_column(BigInteger)
+    version: Mapped[int] = mapped_column(BigInteger)
+
+
+class AccountingPeriod(Base):
+    """A month of one region's book, where it is not simply open."""
+
+    __tablename__ = "accounting_periods"
+
+    region_id: Mapped[UUID] = mapped_column(primary_key=True)
+    period: Mapped[str] = mapped_column(Text, primary_key=True)
+    state: Mapped[str] = mapped_column(Text)
+
+
+class TopUp(Base):
+    """Money put in by its holder."""
+
+    __tablename__ = "top_ups"
+
+    bucket: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    holder_id: Mapped[UUID]
+    channel: Mapped[str] = mapped_column(Text)
+    amount_fen: Mapped[int] = mapped_column(BigInteger)
+    state: Mapped[str] = mapped_column(Text)
+    actor: Mapped[str] = mapped_column(Text)
+    recorded_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class Grant(Base):
+    """A batch of subsidy lots from one unit."""
+
+    __tablename__ = "grants"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    unit_id: Mapped[UUID]
+    region_id: Mapped[UUID]
+    amount_fen: Mapped[int] = mapped_column(BigInteger)
+    lot_count: Mapped[int] = mapped_column(Integer)
+    expires_on: Mapped[date] = mapped_column(Date)
+    actor: Mapped[str] = mapped_column(Text)
+    recorded_at: Mapped[datetime] = mapped_column(Instant)

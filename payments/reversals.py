@@ -1,0 +1,279 @@
+"""Voids and refunds: new objects in reverse deduction order, never an edit of what was paid.
+
+A void takes back the whole payment at its till within five minutes. A refund gives back a part or the rest, cash
+first. Either way the ledger lines are the payment's own the other way round. A full return gives the meal counter
+back, a part does not. Subsidy never turns into cash: where the lot has ended, a new one opens for seven days; where
+the account is closed, the unit gets it back.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from identity.api import Terminal
+from kernel import clock
+from kernel.audit_log import record
+from kernel.errors import Forbidden, StateConflict
+from kernel.ids import public_id, uuid7
+from kernel.outbox import publish
+from kernel.settings import get_settings
+from payments import queries
+from payments.answers import wire_legs
+from payments.errors import PeriodLocked, RefundExceeds
+from payments.events import PaymentRefunded, PaymentVoided
+from payments.ledger import open_period, post_lines
+from payments.lines import Account, Booking, Leg, Line, reversed_lines, sale_lines
+from payments.models import AccountingPeriod, Holder, Payment, Reversal, SubsidyLot, UsageCounter
+from payments.states import PAYMENT, allowed, next_state
+
+VOID_WINDOW: Final = timedelta(minutes=5)
+REOPENED_LOT_LIFE: Final = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Reversed:
+    """A void or refund as callers see it."""
+
+    id: UUID
+    kind: str
+    payment_id: UUID
+    amount_fen: int
+    legs: list[dict[str, Any]]
+
+    def body(self) -> dict[str, Any]:
+        """The 201 of a void or a refund."""
+        prefix = "void" if self.kind == "void" else "ref"
+        return {
+            "id": public_id(prefix, self.id),
+            "payment": public_id("pay", self.payment_id),
+            "amount_fen": self.amount_fen,
+            "legs": self.legs,
+        }
+
+
+async def void_payment(
+    session: AsyncSession, payment_id: UUID, terminal: Terminal, *, site_label: Callable[[UUID], str]
+) -> Reversed:
+    """Take a payment back whole, at a till of its canteen, within five minutes of it."""
+    payment, holder = await _lock_payment(session, payment_id)
+    if payment.site_id != terminal.site_id:
+        raise Forbidden()
+    status = next_state(PAYMENT, payment.status, "void")
+    if clock.now() - payment.recorded_at > VOID_WINDOW:
+        triggers = [trigger for trigger in allowed(PAYMENT, payment.status) if trigger != "void"]
+        raise StateConflict(state=payment.status, trigger="void", allowed=triggers)
+    legs = [Leg(*leg) for leg in queries.legs_from_wire(payment.legs)]
+    actor = public_id("ter", terminal.id)
+    return await _reverse(session, payment, holder, legs, status, "void", "void", actor, site_label)
+
+
+async def refund_payment(
+    session: AsyncSession,
+    payment_id: UUID,
+    amount_fen: int,
+    reason: str,
+    *,
+    actor: str,
+    site_label: Callable[[UUID], str],
+) -> Reversed:
+    """Give back a part or the rest, in reverse deduction order: cash first."""
+    payment, holder = await _lock_payment(session, payment_id)
+    left_fen = payment.amount_fen - payment.refunded_fen
+    if payment.status in ("voided", "refunded") and not allowed(PAYMENT, payment.status):
+        if payment.status == "refunded":
+            raise RefundExceeds(left_fen=0)
+        raise StateConflict(state=payment.status, trigger="refund", allowed=[])
+    if amount_fen > left_fen:
+        raise RefundExceeds(left_fen=left_fen)
+    status = next_state(PAYMENT, payment.status, "refund_rest" if amount_fen == left_fen else "refund_part")
+    legs = refund_legs([Leg(*leg) for leg in queries.legs_from_wire(payment.legs)], payment.refunded_fen, amount_fen)
+    return await _reverse(session, payment, holder, legs, status, "refund", reason, actor, site_label)
+
+
+def refund_legs(legs: Sequence[Leg], refunded_fen: int, amount_fen: int) -> list[Leg]:
+    """The part of each leg that a refund gives back, after what was refunded before; the last leg paid comes first."""
+    found: list[Leg] = []
+    skip, rest = refunded_fen, amount_fen
+    for leg in reversed(legs):
+        skipped = min(skip, leg.amount_fen)
+        skip -= skipped
+        taken = min(rest, leg.amount_fen - skipped)
+        rest -= taken
+        if taken:
+            found.append(leg._replace(amount_fen=taken))
+    assert rest == 0, "a refund may not exceed what is left of the legs"
+    return found
+
+
+async def _lock_payment(session: AsyncSession, payment_id: UUID) -> tuple[Payment, Holder]:
+    """The payment and its holder; the holder's lock comes first and the payment is read under it."""
+    seen = await queries.get_payment(session, payment_id)
+    holder = await queries.lock_holder(session, seen.bucket, seen.holder_id)
+    payment = await queries.get_payment(session, payment_id)
+    locked = await session.get(AccountingPeriod, (payment.home_region_id, payment.accounting_period))
+    if locked is not None and locked.state == "locked":
+        raise PeriodLocked(period=payment.accounting_period)
+    return payment, holder
+
+
+async def _reverse(
+    session: AsyncSession,
+    payment: Payment,
+    holder: Holder,
+    legs: list[Leg],
+    status: str,
+    kind: str,
+    reason: str,
+    actor: str,
+    site_label: Callable[[UUID], str],
+) -> Reversed:
+    on, reversal_id = clock.business_date(clock.now(), get_settings().zone), uuid7(payment.bucket)
+    amount_fen = sum(leg.amount_fen for leg in legs)
+    period = await open_period(session, payment.home_region_id, payment.business_date)
+    booking = Booking(payment.bucket, reversal_id, kind, on, period)
+    lines = reversed_lines(
+        sale_lines(booking, holder.id, legs, payment.home_region_id, payment.host_region_id, payment.site_id)
+    )
+    lines += await _give_back(session, payment, holder, legs, lines, on)
+    payment.status = status
+    payment.refunded_fen += amount_fen
+    assert payment.refunded_fen <= payment.amount_fen, "more would be given back than was paid"
+    if status in ("voided", "refunded"):
+        await _give_counters_back(session, payment)
+    session.add(
+        Reversal(
+            bucket=payment.bucket,
+            id=reversal_id,
+            payment_id=payment.id,
+            holder_id=holder.id,
+            kind=kind,
+            amount_fen=amount_fen,
+            legs=[
+                {"purse": leg.purse, "lot": str(leg.lot_id) if leg.lot_id else None, "amount_fen": leg.amount_fen}
+                for leg in legs
+            ],
+            reason=reason,
+            actor=actor,
+            business_date=on,
+            accounting_period=period,
+            recorded_at=clock.now(),
+        )
+    )
+    await session.flush()
+    result = Reversed(reversal_id, kind, payment.id, amount_fen, wire_legs(legs))
+    await _tell(session, payment, holder, result, reason, actor, site_label(payment.site_id))
+    await post_lines(session, lines)
+    return result
+
+
+async def _give_back(
+    session: AsyncSession, payment: Payment, holder: Holder, legs: list[Leg], lines: list[Line], on: date
+) -> list[Line]:
+    """Raise purses and lots by the legs; returns further lines where a lot had ended and its money goes on."""
+    more: list[Line] = []
+    purses = await queries.purses_of(session, holder.bucket, holder.id)
+    for ordinal, leg in enumerate(legs):
+        if leg.lot_id is None:
+            purse = purses[leg.purse]
+            purse.balance_fen += leg.amount_fen
+            purse.version += 1
+            continue
+        lot = await session.get(SubsidyLot, (payment.bucket, leg.lot_id), populate_existing=True)
+        assert lot is not None, "a leg names a lot that exists"
+        if lot.expired_at is None and lot.expires_on >= on and holder.state != "closed":
+            lot.balance_fen += leg.amount_fen
+            lot.version += 1
+            continue
+        # The money passes through the old lot so that each lot's entries fold to its balance.
+        lot.version += 2
+        line = lines[ordinal]._replace(ordinal=len(lines) + len(more))
+        subsidy, unit = Account("subsidy", holder.id), Account("unit_prefund", lot.unit_id)
+        more.append(line._replace(debit=subsidy, credit=unit, lot_id=lot.id))
+        if holder.state == "closed":
+            await _return_to_unit(session, lot, leg.amount_fen)
+        else:
+            reopened = await _reopen_lot(session, lot, leg.amount_fen, on)
+            more.append(line._replace(ordinal=line.ordinal + 1, debit=unit, credit=subsidy, lot_id=reopened))
+    return more
+
+
+async def _return_to_unit(session: AsyncSession, lot: SubsidyLot, amount_fen: int) -> None:
+    prefund = await queries.lock_prefund(session, lot.unit_id)
+    assert prefund is not None, "a lot was granted from a prefund"
+    prefund.balance_fen += amount_fen
+    prefund.version += 1
+
+
+async def _reopen_lot(session: AsyncSession, ended: SubsidyLot, amount_fen: int, on: date) -> UUID:
+    prefund = await queries.lock_prefund(session, ended.unit_id)
+    assert prefund is not None, "a lot was granted from a prefund"
+    # In and out of the unit's prefund within one transfer: its balance stays, its count of entries does not.
+    prefund.version += 2
+    lot = SubsidyLot(
+        bucket=ended.bucket,
+        id=uuid7(ended.bucket),
+        holder_id=ended.holder_id,
+        unit_id=ended.unit_id,
+        region_id=ended.region_id,
+        granted_fen=amount_fen,
+        balance_fen=amount_fen,
+        held_fen=0,
+        granted_on=on,
+        expires_on=on + REOPENED_LOT_LIFE,
+        scope=ended.scope,
+        version=1,
+    )
+    session.add(lot)
+    return lot.id
+
+
+async def _give_counters_back(session: AsyncSession, payment: Payment) -> None:
+    for key in payment.counters:
+        counter = await session.scalar(
+            select(UsageCounter)
+            .where(
+                UsageCounter.bucket == payment.bucket,
+                UsageCounter.holder_id == payment.holder_id,
+                UsageCounter.key == key,
+            )
+            .execution_options(populate_existing=True)
+        )
+        if counter is not None:
+            counter.count -= 1
+            counter.amount_fen -= payment.amount_fen
+
+
+async def _tell(
+    session: AsyncSession, payment: Payment, holder: Holder, result: Reversed, reason: str, actor: str, site_label: str
+) -> None:
+    on = clock.business_date(clock.now(), get_settings().zone)
+    shared: dict[str, Any] = {
+        "happened_at": clock.rfc3339(clock.now()),
+        "payment": public_id("pay", payment.id),
+        "person": public_id("per", payment.person_id),
+        "payer_label": holder.label,
+        "canteen": public_id("can", payment.site_id),
+        "canteen_name": site_label,
+        "terminal": public_id("ter", payment.terminal_id) if payment.terminal_id else None,
+        "amount_fen": result.amount_fen,
+        "legs": result.legs,
+        "business_date": payment.business_date.isoformat(),
+        "paid_at": clock.rfc3339(payment.happened_at),
+        "purses": await queries.sums_of(session, holder.bucket, holder.id, on),
+    }
+    if result.kind == "void":
+        publish(session, PaymentVoided(void=public_id("void", result.id), **shared))
+    else:
+        publish(session, PaymentRefunded(refund=public_id("ref", result.id), **shared))
+    await record(
+        session,
+        actor=actor,
+        action=f"payment.{result.kind}",
+        subject=public_id("pay", payment.id),
+        data={"amount_fen": result.amount_fen, "reason": reason},
+    )
