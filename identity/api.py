@@ -29,6 +29,7 @@ from identity.queries import (
     mask_name,
     membership_of,
     memberships_of,
+    payers_of,
     person_summary,
 )
 from identity.tokens import hash_token
@@ -62,6 +63,7 @@ __all__ = [
     "mask_name",
     "membership_of",
     "memberships_of",
+    "payers_of",
     "person_summary",
     "require_role",
     "token_of",

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel import clock
-from kernel.db import Base, Database
+from kernel.db import Base
 from kernel.errors import GuanjiaError, IdempotencyKeyRequired, IdempotencyKeyReused
 
 KEY_LENGTH_MAX = 255
@@ -57,49 +57,41 @@ def hash_of(parsed: Any) -> bytes:
 
 
 async def once(
-    db: Database,
+    session: AsyncSession,
     caller: str,
     key: str | None,
     parsed_body: Any,
-    act: Callable[[AsyncSession], Awaitable[Any]],
+    act: Callable[[], Awaitable[Any]],
     *,
     tell_refusal: Callable[[GuanjiaError], dict[str, Any]],
-    status: int = 201,
 ) -> Answer:
     """Do `act` for the first request with this key; give its stored answer to all others.
 
-    `act` takes the session and returns what is to be encoded as JSON; `tell_refusal` puts an error into wire form.
+    `act` works in the same session and returns what is to be encoded as JSON; `tell_refusal` puts an error into wire
+    form. Whatever raises is undone together with the claim of the key, because both are the caller's transaction.
     """
     key, body_hash = check_key(key), hash_of(parsed_body)
-    async with db.session() as session:
-        claimed = await session.scalar(
-            insert(IdempotentRequest)
-            .values(
-                caller=caller,
-                key=key,
-                body_hash=body_hash,
-                status=0,
-                answer=b"",
-                recorded_at=clock.now(),
-            )
-            .on_conflict_do_nothing()
-            .returning(IdempotentRequest.key)
-        )
-        if claimed is None:
-            return await _stored_answer(session, caller, key, body_hash)
-        try:
-            async with session.begin_nested():
-                answer = Answer(status, msgspec.json.encode(await act(session)), replayed=False)
-        except GuanjiaError as refusal:
-            if refusal.status != 402:
-                raise
-            answer = Answer(402, msgspec.json.encode(tell_refusal(refusal)), replayed=False)
-        await session.execute(
-            update(IdempotentRequest)
-            .where(IdempotentRequest.caller == caller, IdempotentRequest.key == key)
-            .values(status=answer.status, answer=answer.body)
-        )
-        return answer
+    claimed = await session.scalar(
+        insert(IdempotentRequest)
+        .values(caller=caller, key=key, body_hash=body_hash, status=0, answer=b"", recorded_at=clock.now())
+        .on_conflict_do_nothing()
+        .returning(IdempotentRequest.key)
+    )
+    if claimed is None:
+        return await _stored_answer(session, caller, key, body_hash)
+    try:
+        async with session.begin_nested():
+            answer = Answer(201, msgspec.json.encode(await act()), replayed=False)
+    except GuanjiaError as refusal:
+        if refusal.status != 402:
+            raise
+        answer = Answer(402, msgspec.json.encode(tell_refusal(refusal), enc_hook=str), replayed=False)
+    await session.execute(
+        update(IdempotentRequest)
+        .where(IdempotentRequest.caller == caller, IdempotentRequest.key == key)
+        .values(status=answer.status, answer=answer.body)
+    )
+    return answer
 
 
 async def _stored_answer(session: AsyncSession, caller: str, key: str, body_hash: bytes) -> Answer:

@@ -85,11 +85,11 @@ async def open_holders(session: AsyncSession, people: Sequence[NewHolder]) -> di
 
 
 async def change_membership(
-    session: AsyncSession, person_id: UUID, *, unit_id: UUID, region_id: UUID, person_class: str, label: str
+    session: AsyncSession, person_id: UUID, *, unit_id: UUID, region_id: UUID, person_class: str
 ) -> None:
     """Someone moved to another unit or class: prices follow from the next payment on. Money stays where it is."""
     holder = await queries.lock_person(session, person_id)
-    holder.unit_id, holder.person_class, holder.label = unit_id, person_class, label
+    holder.unit_id, holder.person_class = unit_id, person_class
     if holder.region_id != region_id:
         # The purses are accounts of the home region's book; only a transfer between books can move them.
         purses = await queries.purses_of(session, holder.bucket, holder.id)

@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel import clock
-from kernel.ids import uuid7
+from kernel.ids import public_id, uuid7
 from kernel.settings import get_settings
 from payments import queries, trust
 from payments.errors import PaymentRefused
@@ -112,6 +112,17 @@ def _make_code(holder: Holder, key: SigningKey, at: datetime) -> tuple[IssuedCod
     }
     issued = IssuedCode(identifier, holder.id, write_p1(holder.bucket, secret), encode_d17(block), expires_at)
     return issued, row
+
+
+def wire_code(issued: IssuedCode) -> dict[str, str]:
+    """The 201 of `POST /v1/me/pay_codes`."""
+    return {
+        "id": public_id("cod", issued.id),
+        "code": issued.code,
+        "offline_block": issued.offline_block,
+        "text": issued.text,
+        "expires_at": clock.rfc3339(issued.expires_at),
+    }
 
 
 def alias_of(holder_id: UUID, at: datetime) -> bytes:

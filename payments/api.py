@@ -1,0 +1,68 @@
+"""The front door of payments: what its neighbours and the assembly may call.
+
+Who sells something implements `PostingRule`. Accounts: `open_holders`. Money in: `prefund_unit`, `grant_subsidies`,
+`top_up_at_counter`. Codes: `issue_pay_code(s)`. A sale: `queue_item` + `Posting.submit`, the very path of the route.
+"""
+
+from payments.batch import Item
+from payments.funding import Allotment, grant_subsidies, prefund_unit, top_up_at_counter
+from payments.holders import NewHolder, change_state, open_holders, reissue_card
+from payments.hot_route import PaymentsEndpoint
+from payments.pay_codes import IssuedCode, issue_pay_code, issue_pay_codes
+from payments.posting import Posting
+from payments.posting_rule import (
+    NO_USAGE,
+    DenyCode,
+    Payer,
+    PostingRule,
+    Quote,
+    Refusal,
+    Sale,
+    SaleItem,
+    Usage,
+)
+from payments.queries import find_holder_key, holder_keys, next_seq
+from payments.reversals import refund_payment, void_payment
+from payments.schemas import ItemRequest, PaymentRequest
+from payments.service import queue_item
+from payments.tables import create_partitions_around
+from payments.terminals import TerminalCache
+from payments.trust import ensure_signing_key, root_public_key
+
+__all__ = [
+    "NO_USAGE",
+    "Allotment",
+    "DenyCode",
+    "IssuedCode",
+    "Item",
+    "ItemRequest",
+    "NewHolder",
+    "Payer",
+    "PaymentRequest",
+    "PaymentsEndpoint",
+    "Posting",
+    "PostingRule",
+    "Quote",
+    "Refusal",
+    "Sale",
+    "SaleItem",
+    "TerminalCache",
+    "Usage",
+    "change_state",
+    "create_partitions_around",
+    "ensure_signing_key",
+    "find_holder_key",
+    "grant_subsidies",
+    "holder_keys",
+    "issue_pay_code",
+    "issue_pay_codes",
+    "next_seq",
+    "open_holders",
+    "prefund_unit",
+    "queue_item",
+    "refund_payment",
+    "reissue_card",
+    "root_public_key",
+    "top_up_at_counter",
+    "void_payment",
+]

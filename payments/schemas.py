@@ -1,0 +1,227 @@
+"""Wire forms of payments. The posting route reads `PaymentRequest` with msgspec; the others are pydantic models."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from kernel.money import AMOUNT_FEN_MAX
+
+_Amount = Annotated[int, msgspec.Meta(ge=1, le=AMOUNT_FEN_MAX)]
+_Seq = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
+_Quantity = Annotated[int, msgspec.Meta(ge=1, le=99)]
+_Text = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+
+
+class ItemRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A dish and how many of it."""
+
+    dish_id: _Text
+    quantity: _Quantity = 1
+
+
+class CredentialRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a payment is made with."""
+
+    kind: Literal["pay_code"]
+    value: _Text
+
+
+class PaymentRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of `POST /v1/payments`. A field that nobody knows is refused: a misspelt amount must not cost a meal."""
+
+    seq: _Seq
+    code: _Text | None = None
+    credential: CredentialRequest | None = None
+    amount_fen: _Amount | None = None
+    items: Annotated[tuple[ItemRequest, ...], msgspec.Meta(min_length=1, max_length=50)] | None = None
+    confirm_repeat: bool = False
+    happened_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ItemBody(_Model):
+    """A dish and how many of it."""
+
+    dish_id: str = Field(min_length=1, max_length=256)
+    quantity: int = Field(default=1, ge=1, le=99)
+
+
+class CredentialBody(_Model):
+    """What a payment is made with."""
+
+    kind: Literal["pay_code"]
+    value: str = Field(min_length=1, max_length=256, description="20 or 220 digits")
+
+
+class PaymentBody(_Model):
+    """`code` or `credential`; at most one of `amount_fen` (keyed) and `items` (menu), neither for the meal's price."""
+
+    seq: int = Field(ge=1, le=2**62, description="A number that this terminal has not used in this epoch")
+    code: str | None = Field(default=None, pattern=r"^([0-9]{20}|[0-9]{220})$")
+    credential: CredentialBody | None = None
+    amount_fen: int | None = Field(default=None, ge=1, le=AMOUNT_FEN_MAX)
+    items: list[ItemBody] | None = Field(default=None, min_length=1, max_length=50)
+    confirm_repeat: bool = False
+    happened_at: AwareDatetime | None = Field(default=None, description="Stored; it never prices")
+
+
+class LegView(BaseModel):
+    """A part of a payment, out of one purse."""
+
+    purse: str
+    lot: str | None
+    amount_fen: int
+
+
+class PurseSums(BaseModel):
+    """What is left."""
+
+    cash_fen: int
+    subsidy_fen: int
+    official_fen: int
+
+
+class PaymentAnswer(BaseModel):
+    """A payment that was made."""
+
+    id: str
+    status: str
+    amount_fen: int
+    legs: list[LegView]
+    trace: list[dict[str, Any]]
+    canteen: str
+    terminal: str | None
+    meal: str | None
+    business_date: str
+    happened_at: str
+    purses: PurseSums
+    request_id: str
+
+
+class PaymentView(BaseModel):
+    """A payment as its payer, its till and the office see it."""
+
+    id: str
+    status: Literal["succeeded", "partially_refunded", "refunded", "voided"]
+    amount_fen: int
+    refunded_fen: int
+    legs: list[LegView]
+    trace: list[dict[str, Any]]
+    payer_label: str | None = None
+    canteen: str
+    canteen_name: str
+    terminal: str | None
+    meal: str | None
+    business_date: str
+    happened_at: str
+    recorded_at: str
+    reversals: list[dict[str, Any]] | None = None
+
+
+class LotView(BaseModel):
+    """A subsidy lot: how much, until the end of which business date, where."""
+
+    id: str
+    amount_fen: int
+    expires_at: str
+    expires_on: str
+    scope: dict[str, list[str]]
+
+
+class PursesView(PurseSums):
+    """All purses of a person, with the lots of the subsidy."""
+
+    lots: list[LotView]
+    held_fen: int
+    state: str
+
+
+class PayCodeView(BaseModel):
+    """A fresh pay code."""
+
+    id: str
+    code: str = Field(description="20 digits")
+    offline_block: str = Field(description="200 digits")
+    text: str = Field(description="220 digits: what stands in the QR code")
+    expires_at: str
+
+
+class RefundRequest(_Model):
+    """How much to give back, and why."""
+
+    amount_fen: int = Field(ge=1, le=AMOUNT_FEN_MAX)
+    reason: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")
+
+
+class ReversalView(BaseModel):
+    """A void or a refund."""
+
+    id: str
+    payment: str
+    amount_fen: int
+    legs: list[LegView]
+
+
+class CounterTopUpRequest(_Model):
+    """Cash taken at the service counter."""
+
+    amount_fen: int = Field(ge=1, le=AMOUNT_FEN_MAX)
+
+
+class TopUpView(BaseModel):
+    """Money that was put in."""
+
+    id: str
+    status: str
+    amount_fen: int
+
+
+class PrefundRequest(_Model):
+    """What a unit pays in ahead."""
+
+    amount_fen: int = Field(ge=1, le=10**13)
+
+
+class PrefundView(BaseModel):
+    """A unit's prefund."""
+
+    unit: str
+    balance_fen: int
+
+
+class HolderView(BaseModel):
+    """An account's state."""
+
+    id: str
+    state: str
+    allowed: list[str] = Field(description="The triggers that this state allows")
+
+
+class CardView(BaseModel):
+    """A new card; its number is shown this once."""
+
+    number: str
+
+
+class TrustKey(BaseModel):
+    """A region's public key."""
+
+    kid: int
+    suite: int
+    public_key: str
+    region: str
+    not_before: int
+    not_after: int
+
+
+class TrustList(BaseModel):
+    """Keys that may sign pay codes, signed by the root key."""
+
+    keys: list[TrustKey]
+    version: int
+    signature: str
