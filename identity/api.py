@@ -1,15 +1,21 @@
 """The front door of identity: what its neighbours may call.
 
-Who calls: `CurrentPerson`, `CurrentTerminal`, `CallerDep`, `require_role`, and `Principal.may(role, site_id=...)`.
-Who somebody is: `membership_of`, `person_summary`. Tills for posting: `load_terminals`. Two-person approval:
-`request_approval`, `register_executor`. What a till is told about prices and its sequence comes from its neighbours:
-`register_terminal_configuration`.
+Who calls: `CurrentPerson`, `CurrentTerminal`, `CallerDep`, `require_role`, and `Principal.may(role, site_id=...)`; a route
+whose use case takes `db` asks by `CurrentPersonApart` or `CallerApart` instead, so that no request holds two connections.
+Who somebody is: `membership_of`, `person_summary`, `open_person`. Tills for posting: `load_terminals`; their state for
+a board: `terminal_health`. Two-person approval: `request_approval`, `register_executor`. What a till is told about
+prices and its sequence comes from its neighbours: `register_terminal_configuration`.
+
+`actor` is how the audit log names who acts: `Principal.actor`, `Terminal.actor`, or "system".
 """
 
 from identity.access import (
     SESSION_COOKIE,
+    SIGNED_IN,
+    CallerApart,
     CallerDep,
     CurrentPerson,
+    CurrentPersonApart,
     CurrentTerminal,
     KnownTerminal,
     authenticate,
@@ -18,19 +24,38 @@ from identity.access import (
     current_person,
     current_terminal,
     require_role,
+    today,
     token_of,
 )
-from identity.kinds import ADMINISTRATORS, PersonClass, Role, SiteKind, TerminalMode
+from identity.approvals import approve, expire_approvals, register_executor, reject, request_approval, withdraw
+from identity.kinds import ADMINISTRATORS, OrganisationKind, PersonClass, Role, SiteKind, TerminalMode
+from identity.passwords import hash_password
+from identity.people import NewPerson, change_membership, change_person_status, open_people, open_person
+from identity.places import open_organisation, open_region, open_site
 from identity.principal import EVERYWHERE, Cover, Place, Principal, RoleGrant, Terminal
 from identity.queries import (
     MembershipView,
     PersonSummary,
+    SiteSummary,
     load_terminals,
     mask_name,
     membership_of,
     memberships_of,
     payers_of,
     person_summary,
+    principal_of,
+    site_summary,
+)
+from identity.roles import found_first_administrator, grant_role, revoke_role
+from identity.sign_in import write_credential
+from identity.terminals import (
+    PairingCode,
+    TerminalConfigurationPart,
+    TerminalHealth,
+    enrol_terminal,
+    open_terminal,
+    register_terminal_configuration,
+    terminal_health,
 )
 from identity.tokens import hash_token
 
@@ -38,12 +63,18 @@ __all__ = [
     "ADMINISTRATORS",
     "EVERYWHERE",
     "SESSION_COOKIE",
+    "SIGNED_IN",
+    "CallerApart",
     "CallerDep",
     "Cover",
     "CurrentPerson",
+    "CurrentPersonApart",
     "CurrentTerminal",
     "KnownTerminal",
     "MembershipView",
+    "NewPerson",
+    "OrganisationKind",
+    "PairingCode",
     "PersonClass",
     "PersonSummary",
     "Place",
@@ -51,20 +82,48 @@ __all__ = [
     "Role",
     "RoleGrant",
     "SiteKind",
+    "SiteSummary",
     "Terminal",
+    "TerminalConfigurationPart",
+    "TerminalHealth",
     "TerminalMode",
+    "approve",
     "authenticate",
     "authenticate_terminal",
+    "change_membership",
+    "change_person_status",
     "current_caller",
     "current_person",
     "current_terminal",
+    "enrol_terminal",
+    "expire_approvals",
+    "found_first_administrator",
+    "grant_role",
+    "hash_password",
     "hash_token",
     "load_terminals",
     "mask_name",
     "membership_of",
     "memberships_of",
     "payers_of",
+    "open_organisation",
+    "open_people",
+    "open_person",
+    "open_region",
+    "open_site",
+    "open_terminal",
     "person_summary",
+    "principal_of",
+    "register_executor",
+    "register_terminal_configuration",
+    "reject",
+    "request_approval",
     "require_role",
+    "revoke_role",
+    "site_summary",
+    "terminal_health",
+    "today",
     "token_of",
+    "withdraw",
+    "write_credential",
 ]
