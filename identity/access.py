@@ -1,9 +1,13 @@
 """From a token to a caller: the FastAPI dependencies with which every route says who may call it.
 
 A person's token comes as Bearer or as the cookie `guanjia_session`; a till's comes as Bearer.
+
+A route whose use case takes `db` (and opens its own transactions) asks for its caller by a dependency `...Apart`:
+one request that holds two connections at once is how a pool locks itself up.
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import date
 from typing import Annotated, Final
 
 from fastapi import Depends, Request
@@ -15,7 +19,7 @@ from identity.kinds import Role
 from identity.principal import Principal, Terminal
 from identity.tokens import SESSION_PREFIX, TERMINAL_PREFIX, hash_token
 from kernel import clock
-from kernel.db import SessionDep
+from kernel.db import DatabaseDep, SessionDep
 from kernel.errors import Forbidden, Unauthenticated
 from kernel.settings import get_settings
 
@@ -23,13 +27,16 @@ SESSION_COOKIE: Final = "guanjia_session"
 _TOKEN_LENGTH_MAX = 200
 
 
+def today() -> date:
+    """The day by which a membership counts: local, from midnight on."""
+    return clock.now().astimezone(get_settings().zone).date()
+
+
 async def authenticate(session: AsyncSession, token: str) -> Principal:
     """The person behind a session token; Unauthenticated for one that is unknown, expired or revoked."""
-    now = clock.now()
-    today = now.astimezone(get_settings().zone).date()
     principal = None
     if token.startswith(SESSION_PREFIX):
-        principal = await queries.find_principal(session, hash_token(token), today, now)
+        principal = await queries.find_principal(session, hash_token(token), today(), clock.now())
     if principal is None:
         raise Unauthenticated
     return principal
@@ -59,6 +66,18 @@ def token_of(request: Request) -> str:
 async def current_person(request: Request, session: SessionDep) -> Principal:
     """The person who is signed in."""
     return await authenticate(session, token_of(request))
+
+
+async def current_person_apart(request: Request, db: DatabaseDep) -> Principal:
+    """The person who is signed in, read in a short transaction that is over before the route begins."""
+    async with db.session() as session:
+        return await authenticate(session, token_of(request))
+
+
+async def current_caller_apart(request: Request, db: DatabaseDep) -> Principal | Terminal:
+    """A person or a till, read in a short transaction that is over before the route begins."""
+    async with db.session() as session:
+        return await current_caller(request, session)
 
 
 async def known_terminal(request: Request, session: SessionDep) -> Terminal:
@@ -93,6 +112,10 @@ def require_role(*roles: Role | str) -> Callable[..., Awaitable[Principal]]:
 
 
 CurrentPerson = Annotated[Principal, Depends(current_person, scope="function")]
+# For a route that asks only that somebody is signed in, whoever it is.
+SIGNED_IN: Final = [Depends(current_person, scope="function")]
 CurrentTerminal = Annotated[Terminal, Depends(current_terminal, scope="function")]
 KnownTerminal = Annotated[Terminal, Depends(known_terminal, scope="function")]
 CallerDep = Annotated[Principal | Terminal, Depends(current_caller, scope="function")]
+CurrentPersonApart = Annotated[Principal, Depends(current_person_apart, scope="function")]
+CallerApart = Annotated[Principal | Terminal, Depends(current_caller_apart, scope="function")]

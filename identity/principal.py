@@ -71,7 +71,7 @@ class Principal:
 
     person_id: UUID
     name: str
-    session_id: UUID
+    session_id: UUID | None
     roles: tuple[RoleGrant, ...]
     person_class: str | None
     organisation_id: UUID | None

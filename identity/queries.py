@@ -11,7 +11,7 @@ from sqlalchemy import Row, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity.kinds import Role
-from identity.models import Person
+from identity.models import Person, Region, Site
 from identity.principal import Cover, Principal, RoleGrant, Terminal
 from kernel.errors import NotFound
 from kernel.ids import public_id
@@ -27,18 +27,25 @@ _UNIT_OF: Final = """
     SELECT id FROM up WHERE kind = 'unit' ORDER BY height LIMIT 1
 """
 
-_SIGNED_IN: Final = text(f"""
-    SELECT s.id AS session_id, p.id AS person_id, p.name, p.language,
-           m.person_class, m.organisation_id, o.home_region_id AS region_id,
-           ({_UNIT_OF}) AS unit_id,
+_WHO: Final = f"""
+    SELECT {{session}} AS session_id, p.id AS person_id, p.name, p.language,
+           m.person_class, m.organisation_id, o.home_region_id AS region_id, ({_UNIT_OF}) AS unit_id,
            ARRAY(SELECT ROW(g.role, g.organisation_id, g.site_id, g.region_id)
                  FROM role_grants g WHERE g.person_id = p.id AND g.revoked_at IS NULL ORDER BY g.id) AS grants
-    FROM sessions s
-    JOIN people p ON p.id = s.person_id
+    FROM people p
+    {{join}}
     LEFT JOIN memberships m ON m.person_id = p.id AND m.valid @> CAST(:today AS date)
     LEFT JOIN organisations o ON o.id = m.organisation_id
-    WHERE s.token_hash = :token_hash AND s.revoked_at IS NULL AND s.expires_at > :now AND p.status = 'active'
-""")  # noqa: S608  (constants only)
+    WHERE p.status = 'active' AND {{where}}
+"""  # noqa: S608  (constants only)
+_SIGNED_IN: Final = text(
+    _WHO.format(
+        session="s.id",
+        join="JOIN sessions s ON s.person_id = p.id",
+        where="s.token_hash = :token_hash AND s.revoked_at IS NULL AND s.expires_at > :now",
+    )
+)
+_BY_ID: Final = text(_WHO.format(session="CAST(NULL AS uuid)", join="", where="p.id = :person"))
 
 _BELOW_REGION = text("""
     WITH RECURSIVE below AS (
@@ -112,6 +119,14 @@ async def find_cover(
     for kind, identifier in rows:
         below[kind].add(identifier)
     return Cover(frozenset(below["region"]), frozenset(below["organisation"]), frozenset(below["site"]))
+
+
+async def principal_of(session: AsyncSession, person_id: UUID, today: date) -> Principal:
+    """Somebody as a caller without a sign-in: for seeding, the command line, and checks on an open socket."""
+    row = (await session.execute(_BY_ID, {"person": person_id, "today": today})).one_or_none()
+    if row is None:
+        raise NotFound(what="per", id=public_id("per", person_id))
+    return await _principal_of(session, row)
 
 
 # ---- who pays
@@ -241,3 +256,29 @@ async def memberships_of(session: AsyncSession, people: Sequence[UUID], on: date
 async def membership_of(session: AsyncSession, person_id: UUID, on: date) -> MembershipView | None:
     """Where somebody belongs on a day."""
     return (await memberships_of(session, [person_id], on)).get(person_id)
+
+
+# ---- sites
+
+
+@dataclass(frozen=True, slots=True)
+class SiteSummary:
+    """What a neighbour shows of a site."""
+
+    id: UUID
+    region_id: UUID
+    operator_id: UUID
+    kind: str
+    name_zh: str
+    name_en: str
+    timezone: str
+
+
+async def site_summary(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, SiteSummary]:
+    """Names, region and zone for a list of sites; unknown ids are absent."""
+    rows = await session.execute(
+        select(Site.id, Site.region_id, Site.operator_id, Site.kind, Site.name_zh, Site.name_en, Region.timezone)
+        .join(Region, Region.id == Site.region_id)
+        .where(Site.id.in_(ids))
+    )
+    return {row.id: SiteSummary(*row) for row in rows}

@@ -73,6 +73,18 @@ async def _grant_administrator(session: AsyncSession, payload: dict[str, Any]) -
 register_executor(GRANT_ADMINISTRATOR, _grant_administrator)
 
 
+async def holds_administrators_role(session: AsyncSession, person_id: UUID) -> bool:
+    """Whether somebody is an administrator of any kind, anywhere."""
+    held = await session.scalar(
+        select(func.count()).where(
+            RoleGrantRow.person_id == person_id,
+            RoleGrantRow.revoked_at.is_(None),
+            RoleGrantRow.role.in_(ADMINISTRATORS),
+        )
+    )
+    return bool(held)
+
+
 async def revoke_role(session: AsyncSession, actor: Principal, person_id: UUID, grant_id: UUID) -> None:
     """Take a role away, at once. The last security administrator stays: nobody could grant anything any more."""
     await lock_person(session, person_id)

@@ -70,6 +70,10 @@ class CredentialChange(Wire):
     password: Secret
 
 
+class CredentialReset(Wire):
+    reason: Sentence = ""
+
+
 class NamedPlace(BaseModel):
     """An organisation, site or region by id and names."""
 

@@ -7,22 +7,24 @@ No password is checked while a transaction is open.
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity.access import authenticate
+from identity.approvals import register_executor, request_approval
 from identity.attempts import SIGN_IN, count_attempt, forget_attempts
-from identity.errors import AlreadyExists, SignInLocked, WrongCredentials
+from identity.errors import AlreadyExists, SamePerson, SignInLocked, WrongCredentials
 from identity.kinds import Role
 from identity.models import Credential, Person, SignInSession
 from identity.passwords import check_password_strength, hash_password, normalise_username, verify_password
 from identity.people import end_sessions, lock_person
 from identity.principal import Principal
+from identity.roles import holds_administrators_role
 from identity.tokens import hash_token, new_session_token
 from kernel import audit_log, clock
 from kernel.db import Database
@@ -98,6 +100,7 @@ async def open_session(session: AsyncSession, person_id: UUID) -> SignedIn:
 
 async def sign_out(session: AsyncSession, principal: Principal) -> None:
     """End the sign-in that this request came with."""
+    assert principal.session_id is not None, "who calls over HTTP has a session"
     await session.execute(
         update(SignInSession).where(SignInSession.id == principal.session_id).values(revoked_at=clock.now())
     )
@@ -155,3 +158,48 @@ async def write_credential(
     await audit_log.record(
         session, actor=actor, action="credential.write", subject=public_id("per", person_id), data={}
     )
+
+
+# ---- somebody else's password
+
+RESET_CREDENTIAL: Final = "reset_credential"
+
+
+async def give_credential(
+    session: AsyncSession, actor: Principal, person_id: UUID, username: str, password_hash: str
+) -> None:
+    """The security administrator gives somebody a name and a password.
+
+    Not to an administrator who has one: whoever could do that alone would hold both their rights. There a second
+    person approves that the old one is taken away (`ask_to_reset_credential`).
+    """
+    await lock_person(session, person_id)
+    has_one = await session.get(Credential, person_id) is not None
+    if has_one and await holds_administrators_role(session, person_id):
+        raise SamePerson
+    await write_credential(session, person_id, username, password_hash, actor=actor.actor)
+
+
+async def ask_to_reset_credential(session: AsyncSession, actor: Principal, person_id: UUID, reason: str) -> UUID:
+    """An administrator forgot their password: ask a second one to let it be taken away."""
+    await lock_person(session, person_id)
+    return await request_approval(
+        session,
+        kind=RESET_CREDENTIAL,
+        subject=public_id("per", person_id),
+        payload={"person": str(person_id)},
+        requested_by=actor.person_id,
+        deciding_roles=(Role.SECURITY_ADMIN, Role.SYSTEM_ADMIN),
+        reason=reason,
+        beneficiary_id=person_id,
+    )
+
+
+async def _reset_credential(session: AsyncSession, payload: dict[str, Any]) -> None:
+    person_id = UUID(payload["person"])
+    await lock_person(session, person_id)
+    await session.execute(delete(Credential).where(Credential.person_id == person_id))
+    await end_sessions(session, person_id)
+
+
+register_executor(RESET_CREDENTIAL, _reset_credential)

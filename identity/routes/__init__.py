@@ -1,0 +1,9 @@
+"""HTTP in and out of identity: one file per topic, each route parse, call, return."""
+
+from fastapi import APIRouter
+
+from identity.routes import approvals, people, places, sessions, terminals
+
+router = APIRouter()
+for part in (sessions, places, people, terminals, approvals):
+    router.include_router(part.router)
