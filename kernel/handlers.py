@@ -1,0 +1,103 @@
+"""Event handlers in the worker: each sees every event once in effect, in the order of its lane.
+
+A handler is a name and a function. Its place in the outbox is a vector {lane: n}, stored in the transaction in which
+the function has written: both happen, or neither does. So a handler needs no memory of event ids of its own, as long
+as all it does is in `session`.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Final
+
+import structlog
+from sqlalchemy import BigInteger, SmallInteger, Text, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kernel import clock, outbox
+from kernel.db import Base, Database
+from kernel.events import StoredEvent
+
+EventHandler = Callable[[AsyncSession, list[StoredEvent]], Awaitable[None]]
+
+_ONE_AT_A_TIME: Final = 4_204_207
+
+_log = structlog.get_logger(__name__)
+
+
+class HandlerCursor(Base):
+    """Up to which row of a lane a handler has seen."""
+
+    __tablename__ = "handler_cursors"
+
+    handler: Mapped[str] = mapped_column(Text, primary_key=True)
+    lane: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    n: Mapped[int] = mapped_column(BigInteger)
+
+
+async def run_handler(db: Database, name: str, fn: EventHandler, *, limit_rows: int = 500) -> int:
+    """Give a handler what it has not seen yet; returns the number of events. Raises what the handler raises.
+
+    When a batch fails, it is tried again row by row, so that what stands before the guilty row is done and the
+    handler's lag points at the row itself.
+    """
+    try:
+        return await _run_batch(db, name, fn, limit_rows)
+    except Exception:
+        if limit_rows == 1:
+            raise
+        _log.warning("handler_batch_failed", handler=name, exc_info=True)
+    done = 0
+    while events := await _run_batch(db, name, fn, 1):
+        done += events
+    return done
+
+
+async def _run_batch(db: Database, name: str, fn: EventHandler, limit_rows: int) -> int:
+    async with db.session() as session:
+        # Two workers (one just being replaced) must not both do the same batch.
+        free = await session.scalar(
+            text("SELECT pg_try_advisory_xact_lock(:class, hashtext(:name))"), {"class": _ONE_AT_A_TIME, "name": name}
+        )
+        if not free:
+            return 0
+        vector = await cursor_of(session, name)
+        events = await outbox.read_after(session, vector, limit_rows)
+        if not events:
+            return 0
+        await fn(session, events)
+        await _store_cursor(session, name, events)
+        return len(events)
+
+
+async def cursor_of(session: AsyncSession, name: str) -> dict[int, int]:
+    """A handler's place in the outbox; an unknown handler stands at the beginning."""
+    rows = await session.execute(select(HandlerCursor.lane, HandlerCursor.n).where(HandlerCursor.handler == name))
+    return {row.lane: row.n for row in rows}
+
+
+async def _store_cursor(session: AsyncSession, name: str, events: list[StoredEvent]) -> None:
+    reached = {event.lane: event.n for event in events}
+    insertion = insert(HandlerCursor).values([{"handler": name, "lane": lane, "n": n} for lane, n in reached.items()])
+    await session.execute(
+        insertion.on_conflict_do_update(
+            index_elements=[HandlerCursor.handler, HandlerCursor.lane], set_={"n": insertion.excluded.n}
+        )
+    )
+
+
+async def lag_s(session: AsyncSession, name: str) -> float:
+    """For how long the oldest event that this handler has not seen has been waiting; 0.0 when there is none."""
+    oldest: datetime | None = await session.scalar(
+        text("""
+            SELECT min(waiting.recorded_at) FROM lanes
+            LEFT JOIN handler_cursors seen ON seen.handler = :name AND seen.lane = lanes.lane
+            CROSS JOIN LATERAL (
+                SELECT recorded_at FROM outbox
+                WHERE outbox.lane = lanes.lane AND outbox.n > coalesce(seen.n, 0) ORDER BY n LIMIT 1
+            ) waiting
+        """),
+        {"name": name},
+    )
+    return max(0.0, (clock.now() - oldest).total_seconds()) if oldest is not None else 0.0
