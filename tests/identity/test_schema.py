@@ -4,7 +4,7 @@ import re
 
 from sqlalchemy import Table, text
 
-from identity import models, states
+from identity import kinds, models, states
 from kernel.db import Base, Database
 
 IDENTITY_TABLES = [
@@ -28,15 +28,15 @@ async def _check(db: Database, constraint: str) -> set[str]:
 class TestChecks:
     async def test_a_state_column_takes_exactly_the_states_of_its_table(self, db: Database) -> None:
         assert await _check(db, "terminals_status_check") == set(states.states_of(states.TERMINAL))
+        assert await _check(db, "people_status_check") == set(states.states_of(states.PERSON))
         assert await _check(db, "approvals_status_check") == set(states.states_of(states.APPROVAL))
 
     async def test_lists_of_words_are_the_same_in_code_and_schema(self, db: Database) -> None:
-        assert await _check(db, "organisations_kind_check") == set(models.OrganisationKind)
-        assert await _check(db, "sites_kind_check") == set(models.SiteKind)
-        assert await _check(db, "people_status_check") == set(models.PersonStatus)
-        assert await _check(db, "memberships_person_class_check") == set(models.PersonClass)
-        assert await _check(db, "role_grants_role_check") == set(models.GRANTED_ROLES)
-        assert await _check(db, "terminals_modes_check") == set(models.TerminalMode)
+        assert await _check(db, "organisations_kind_check") == set(kinds.OrganisationKind)
+        assert await _check(db, "sites_kind_check") == set(kinds.SiteKind)
+        assert await _check(db, "memberships_person_class_check") == set(kinds.PersonClass)
+        assert await _check(db, "role_grants_role_check") == set(kinds.GRANTED_ROLES)
+        assert await _check(db, "terminals_modes_check") == set(kinds.TerminalMode)
 
 
 class TestTables:
