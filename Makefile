@@ -18,7 +18,7 @@ setup:  ## the environment for development, without starting anything
 test: setup  ## all tests, the browser tests included
 	@$(BIN)/python -m app.frontend_build
 	@$(BIN)/python -m tests.chromium
-	$(BIN)/pytest -n auto $(ARGS)
+	$(BIN)/pytest -n auto --dist loadfile $(ARGS)
 
 check: setup  ## formatter, linter, types, import directions, freshness of generated files
 	@$(BIN)/python -m app.check

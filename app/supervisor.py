@@ -9,6 +9,7 @@ import fcntl
 import os
 import shutil
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -41,6 +42,7 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._children: dict[str, KeptChild] = {}
         self._postgres: EmbeddedPostgres | None = None
+        self._sockets: list[socket.socket] = []
 
     async def run(self) -> int:
         """Until Ctrl-C or SIGTERM. Returns the exit status."""
@@ -65,13 +67,14 @@ class Supervisor:
     # ---- start and stop, in order
 
     async def _start(self) -> None:
-        sockets = open_listening_sockets(self._settings.host, self._settings.port, self._settings.workers)
-        self._prepare_environment(port=sockets[0].getsockname()[1])
+        # Held as long as we live: while a web process is being replaced, its socket goes on taking connections.
+        self._sockets = open_listening_sockets(self._settings.host, self._settings.port, self._settings.workers)
+        self._prepare_environment(port=self._sockets[0].getsockname()[1])
         building = [asyncio.to_thread(frontend_build.build_if_stale)] if self._build_frontend else []
         await _together(self._start_servers(), *building)
         await self._run_once("migrate", *([] if self._settings.production else ["--demo"]))
-        for number, listener in enumerate(sockets, start=1):
-            name = "web" if len(sockets) == 1 else f"web-{number}"
+        for number, listener in enumerate(self._sockets, start=1):
+            name = "web" if len(self._sockets) == 1 else f"web-{number}"
             self._keep(self._service("web", name, ["--fd", str(listener.fileno())], [listener.fileno()]))
         self._keep(self._service("worker", "worker"))
         await _together(*(child.first_ready() for child in self._children.values()))
@@ -86,6 +89,8 @@ class Supervisor:
 
     async def _stop(self) -> None:
         """Ours first, then the servers they stand on."""
+        for listener in self._sockets:
+            listener.close()
         is_server = {name: name in ("postgres", "valkey") for name in self._children}
         for servers in (False, True):
             await asyncio.gather(*(c.stop() for name, c in self._children.items() if is_server[name] is servers))

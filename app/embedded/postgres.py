@@ -94,6 +94,7 @@ THROW_AWAY_SETTINGS: dict[str, str] = {
 
 START_TIMEOUT_S = 120.0  # Crash recovery of a long log may take its time.
 STOP_TIMEOUT_S = 30.0
+STALE_TIMEOUT_S = 10.0  # A server whose parent was killed is just ending.
 
 
 def sized_settings() -> dict[str, str]:
@@ -332,7 +333,7 @@ class EmbeddedPostgres:
     def _clear_stale_lock(self) -> None:
         """Remove the lock file of a dead server; wait for one that is just ending; refuse when one really runs."""
         lock = self.cluster / "postmaster.pid"
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + STALE_TIMEOUT_S
         while (pid := _first_line_as_pid(lock)) is not None and _works_in(pid, self.cluster):
             if time.monotonic() > deadline:
                 raise EmbeddedServerError(
@@ -350,14 +351,8 @@ class EmbeddedPostgres:
         """PostgreSQL refuses to run as root. Find an identity that it accepts and that reaches both data and program."""
         if os.geteuid() != 0:
             return []
-        candidates = [("a user namespace", ["--user-namespace", str(_ordinary_user().pw_uid)])]
-        owner = self.folder.parent.stat()
-        if owner.st_uid != 0:
-            candidates.append(("the data folder's owner", ["--user", f"{owner.st_uid}:{owner.st_gid}"]))
-        other = _ordinary_user()
-        candidates.append((f"the user {other.pw_name}", ["--user", f"{other.pw_uid}:{other.pw_gid}"]))
         reasons = []
-        for name, identity in candidates:
+        for name, identity in self._identities():
             self._adopt(self.folder, identity)
             if (reason := self._why_not(identity)) is None:
                 return identity
@@ -367,6 +362,14 @@ class EmbeddedPostgres:
             "Run Guanjia as an ordinary user, or put it where other users may enter (GUANJIA_DATA_DIR), "
             "or give it a PostgreSQL server (GUANJIA_DATABASE_URL)."
         )
+
+    def _identities(self) -> list[tuple[str, list[str]]]:
+        """Which to try, the best one first."""
+        other, owner = _ordinary_user(), self.folder.parent.stat()
+        found = [("root in a user namespace", ["--user-namespace", str(other.pw_uid)])]
+        if owner.st_uid != 0:
+            found.append(("the data folder's owner", ["--user", f"{owner.st_uid}:{owner.st_gid}"]))
+        return [*found, (f"the user {other.pw_name}", ["--user", f"{other.pw_uid}:{other.pw_gid}"])]
 
     def _why_not(self, identity: list[str]) -> str | None:
         """Try it: enter the folder, write a file there, and run the server's `--version`."""
