@@ -1,0 +1,38 @@
+import { watch } from 'vue'
+import { createRouter, createWebHistory } from 'vue-router'
+import { locale } from '@/kernel/locale'
+import { i18n } from './i18n'
+
+/** Each screen is its own bundle: the phone page loads neither charts nor the desktop library. */
+export const router = createRouter({
+  history: createWebHistory(),
+  routes: [
+    { path: '/', component: () => import('./phone/PhonePage.vue'), meta: { title: 'phone' } },
+    { path: '/terminal', component: () => import('./TillPage.vue'), meta: { title: 'terminal' } },
+    { path: '/demo', component: () => import('./demo/DemoPage.vue'), meta: { title: 'demo' } },
+    { path: '/desk', redirect: '/desk/canteen' },
+    { path: '/desk/canteen', component: () => import('./BoardPage.vue'), meta: { title: 'board' } },
+    {
+      path: '/admin',
+      component: () => import('./admin/AdminShell.vue'),
+      meta: { title: 'admin' },
+      children: [
+        { path: '', redirect: '/admin/organisations' },
+        { path: 'organisations', component: () => import('@/identity/admin/OrganisationsPage.vue') },
+        { path: 'people', component: () => import('@/identity/admin/PeoplePage.vue') },
+        { path: 'terminals', component: () => import('@/identity/admin/TerminalsPage.vue') },
+        { path: 'canteens', component: () => import('@/canteen/admin/CanteensPage.vue') },
+        { path: 'prices', component: () => import('@/canteen/admin/PricesPage.vue') },
+        { path: 'menus', component: () => import('@/canteen/admin/MenusPage.vue') },
+      ],
+    },
+    { path: '/:path(.*)*', component: () => import('./NotFoundPage.vue'), meta: { title: 'notFound' } },
+  ],
+})
+
+function nameTab(): void {
+  const title = router.currentRoute.value.meta.title as string | undefined
+  document.title = title ? `${i18n.global.t(`app.titles.${title}`)} · ${i18n.global.t('identity.signIn.title')}` : '管家'
+}
+router.afterEach(nameTab)
+watch(locale, nameTab, { flush: 'post' })

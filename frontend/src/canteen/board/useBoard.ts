@@ -1,0 +1,149 @@
+import { onScopeDispose, shallowRef } from 'vue'
+import { useApi } from '@/kernel/api'
+import type { RealtimeBoard, RealtimeEvent } from '@/realtime/client'
+import { useRealtime } from '@/realtime/useRealtime'
+import type { BoardPayment, BoardSnapshot, BoardTerminal, MinuteBin } from './types'
+
+const LAST_KEPT = 12
+const MINUTES_KEPT = 90
+
+/**
+ * The board of one canteen: a snapshot that names its position, then every later fact folded into it.
+ * The aggregate frames come beside the facts and win, unless they are older than the last fact.
+ */
+export function useBoard(canteenId: string) {
+  const api = useApi()
+  const realtime = useRealtime()
+  const board = shallowRef<BoardSnapshot | null>(null)
+  const error = shallowRef<Error | null>(null)
+  let stop: (() => void) | null = null
+
+  async function load(): Promise<void> {
+    try {
+      const snapshot = await api.get<BoardSnapshot>(`/v1/canteens/${canteenId}/board`)
+      board.value = snapshot
+      error.value = null
+      stop ??= realtime.subscribe(`canteen:${canteenId}`, listener, snapshot.position)
+    } catch (caught) {
+      error.value = caught as Error
+    }
+  }
+
+  function onEvent(event: RealtimeEvent): void {
+    const before = board.value
+    if (!before || event.position <= before.position) return
+    board.value = { ...fold(before, event), position: event.position }
+  }
+
+  function merge(data: Record<string, unknown>): void {
+    const before = board.value
+    const frame = data as Partial<BoardSnapshot>
+    if (!before || (frame.position !== undefined && frame.position < before.position)) return
+    board.value = { ...before, ...frame, position: before.position }
+  }
+
+  const listener = { onEvent, onBoard: (frame: RealtimeBoard) => merge(frame.data), onResync: () => void load() }
+  const again = () => {
+    if (error.value) void load()
+  }
+  const retry = setInterval(again, 5_000)
+  onScopeDispose(() => {
+    stop?.()
+    clearInterval(retry)
+  })
+  void load()
+  return { board, error, reload: load, status: realtime.status, heardAt: realtime.heardAt }
+}
+
+interface Fact {
+  payment?: string
+  payer_label?: string
+  amount_fen?: number
+  business_date?: string
+  terminal?: string
+  name?: string
+  status?: string
+}
+
+/** One fact folded in. */
+export function fold(board: BoardSnapshot, event: RealtimeEvent): BoardSnapshot {
+  const fact = event.data as Fact
+  switch (event.type) {
+    case 'payment.succeeded':
+      return addPayment(startDay(board, fact), paymentOf(fact, event.happened_at))
+    case 'payment.voided':
+      return takeBack(board, fact, 'voided', 1)
+    case 'payment.refunded':
+      return takeBack(board, fact, 'partially_refunded', 0)
+    case 'terminal.changed':
+      return { ...board, terminals: board.terminals.map((each) => changeTerminal(each, fact)) }
+    default:
+      return board
+  }
+}
+
+/** The first sale of a new business day starts the figures afresh. */
+function startDay(board: BoardSnapshot, fact: Fact): BoardSnapshot {
+  if (!fact.business_date || fact.business_date <= board.business_date) return board
+  return { ...board, business_date: fact.business_date, takings_fen: 0, count: 0 }
+}
+
+function paymentOf(fact: Fact, happenedAt: string): BoardPayment {
+  return {
+    payment: fact.payment ?? '',
+    payer_label: fact.payer_label ?? '',
+    amount_fen: fact.amount_fen ?? 0,
+    happened_at: happenedAt,
+    status: 'succeeded',
+  }
+}
+
+function takeBack(board: BoardSnapshot, fact: Fact, status: string, count: number): BoardSnapshot {
+  const today = !fact.business_date || fact.business_date === board.business_date
+  return {
+    ...board,
+    takings_fen: board.takings_fen - (today ? (fact.amount_fen ?? 0) : 0),
+    count: board.count - (today ? count : 0),
+    last_payments: board.last_payments.map((each) => (each.payment === fact.payment ? { ...each, status } : each)),
+  }
+}
+
+function changeTerminal(terminal: BoardTerminal, fact: Fact): BoardTerminal {
+  if (terminal.id !== fact.terminal) return terminal
+  return { ...terminal, name: fact.name ?? terminal.name, status: fact.status ?? terminal.status }
+}
+
+function addPayment(board: BoardSnapshot, payment: BoardPayment): BoardSnapshot {
+  return {
+    ...board,
+    takings_fen: board.takings_fen + payment.amount_fen,
+    count: board.count + 1,
+    per_minute: countMinute(board.per_minute, payment),
+    last_payments: keepLast(board.last_payments, payment),
+  }
+}
+
+function keepLast(list: BoardPayment[], payment: BoardPayment): BoardPayment[] {
+  return [payment, ...list].slice(0, LAST_KEPT)
+}
+
+function countMinute(bins: MinuteBin[], payment: BoardPayment): MinuteBin[] {
+  const minute = minuteOf(payment.happened_at)
+  const at = bins.findIndex((bin) => minuteOf(bin.minute) === minute)
+  if (at < 0) return [...bins, { minute, count: 1, amount_fen: payment.amount_fen }].slice(-MINUTES_KEPT)
+  return bins.map((bin, index) => (index === at ? { ...bin, count: bin.count + 1, amount_fen: bin.amount_fen + payment.amount_fen } : bin))
+}
+
+/** A moment cut to its minute, in one spelling, so that minutes compare as text. */
+export function minuteOf(at: string | number): string {
+  return new Date(Math.floor(new Date(at).getTime() / 60_000) * 60_000).toISOString()
+}
+
+/** The last `length` minutes up to now, empty ones included: a gap in the queue is what a manager looks for. */
+export function lastMinutes(bins: MinuteBin[], nowMs: number, length = 60): MinuteBin[] {
+  const known = new Map(bins.map((bin) => [minuteOf(bin.minute), bin]))
+  return Array.from({ length }, (_, index) => {
+    const minute = minuteOf(nowMs - (length - 1 - index) * 60_000)
+    return known.get(minute) ?? { minute, count: 0, amount_fen: 0 }
+  })
+}

@@ -1,0 +1,63 @@
+export const zh = {
+  signIn: {
+    title: '管家',
+    username: '账号',
+    password: '密码',
+    submit: '登录',
+    demo: '演示账号，点一下就能登录',
+    leadPhone: '登录后出示付款码，一码吃遍共享食堂',
+    leadDesk: '登录后查看食堂实时看板',
+    leadAdmin: '管理机构、人员、食堂与终端',
+  },
+  role: {
+    employee: '职工',
+    cashier: '收银员',
+    technician: '维修技师',
+    dispatcher: '调度员',
+    duty_staff: '值班员',
+    canteen_manager: '食堂经理',
+    finance: '财务',
+    system_admin: '系统管理员',
+    security_admin: '安全管理员',
+    audit_admin: '审计管理员',
+  } as Record<string, string>,
+  class: {
+    staff: '在职人员',
+    contract: '编外人员',
+    retired: '退休人员',
+    family: '家属',
+    visitor: '访客',
+  } as Record<string, string>,
+}
+
+export const en: typeof zh = {
+  signIn: {
+    title: 'Guanjia',
+    username: 'User name',
+    password: 'Password',
+    submit: 'Sign in',
+    demo: 'Demo logins: one tap signs in',
+    leadPhone: 'Sign in to show your pay code, good at every shared canteen',
+    leadDesk: 'Sign in to see the canteen live',
+    leadAdmin: 'Organisations, people, canteens and terminals',
+  },
+  role: {
+    employee: 'Employee',
+    cashier: 'Cashier',
+    technician: 'Technician',
+    dispatcher: 'Dispatcher',
+    duty_staff: 'Duty staff',
+    canteen_manager: 'Canteen manager',
+    finance: 'Finance',
+    system_admin: 'System administrator',
+    security_admin: 'Security administrator',
+    audit_admin: 'Audit administrator',
+  },
+  class: {
+    staff: 'Staff',
+    contract: 'Contract staff',
+    retired: 'Retired',
+    family: 'Family',
+    visitor: 'Visitor',
+  },
+}

@@ -1,0 +1,173 @@
+import { computed, onScopeDispose, ref, shallowRef } from 'vue'
+import { useI18n } from 'vue-i18n'
+import { useApi } from '@/kernel/api'
+import { ApiError, NetworkError } from '@/kernel/errors'
+import { NotStored, TillJournal } from './journal'
+import { soundAsk, soundPaid, soundRefused } from './sound'
+import type { PendingSale, SaleAnswer, SaleBody, TakenPayment } from './types'
+
+/**
+ * ready: waiting for a code. paying: sent. retrying: no answer yet, the same sale is sent again.
+ * paid, refused: the last result, until the next one. ask_repeat, ask_void: Enter or Esc.
+ */
+export type TillPhase = 'ready' | 'paying' | 'retrying' | 'paid' | 'refused' | 'ask_repeat' | 'ask_void' | 'voided'
+
+export interface TillRefusal {
+  code: string
+  sentence: string
+  requestId: string | null
+}
+
+const RETRY_WAITS_MS = [800, 1_500, 3_000, 5_000] as const
+
+/** One sale after another at one till. */
+export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
+  const api = useApi()
+  const { t, locale } = useI18n()
+  const journal = new TillJournal(terminalId)
+  const phase = ref<TillPhase>('ready')
+  const answer = shallowRef<SaleAnswer | null>(null)
+  const refusal = shallowRef<TillRefusal | null>(null)
+  const taken = shallowRef<TakenPayment[]>(journal.taken)
+  const toVoid = shallowRef<TakenPayment | null>(null)
+  const busy = computed(() => phase.value === 'paying' || phase.value === 'retrying')
+  const english = computed(() => locale.value === 'en')
+  let gone = false
+  onScopeDispose(() => {
+    gone = true
+  })
+
+  async function pay(body: Omit<SaleBody, 'seq'>): Promise<void> {
+    if (busy.value) return
+    try {
+      await settle(journal.begin(body))
+    } catch (error) {
+      if (error instanceof NotStored) refuse({ code: '', sentence: t('payments.till.notStored'), requestId: null })
+      else throw error
+    }
+  }
+
+  /** Sends one sale until there is an answer: the key stays, so it is taken once at most. */
+  async function settle(first: PendingSale): Promise<void> {
+    let sale = first
+    phase.value = 'paying'
+    for (let attempt = 0; !gone; attempt += 1) {
+      try {
+        succeed(await api.post<SaleAnswer>('/v1/payments', sale.body, { idempotencyKey: sale.key, timeoutMs: 8_000 }))
+        return
+      } catch (error) {
+        if (!(error instanceof ApiError) && !(error instanceof NetworkError)) throw error
+        if (error instanceof ApiError && !error.retryable) {
+          const renumbered = await decline(error, sale)
+          if (!renumbered) return
+          sale = renumbered
+          continue
+        }
+        phase.value = 'retrying'
+        await wait(waitMs(error, attempt))
+      }
+    }
+  }
+
+  /** A refusal that stands, a question, or a number used before: then the same sale under the next number. */
+  async function decline(error: ApiError, sale: PendingSale): Promise<PendingSale | null> {
+    if (error.code === 'CONFIRM_REPEAT') {
+      phase.value = 'ask_repeat'
+      soundAsk()
+      return null
+    }
+    journal.finish()
+    if (error.code === 'SEQ_REUSED') {
+      await reconfigure()
+      return journal.begin(sale.body)
+    }
+    refuse({ code: error.code, sentence: error.message, requestId: error.requestId })
+    return null
+  }
+
+  function succeed(payment: SaleAnswer): void {
+    journal.finish()
+    journal.remember({ id: payment.id, amount_fen: payment.amount_fen, happened_at: payment.happened_at, voided: false, wall: false })
+    taken.value = journal.taken
+    answer.value = payment
+    refusal.value = null
+    phase.value = 'paid'
+    soundPaid(payment.amount_fen, english.value)
+  }
+
+  function refuse(why: TillRefusal): void {
+    refusal.value = why
+    answer.value = null
+    phase.value = 'refused'
+    soundRefused(why.sentence, english.value)
+  }
+
+  async function repeat(): Promise<void> {
+    const sale = journal.confirmRepeat()
+    if (sale) await settle(sale)
+  }
+
+  /** Esc: the question is answered with no, or the last result is put away. */
+  function dismiss(): void {
+    if (busy.value) return
+    if (phase.value === 'ask_repeat') journal.finish()
+    toVoid.value = null
+    phase.value = 'ready'
+  }
+
+  function askVoid(payment: TakenPayment): void {
+    if (busy.value) return
+    toVoid.value = payment
+    phase.value = 'ask_void'
+    soundAsk()
+  }
+
+  async function voidPayment(): Promise<void> {
+    const payment = toVoid.value
+    if (!payment) return
+    phase.value = 'paying'
+    try {
+      await api.post(`/v1/payments/${payment.id}/void`, {}, { idempotencyKey: journal.voidKey(payment.id) })
+      journal.markVoided(payment.id)
+      taken.value = journal.taken
+      phase.value = 'voided'
+    } catch (error) {
+      const known = error instanceof ApiError
+      const sentence = known ? error.message : t('payments.till.offline')
+      refuse({ code: known ? error.code : '', sentence, requestId: known ? error.requestId : null })
+    }
+  }
+
+  /** After a reload: what was on its way is asked for again before anything else. */
+  function resume(): void {
+    if (journal.pending) void settle(journal.pending)
+  }
+
+  /** A payment by the wall's code, told over the line. */
+  function hear(payment: TakenPayment): void {
+    journal.remember(payment)
+    taken.value = journal.taken
+  }
+
+  function hearVoided(id: string): void {
+    journal.markVoided(id)
+    taken.value = journal.taken
+  }
+
+  function agree(epoch: number, nextSeq: number): void {
+    journal.agree(epoch, nextSeq)
+  }
+
+  return { phase, answer, refusal, taken, toVoid, busy, pay, repeat, dismiss, askVoid, voidPayment, resume, hear, hearVoided, refuse, agree }
+}
+
+function waitMs(error: Error, attempt: number): number {
+  if (error instanceof ApiError && error.retryAfterS) return error.retryAfterS * 1000
+  return RETRY_WAITS_MS[Math.min(attempt, RETRY_WAITS_MS.length - 1)] ?? 5_000
+}
+
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms)
+  })
+}

@@ -1,0 +1,36 @@
+import { fileURLToPath, URL } from 'node:url'
+import { VantResolver } from '@vant/auto-import-resolver'
+import vue from '@vitejs/plugin-vue'
+import components from 'unplugin-vue-components/vite'
+import { ElementPlusResolver } from 'unplugin-vue-components/resolvers'
+import { defineConfig } from 'vite'
+
+// While developing, `GUANJIA_URL` says where the server listens; `make run` serves dist/ itself.
+const server = process.env.GUANJIA_URL ?? 'http://127.0.0.1:8000'
+
+export default defineConfig({
+  plugins: [
+    vue(),
+    // Only what a template names is bundled, so the phone page never carries the desktop library.
+    components({
+      dirs: [],
+      dts: 'src/generated/components.d.ts',
+      resolvers: [VantResolver(), ElementPlusResolver({ importStyle: 'css' })],
+    }),
+  ],
+  resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
+  build: {
+    target: 'es2022',
+    assetsInlineLimit: 2048,
+    chunkSizeWarningLimit: 800,
+  },
+  server: {
+    host: '127.0.0.1',
+    proxy: {
+      '/v1': { target: server, ws: true },
+      '/healthz': server,
+      '/readyz': server,
+      '/openapi.json': server,
+    },
+  },
+})
