@@ -27,7 +27,7 @@ from identity.access import (
     today,
     token_of,
 )
-from identity.approvals import approve, expire_approvals, register_executor, reject, request_approval, withdraw
+from identity.approvals import approve, register_executor, reject, request_approval, withdraw
 from identity.kinds import ADMINISTRATORS, OrganisationKind, PersonClass, Role, SiteKind, TerminalMode
 from identity.passwords import hash_password
 from identity.people import NewPerson, change_membership, change_person_status, open_people, open_person
@@ -98,7 +98,6 @@ __all__ = [
     "current_person",
     "current_terminal",
     "enrol_terminal",
-    "expire_approvals",
     "found_first_administrator",
     "grant_role",
     "hash_password",

@@ -18,13 +18,14 @@ from identity.kinds import Role
 from identity.models import Approval
 from identity.principal import EVERYWHERE, Place, Principal
 from identity.states import APPROVAL, next_state
-from kernel import audit_log, clock
+from kernel import audit_log, clock, timers
 from kernel.errors import Forbidden, NotFound, StateConflict
 from kernel.ids import public_id, uuid7
 from kernel.outbox import publish
 
 Executor = Callable[[AsyncSession, dict[str, Any]], Awaitable[None]]
 
+EXPIRE_TIMER: Final = "approval.expire"
 _VALID_FOR: Final = timedelta(days=7)
 _executors: Final[dict[str, Executor]] = {}
 
@@ -69,6 +70,7 @@ async def request_approval(
     )
     session.add(approval)
     await session.flush()
+    await timers.schedule(session, EXPIRE_TIMER, public_id("apr", approval.id), approval.expires_at)
     identifier, asker = public_id("apr", approval.id), public_id("per", requested_by)
     publish(
         session,
@@ -111,19 +113,11 @@ async def withdraw(session: AsyncSession, actor: Principal, approval_id: UUID) -
     return approval
 
 
-async def expire_approvals(session: AsyncSession) -> int:
-    """Close what nobody decided on in time; returns how many. A timer runs it; until then it cannot be decided either."""
-    overdue = await session.scalars(
-        select(Approval)
-        .where(Approval.status == "pending", Approval.expires_at <= clock.now())
-        .order_by(Approval.id)
-        .limit(500)
-        .with_for_update(skip_locked=True)
-    )
-    expired = overdue.all()
-    for approval in expired:
+async def expire_approval(session: AsyncSession, approval_id: UUID) -> None:
+    """Close what nobody decided on in time. Its timer calls this; until then it cannot be decided on either."""
+    approval = await lock_approval(session, approval_id)
+    if approval.status == "pending" and approval.expires_at <= clock.now():
         await _decide(session, approval, "expire", None, None)
-    return len(expired)
 
 
 async def _lock_for_decision(session: AsyncSession, actor: Principal, approval_id: UUID, trigger: str) -> Approval:
@@ -163,6 +157,8 @@ async def _decide(
     approval.decided_by = actor.person_id if actor else None
     await session.flush()
     identifier = public_id("apr", approval.id)
+    if trigger != "expire":
+        await timers.cancel(session, EXPIRE_TIMER, identifier)
     publish(
         session,
         ApprovalDecided(

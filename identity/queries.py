@@ -11,7 +11,7 @@ from sqlalchemy import Row, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity.kinds import Role
-from identity.models import Person, Region, Site
+from identity.models import Organisation, Person, Region, Site
 from identity.principal import Cover, Principal, RoleGrant, Terminal
 from kernel.errors import NotFound
 from kernel.ids import public_id
@@ -153,6 +153,14 @@ async def payers_of(session: AsyncSession, organisations: Collection[UUID]) -> d
     for missing in set(organisations) - set(found):
         raise NotFound(what="org", id=public_id("org", missing))
     return found
+
+
+async def find_organisation_by_code(session: AsyncSession, code: str) -> UUID:
+    """An organisation's id by its code; NotFound where there is none."""
+    identifier = await session.scalar(select(Organisation.id).where(Organisation.code == code))
+    if identifier is None:
+        raise NotFound(what="org", id=code)
+    return identifier
 
 
 # ---- terminals

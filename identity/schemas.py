@@ -416,12 +416,14 @@ class ImportedRow(BaseModel):
 
 
 class ImportReport(BaseModel):
-    """What a table would do (dry run) or did. With bad cells nothing is imported."""
+    """What a table would do (dry run) or did. With bad cells nothing is imported; the first 200 are named here,
+    and the first 1,000 changes."""
 
     dry_run: bool
     rows: int
     created: int
     updated: int
     unchanged: int
+    bad_cells_total: int
     bad_cells: list[BadCell]
     changes: list[ImportedRow]

@@ -1,0 +1,424 @@
+"""Importing organisations and people from a CSV file.
+
+First the whole file is looked at, then all of it is written or nothing. A row is known by its code or staff number, so
+the same file twice changes nothing the second time. `dry_run` says what would happen and writes nothing.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from graphlib import TopologicalSorter
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from identity.csv_table import (
+    CellError,
+    Column,
+    ParsedRow,
+    ParsedTable,
+    day,
+    matching,
+    one_of,
+    parse_table,
+    words,
+)
+from identity.errors import ImportHasBadCells
+from identity.kinds import OrganisationKind, PersonClass
+from identity.models import Membership, Organisation, Person, Region
+from identity.people import NewPerson, change_membership, edit_person, open_people
+from identity.places import edit_place, move_place, open_organisation
+from identity.principal import Cover
+from identity.schemas import BadCell, ImportedRow, ImportReport
+from kernel.db import Database
+
+BAD_CELLS_SHOWN_MAX: Final = 200
+CHANGES_SHOWN_MAX: Final = 1000
+_ONE_AT_A_TIME: Final = 4_204_231
+
+_CODE = matching(
+    r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", "只能用字母、数字和 . _ -，至多 40 位", "letters, digits and . _ - up to 40"
+)
+_STAFF_NUMBER = matching(
+    r"[A-Za-z0-9][A-Za-z0-9-]{0,31}", "只能用字母、数字和 -，至多 32 位", "letters, digits and - up to 32"
+)
+_PHONE = matching(r"\+?[0-9][0-9 -]{4,19}", "不是有效的电话号码", "not a telephone number")
+_KINDS: Final = {
+    "unit": OrganisationKind.UNIT,
+    "单位": OrganisationKind.UNIT,
+    "department": OrganisationKind.DEPARTMENT,
+    "部门": OrganisationKind.DEPARTMENT,
+    "operator": OrganisationKind.OPERATOR,
+    "运营方": OrganisationKind.OPERATOR,
+}
+_CLASSES: Final = {
+    "staff": PersonClass.STAFF,
+    "在编": PersonClass.STAFF,
+    "contract": PersonClass.CONTRACT,
+    "编外": PersonClass.CONTRACT,
+    "retired": PersonClass.RETIRED,
+    "退休": PersonClass.RETIRED,
+    "family": PersonClass.FAMILY,
+    "家属": PersonClass.FAMILY,
+    "visitor": PersonClass.VISITOR,
+    "访客": PersonClass.VISITOR,
+}
+
+ORGANISATION_COLUMNS: Final = (
+    Column("code", ("编码", "单位编码"), _CODE),
+    Column("name_zh", ("名称", "中文名称"), words(80)),
+    Column("name_en", ("英文名称",), words(80), required=False),
+    Column("kind", ("类型",), one_of({word: str(kind) for word, kind in _KINDS.items()})),
+    Column("parent_code", ("上级编码",), _CODE, required=False),
+    Column("home_region_code", ("地区编码", "所在地区"), _CODE),
+)
+PEOPLE_COLUMNS: Final = (
+    Column("staff_number", ("工号",), _STAFF_NUMBER),
+    Column("name", ("姓名",), words(80)),
+    Column("phone", ("手机", "电话"), _PHONE, required=False),
+    Column("organisation_code", ("单位编码", "部门编码"), _CODE),
+    Column("person_class", ("人员类别", "类别"), one_of({word: str(kind) for word, kind in _CLASSES.items()})),
+    Column("valid_from", ("生效日期",), day),
+    Column("last_day", ("截止日期",), day, required=False),
+)
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a table would do: which rows are new, and which fields of known ones change."""
+
+    table: ParsedTable
+    new: list[ParsedRow] = field(default_factory=list)
+    changed: list[tuple[ParsedRow, list[str]]] = field(default_factory=list)
+    unchanged: int = 0
+
+    def complain(self, row: ParsedRow, column: str, zh: str, en: str) -> None:
+        self.table.complain(row.number, column, row.cells.get(column) or "", CellError(zh, en))
+
+    def sort_in(self, row: ParsedRow, fields: list[str] | None) -> None:
+        """None: new; no fields: as it is."""
+        if fields is None:
+            self.new.append(row)
+        elif fields:
+            self.changed.append((row, fields))
+        else:
+            self.unchanged += 1
+
+    def report(self, key: str, *, dry_run: bool) -> ImportReport:
+        rows = [(row, "create", list[str]()) for row in self.new]
+        rows += [(row, "update", fields) for row, fields in self.changed]
+        return ImportReport(
+            dry_run=dry_run,
+            rows=len(self.table.rows),
+            created=len(self.new),
+            updated=len(self.changed),
+            unchanged=self.unchanged,
+            bad_cells_total=len(self.table.bad_cells),
+            bad_cells=_shown(self.table.bad_cells),
+            changes=[
+                ImportedRow(row=row.number, key=row.cells[key], action=action, fields=fields)
+                for row, action, fields in sorted(rows, key=lambda planned: planned[0].number)[:CHANGES_SHOWN_MAX]
+            ],
+        )
+
+
+def _shown(bad_cells: list[BadCell]) -> list[BadCell]:
+    return sorted(bad_cells, key=lambda cell: cell.row)[:BAD_CELLS_SHOWN_MAX]
+
+
+def _refuse_bad_cells(plan: Plan) -> None:
+    bad_cells = plan.table.bad_cells
+    if bad_cells:
+        shown = [cell.model_dump() for cell in _shown(bad_cells)]
+        raise ImportHasBadCells(bad_cells=shown, bad_cells_total=len(bad_cells))
+
+
+async def _one_import_at_a_time(session: AsyncSession) -> None:
+    await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ONE_AT_A_TIME})
+
+
+# ---- organisations
+
+
+async def import_organisations(
+    db: Database, content: bytes, *, dry_run: bool, cover: Cover | None, actor: str
+) -> ImportReport:
+    """Import units, departments and operators; a parent may stand further down in the same file."""
+    table = await asyncio.to_thread(parse_table, content, ORGANISATION_COLUMNS, "code")
+    async with db.session() as session:
+        await _one_import_at_a_time(session)
+        plan, places = await _plan_organisations(session, table, cover)
+        if not dry_run:
+            _refuse_bad_cells(plan)
+            await _write_organisations(session, plan, places, actor)
+        return plan.report("code", dry_run=dry_run)
+
+
+@dataclass(slots=True)
+class _Places:
+    """What is there already: organisations by code, everybody's parent by code, regions by code."""
+
+    organisations: dict[str, Organisation]
+    parents: dict[str, str | None]
+    regions: dict[str, UUID]
+
+
+async def _find_places(session: AsyncSession, table: ParsedTable) -> _Places:
+    codes = {row.cells[name] for row in table.rows for name in ("code", "parent_code") if row.cells.get(name)}
+    organisations = await session.scalars(select(Organisation).where(Organisation.code.in_(codes)))
+    parent = aliased(Organisation)
+    links = await session.execute(
+        select(Organisation.code, parent.code.label("parent")).outerjoin(parent, parent.id == Organisation.parent_id)
+    )
+    regions = await session.execute(select(Region.code, Region.id))
+    return _Places(
+        {row.code: row for row in organisations},
+        {row.code: row.parent for row in links},
+        {row.code: row.id for row in regions},
+    )
+
+
+async def _plan_organisations(session: AsyncSession, table: ParsedTable, cover: Cover | None) -> tuple[Plan, _Places]:
+    plan, places = Plan(table), await _find_places(session, table)
+    wanted = {row.cells["code"]: row.cells.get("parent_code") for row in table.rows}
+    after = places.parents | {code: above or places.parents.get(code) for code, above in wanted.items()}
+    rings = _rings(after)
+    for row in table.rows:
+        before = len(table.bad_cells)
+        _check_parent(plan, row, after, rings)
+        _check_home_region(plan, row, places.regions, cover)
+        _check_known_organisation(plan, row, places)
+        if len(table.bad_cells) == before:
+            plan.sort_in(row, _changes_of_organisation(row, places))
+    return plan, places
+
+
+def _check_parent(plan: Plan, row: ParsedRow, after: dict[str, str | None], rings: set[str]) -> None:
+    parent = row.cells.get("parent_code")
+    if after[row.cells["code"]] is None and row.cells["kind"] == OrganisationKind.DEPARTMENT:
+        plan.complain(row, "parent_code", "部门必须有上级", "a department is part of something")
+    if parent is not None and parent not in after:
+        plan.complain(row, "parent_code", "没有这个编码的单位", "no organisation has this code")
+    if row.cells["code"] in rings:
+        plan.complain(row, "parent_code", "上下级成环", "it would stand below itself")
+
+
+def _check_home_region(plan: Plan, row: ParsedRow, regions: dict[str, UUID], cover: Cover | None) -> None:
+    region_id = regions.get(row.cells["home_region_code"])
+    if region_id is None:
+        plan.complain(row, "home_region_code", "没有这个编码的地区", "no region has this code")
+    elif cover is not None and region_id not in cover.regions:
+        plan.complain(row, "home_region_code", "不在您的管理范围内", "outside of what you administer")
+
+
+def _check_known_organisation(plan: Plan, row: ParsedRow, places: _Places) -> None:
+    organisation = places.organisations.get(row.cells["code"])
+    if organisation is None:
+        return
+    if organisation.kind != row.cells["kind"]:
+        plan.complain(row, "kind", "已有单位的类型不能更改", "the kind of a known organisation stays")
+    if organisation.home_region_id != places.regions.get(row.cells["home_region_code"]):
+        plan.complain(row, "home_region_code", "已有单位的地区不能更改", "the home of a known organisation stays")
+
+
+def _wanted_names(row: ParsedRow) -> dict[str, str]:
+    return {"name_zh": row.cells["name_zh"], "name_en": row.cells.get("name_en") or row.cells["name_zh"]}
+
+
+def _changes_of_organisation(row: ParsedRow, places: _Places) -> list[str] | None:
+    """An empty cell takes nothing away."""
+    organisation = places.organisations.get(row.cells["code"])
+    if organisation is None:
+        return None
+    names = ("name_zh", "name_en") if row.cells.get("name_en") else ("name_zh",)
+    fields = [name for name in names if getattr(organisation, name) != row.cells[name]]
+    parent = row.cells.get("parent_code")
+    if parent is not None and parent != places.parents[organisation.code]:
+        fields.append("parent_code")
+    return fields
+
+
+async def _write_organisations(session: AsyncSession, plan: Plan, places: _Places, actor: str) -> None:
+    ids = {code: organisation.id for code, organisation in places.organisations.items()}
+    for row in _parents_first(plan.new):
+        ids[row.cells["code"]] = await open_organisation(
+            session,
+            code=row.cells["code"],
+            kind=row.cells["kind"],
+            home_region_id=places.regions[row.cells["home_region_code"]],
+            parent_id=ids[row.cells["parent_code"]] if row.cells.get("parent_code") else None,
+            actor=actor,
+            **_wanted_names(row),
+        )
+    for row, fields in plan.changed:
+        organisation_id = ids[row.cells["code"]]
+        names = {name: value for name, value in _wanted_names(row).items() if name in fields}
+        await edit_place(session, Organisation, organisation_id, names, actor=actor)
+        if "parent_code" in fields:
+            await move_place(session, Organisation, organisation_id, ids[row.cells["parent_code"]], actor=actor)
+
+
+def _parents_first(rows: list[ParsedRow]) -> list[ParsedRow]:
+    by_code = {row.cells["code"]: row for row in rows}
+    above = {code: [row.cells["parent_code"]] if row.cells.get("parent_code") else [] for code, row in by_code.items()}
+    return [by_code[code] for code in TopologicalSorter(above).static_order() if code in by_code]
+
+
+def _rings(parents: dict[str, str | None]) -> set[str]:
+    """Those who would stand below themselves. Each step up is taken once, however long the chains are."""
+    seen: set[str] = set()
+    in_rings: set[str] = set()
+    for start in parents:
+        path: list[str] = []
+        code: str | None = start
+        while code is not None and code not in seen:
+            seen.add(code)
+            path.append(code)
+            code = parents.get(code)
+        if code in path:
+            in_rings.update(path[path.index(code) :])
+    return in_rings
+
+
+# ---- people
+
+
+async def import_people(
+    db: Database, content: bytes, *, dry_run: bool, cover: Cover | None, actor: str
+) -> ImportReport:
+    """Import people with what they are to their organisation, and from when."""
+    table = await asyncio.to_thread(parse_table, content, PEOPLE_COLUMNS, "staff_number")
+    async with db.session() as session:
+        await _one_import_at_a_time(session)
+        plan, known, organisations = await _plan_people(session, table, cover)
+        if not dry_run:
+            _refuse_bad_cells(plan)
+            await _write_people(session, plan, known, organisations, actor)
+        return plan.report("staff_number", dry_run=dry_run)
+
+
+@dataclass(slots=True)
+class _Known:
+    """Somebody who is there already, with all their memberships."""
+
+    person: Person
+    memberships: list[Membership]
+
+    def in_force(self, on: date) -> Membership | None:
+        return next((row for row in self.memberships if row.valid.contains(on)), None)
+
+    def begins_later(self, on: date) -> date | None:
+        return min(
+            (row.valid.lower for row in self.memberships if row.valid.lower and row.valid.lower > on), default=None
+        )
+
+
+async def _plan_people(
+    session: AsyncSession, table: ParsedTable, cover: Cover | None
+) -> tuple[Plan, dict[str, _Known], dict[str, UUID]]:
+    plan = Plan(table)
+    codes = {row.cells["organisation_code"] for row in table.rows}
+    found = await session.execute(select(Organisation.code, Organisation.id).where(Organisation.code.in_(codes)))
+    organisations: dict[str, UUID] = {row.code: row.id for row in found}
+    known = await _find_known(session, [row.cells["staff_number"] for row in table.rows])
+    for row in table.rows:
+        before = len(table.bad_cells)
+        _check_organisation(plan, row, organisations, cover)
+        _check_days(plan, row)
+        someone = known.get(row.cells["staff_number"])
+        changes = None
+        if someone is not None and len(table.bad_cells) == before:
+            changes = _changes_of_person(row, someone, organisations)
+            _check_known_person(plan, row, someone, changes, cover)
+        if len(table.bad_cells) == before:
+            plan.sort_in(row, changes)
+    return plan, known, organisations
+
+
+async def _find_known(session: AsyncSession, staff_numbers: list[str]) -> dict[str, _Known]:
+    people = (await session.scalars(select(Person).where(Person.staff_number.in_(staff_numbers)))).all()
+    by_id = {person.id: _Known(person, []) for person in people}
+    memberships = await session.scalars(
+        select(Membership).where(Membership.person_id.in_(by_id)).order_by(func.lower(Membership.valid))
+    )
+    for membership in memberships:
+        by_id[membership.person_id].memberships.append(membership)
+    return {known.person.staff_number: known for known in by_id.values() if known.person.staff_number}
+
+
+def _check_organisation(plan: Plan, row: ParsedRow, organisations: dict[str, UUID], cover: Cover | None) -> None:
+    organisation_id = organisations.get(row.cells["organisation_code"])
+    if organisation_id is None:
+        plan.complain(row, "organisation_code", "没有这个编码的单位", "no organisation has this code")
+    elif cover is not None and organisation_id not in cover.organisations:
+        plan.complain(row, "organisation_code", "不在您的管理范围内", "outside of what you administer")
+
+
+def _check_days(plan: Plan, row: ParsedRow) -> None:
+    last_day = row.cells.get("last_day")
+    if last_day is not None and last_day < row.cells["valid_from"]:
+        plan.complain(row, "last_day", "早于生效日期", "before the first day")
+
+
+def _check_known_person(plan: Plan, row: ParsedRow, someone: _Known, changes: list[str], cover: Cover | None) -> None:
+    present = someone.in_force(row.cells["valid_from"])
+    if cover is not None and present is not None and present.organisation_id not in cover.organisations:
+        plan.complain(row, "staff_number", "此人不在您的管理范围内", "this person is outside of what you administer")
+    later = someone.begins_later(row.cells["valid_from"])
+    if later is not None and "organisation_code" in changes:
+        plan.complain(
+            row, "valid_from", f"此人自 {later} 起已另有所属", f"this person already belongs elsewhere from {later} on"
+        )
+
+
+def _until(row: ParsedRow) -> date | None:
+    last_day: date | None = row.cells.get("last_day")
+    return None if last_day is None else last_day + timedelta(days=1)
+
+
+def _changes_of_person(row: ParsedRow, someone: _Known, organisations: dict[str, UUID]) -> list[str]:
+    """`organisation_code` stands for the whole membership. An empty telephone cell takes nothing away."""
+    wanted = {"name": row.cells["name"], "phone": row.cells.get("phone") or someone.person.phone}
+    fields = [name for name, value in wanted.items() if getattr(someone.person, name) != value]
+    present = someone.in_force(row.cells["valid_from"])
+    as_wanted = present is not None and (
+        present.organisation_id == organisations[row.cells["organisation_code"]]
+        and present.person_class == row.cells["person_class"]
+        and present.valid.upper == _until(row)
+    )
+    return fields if as_wanted else [*fields, "organisation_code"]
+
+
+async def _write_people(
+    session: AsyncSession, plan: Plan, known: dict[str, _Known], organisations: dict[str, UUID], actor: str
+) -> None:
+    await open_people(session, [_new_person(row, organisations) for row in plan.new], actor=actor)
+    for row, fields in plan.changed:
+        person_id = known[row.cells["staff_number"]].person.id
+        changes: dict[str, Any] = {name: row.cells[name] for name in fields if name in ("name", "phone")}
+        await edit_person(session, person_id, changes, actor=actor)
+        if "organisation_code" in fields:
+            await change_membership(
+                session,
+                person_id,
+                organisation_id=organisations[row.cells["organisation_code"]],
+                person_class=row.cells["person_class"],
+                valid_from=row.cells["valid_from"],
+                valid_until=_until(row),
+                actor=actor,
+            )
+
+
+def _new_person(row: ParsedRow, organisations: dict[str, UUID]) -> NewPerson:
+    return NewPerson(
+        name=row.cells["name"],
+        organisation_id=organisations[row.cells["organisation_code"]],
+        person_class=row.cells["person_class"],
+        valid_from=row.cells["valid_from"],
+        valid_until=_until(row),
+        staff_number=row.cells["staff_number"],
+        phone=row.cells.get("phone"),
+    )

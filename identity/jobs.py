@@ -1,0 +1,31 @@
+"""What happens later in identity. The worker runs TIMERS by their kind and HOUSEKEEPING once a day."""
+
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import delete
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from identity.approvals import EXPIRE_TIMER, expire_approval
+from identity.attempts import delete_old_attempts
+from identity.models import SignInSession
+from kernel import clock
+from kernel.db import Database
+from kernel.ids import parse_public_id
+from kernel.timers import Timer, TimerHandler
+
+SESSIONS_KEPT: Final = timedelta(days=30)
+
+
+async def _expire(session: AsyncSession, timer: Timer) -> None:
+    await expire_approval(session, parse_public_id("apr", timer.ref))
+
+
+TIMERS: Final[dict[str, TimerHandler]] = {EXPIRE_TIMER: _expire}
+
+
+async def forget_what_is_over(db: Database) -> None:
+    """Once a day: guesses of the day before, and sign-ins that ended a month ago (the audit log keeps that they were)."""
+    async with db.session() as session:
+        await delete_old_attempts(session)
+        await session.execute(delete(SignInSession).where(SignInSession.expires_at < clock.now() - SESSIONS_KEPT))
