@@ -8,7 +8,7 @@ names its bucket and no look-up by id has to ask every shard.
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from kernel import clock
@@ -37,6 +37,11 @@ def uuid7(bucket: int | None = None, at: datetime | None = None) -> UUID:
 def bucket_of(identifier: UUID) -> int:
     """The bucket that a hot id carries. Every caller checks that the row it then finds really has this id."""
     return ((identifier.int >> 64) & 0xFFF) >> 2
+
+
+def instant_of(identifier: UUID) -> datetime:
+    """When an id was made, to the millisecond."""
+    return _EPOCH + timedelta(milliseconds=identifier.int >> 80)
 
 
 def first_id_at(at: datetime) -> UUID:
