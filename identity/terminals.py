@@ -42,7 +42,7 @@ ONLINE_FOR: Final = timedelta(seconds=HEARTBEAT_EVERY_S * 2 + 10)
 class TerminalConfigurationPart(Protocol):
     """A neighbour's share of `GET /v1/terminals/me`: canteen adds prices, periods and menus, payments `next_seq`."""
 
-    async def __call__(self, session: AsyncSession, terminal: Terminal) -> dict[str, Any]:
+    async def __call__(self, session: AsyncSession, terminal: Terminal, /) -> dict[str, Any]:
         """Fields that are put beside the others, as JSON values."""
         ...
 

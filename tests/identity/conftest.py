@@ -141,7 +141,7 @@ async def api(db: Database) -> AsyncIterator[httpx.AsyncClient]:
     install_error_handlers(app)
     app.include_router(router)
     app.state.database = db
-    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://guanjia.test") as client:
         yield client
 

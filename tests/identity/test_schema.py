@@ -51,9 +51,7 @@ class TestTables:
                     ),
                     {"table": table.name},
                 )
-                assert {name: nullable for name, nullable in columns} == {
-                    c.name: bool(c.nullable) for c in table.columns
-                }, table.name
+                assert dict(map(tuple, columns)) == {c.name: bool(c.nullable) for c in table.columns}, table.name
                 checks = await session.scalars(
                     text(
                         "SELECT conname FROM pg_constraint WHERE conrelid = CAST(:table AS regclass) AND contype = 'c'"

@@ -149,7 +149,7 @@ class TestGuessing:
         await house.credential(await house.person("王小明"), "wang")
         await asyncio.gather(*[sign_in(db, "wang", PASSWORD) for _ in range(30)])
 
-    async def test_the_refusal_says_when_to_come_back(self, house: House, api: httpx.AsyncClient) -> None:
+    async def test_the_refusal_says_when_to_come_back(self, api: httpx.AsyncClient) -> None:
         for _ in range(5):
             await api.post("/v1/sessions", json={"username": "nobody", "password": "not this one"})
         locked = await api.post("/v1/sessions", json={"username": "nobody", "password": "not this one"})
