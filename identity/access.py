@@ -52,6 +52,13 @@ async def authenticate_terminal(session: AsyncSession, token: str) -> Terminal:
     return terminal
 
 
+async def authenticate_caller(session: AsyncSession, token: str) -> Principal | Terminal:
+    """A person or a till, whichever the token belongs to: for callers that do not come by HTTP."""
+    if token.startswith(TERMINAL_PREFIX):
+        return await authenticate_terminal(session, token)
+    return await authenticate(session, token)
+
+
 def token_of(request: Request) -> str:
     """The token that a request carries: `Authorization: Bearer ...` before the cookie."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")

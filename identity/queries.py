@@ -129,6 +129,24 @@ async def principal_of(session: AsyncSession, person_id: UUID, today: date) -> P
     return await _principal_of(session, row)
 
 
+_LIVE_TOKENS: Final = text("""
+    SELECT s.token_hash FROM sessions s JOIN people p ON p.id = s.person_id
+    WHERE s.token_hash = ANY(CAST(:hashes AS bytea[])) AND s.revoked_at IS NULL AND s.expires_at > :now
+      AND p.status = 'active'
+    UNION ALL
+    SELECT token_hash FROM terminals
+    WHERE token_hash = ANY(CAST(:hashes AS bytea[])) AND status IN ('active', 'disabled')
+    UNION ALL
+    SELECT next_token_hash FROM terminals
+    WHERE next_token_hash = ANY(CAST(:hashes AS bytea[])) AND status IN ('active', 'disabled')
+""")
+
+
+async def live_token_hashes(session: AsyncSession, hashes: Collection[bytes], now: datetime) -> set[bytes]:
+    """Which of these tokens are still good: one question for all open sockets."""
+    return set(await session.scalars(_LIVE_TOKENS, {"hashes": list(hashes), "now": now}))
+
+
 # ---- who pays
 
 

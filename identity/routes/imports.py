@@ -78,10 +78,13 @@ async def _read_file(request: Request) -> bytes:
         form = await MultiPartParser(request.headers, chunks(), max_files=1, max_fields=10).parse()
     except (MultiPartException, KeyError) as error:
         raise Malformed(reason="not a form with a file", field="file") from error
-    file = form.get("file")
-    if not isinstance(file, UploadFile):
-        raise Malformed(reason="the form has no file", field="file")
-    return await file.read()
+    try:
+        file = form.get("file")
+        if not isinstance(file, UploadFile):
+            raise Malformed(reason="the form has no file", field="file")
+        return await file.read()
+    finally:
+        await form.close()
 
 
 async def _read_bounded(request: Request) -> bytes:

@@ -1,5 +1,6 @@
 """A small house to tell stories in: two regions, a unit with a department, a canteen, administrators, and the API."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import date
@@ -149,3 +150,16 @@ async def api(db: Database) -> AsyncIterator[httpx.AsyncClient]:
 def bearer(token: str) -> dict[str, str]:
     """The header that carries a token."""
     return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+def house_url(database_url: str) -> str:
+    """A database with the house in it, for a test that brings no event loop of its own."""
+
+    async def build() -> None:
+        db = Database(database_url)
+        await _open_house(db)
+        await db.close()
+
+    asyncio.run(build())
+    return database_url
