@@ -33,3 +33,6 @@ export interface BoardSnapshot {
   last_payments: BoardPayment[]
   terminals: BoardTerminal[]
 }
+
+/** The latest sums, at most four times a second; only the minutes that may still have changed. */
+export type BoardFrame = Pick<BoardSnapshot, 'business_date' | 'takings_fen' | 'count' | 'per_minute'>

@@ -2,10 +2,11 @@ import { onScopeDispose, shallowRef } from 'vue'
 import { useApi } from '@/kernel/api'
 import type { RealtimeBoard, RealtimeEvent } from '@/realtime/client'
 import { useRealtime } from '@/realtime/useRealtime'
-import type { BoardPayment, BoardSnapshot, BoardTerminal, MinuteBin } from './types'
+import type { BoardFrame, BoardPayment, BoardSnapshot, BoardTerminal, MinuteBin } from './types'
 
 const LAST_KEPT = 12
 const MINUTES_KEPT = 90
+const QUIET_MS = 1_500
 
 /**
  * The board of one canteen: a snapshot that names its position, then every later fact folded into it.
@@ -17,6 +18,8 @@ export function useBoard(canteenId: string) {
   const board = shallowRef<BoardSnapshot | null>(null)
   const error = shallowRef<Error | null>(null)
   let stop: (() => void) | null = null
+  let latest: BoardFrame | null = null
+  let quiet: ReturnType<typeof setTimeout> | undefined
 
   async function load(): Promise<void> {
     try {
@@ -33,16 +36,30 @@ export function useBoard(canteenId: string) {
     const before = board.value
     if (!before || event.position <= before.position) return
     board.value = { ...fold(before, event), position: event.position }
+    if (latest) restartQuiet()
   }
 
-  function merge(data: Record<string, unknown>): void {
-    const before = board.value
-    const frame = data as Partial<BoardSnapshot>
-    if (!before || (frame.position !== undefined && frame.position < before.position)) return
-    board.value = { ...before, ...frame, position: before.position }
+  /**
+   * The sums are kept by the worker and may trail the facts by a moment. Sums that are ahead count at once;
+   * sums that are behind count when no fact has come for a while, so that figures never jump back and forth.
+   */
+  function merge(frame: BoardFrame): void {
+    latest = frame
+    if (board.value && frame.count >= board.value.count) settle()
+    else restartQuiet()
   }
 
-  const listener = { onEvent, onBoard: (frame: RealtimeBoard) => merge(frame.data), onResync: () => void load() }
+  function settle(): void {
+    if (board.value && latest) board.value = mergeFrame(board.value, latest)
+    latest = null
+  }
+
+  function restartQuiet(): void {
+    clearTimeout(quiet)
+    quiet = setTimeout(settle, QUIET_MS)
+  }
+
+  const listener = { onEvent, onBoard: (frame: RealtimeBoard) => merge(frame.data as unknown as BoardFrame), onResync: () => void load() }
   const again = () => {
     if (error.value) void load()
   }
@@ -50,9 +67,18 @@ export function useBoard(canteenId: string) {
   onScopeDispose(() => {
     stop?.()
     clearInterval(retry)
+    clearTimeout(quiet)
   })
   void load()
   return { board, error, reload: load, status: realtime.status, heardAt: realtime.heardAt }
+}
+
+/** A frame replaces the day's sums and the minutes it carries; the other minutes stay. */
+export function mergeFrame(board: BoardSnapshot, frame: BoardFrame): BoardSnapshot {
+  const told = new Map(frame.per_minute.map((bin) => [minuteOf(bin.minute), bin]))
+  const kept = board.per_minute.filter((bin) => !told.has(minuteOf(bin.minute)))
+  const perMinute = [...kept, ...frame.per_minute].sort((a, b) => minuteOf(a.minute).localeCompare(minuteOf(b.minute)))
+  return { ...board, business_date: frame.business_date, takings_fen: frame.takings_fen, count: frame.count, per_minute: perMinute }
 }
 
 interface Fact {

@@ -1,4 +1,4 @@
-import { shallowRef, type ShallowRef } from 'vue'
+import { ref, shallowRef, type Ref, type ShallowRef } from 'vue'
 import { ApiClient } from '@/kernel/api'
 import { locale } from '@/kernel/locale'
 import { readStored, removeStored, writeStored } from '@/kernel/storage'
@@ -7,8 +7,11 @@ import { readStored, removeStored, writeStored } from '@/kernel/storage'
 export interface TerminalSession {
   api: ApiClient
   token: ShallowRef<string | null>
+  /** Grows with each pairing, so that a screen starts afresh for a new one but not for a renewed token. */
+  pairing: Ref<number>
   pair: (pairingCode: string) => Promise<void>
   adopt: (token: string) => void
+  renew: (token: string) => void
   forget: () => void
 }
 
@@ -25,6 +28,7 @@ export function useTerminalSession(name: string): TerminalSession {
 
 function createTerminalSession(key: string): TerminalSession {
   const token = shallowRef(readStored<string>(key))
+  const pairing = ref(0)
   const api = new ApiClient(() => token.value, () => locale.value)
 
   function forget(): void {
@@ -32,9 +36,14 @@ function createTerminalSession(key: string): TerminalSession {
     removeStored(key)
   }
 
-  function adopt(value: string): void {
+  function renew(value: string): void {
     token.value = value
     writeStored(key, value)
+  }
+
+  function adopt(value: string): void {
+    renew(value)
+    pairing.value += 1
   }
 
   async function pair(pairingCode: string): Promise<void> {
@@ -43,5 +52,5 @@ function createTerminalSession(key: string): TerminalSession {
   }
 
   api.onUnauthorized = forget
-  return { api, token, pair, adopt, forget }
+  return { api, token, pairing, pair, adopt, renew, forget }
 }
