@@ -31,7 +31,7 @@ _DAY_TYPE_OF: Final[Mapping[str, DayType]] = {day_type: day_type for day_type in
 _SEARCH_DAYS_MAX: Final = 3_700
 _DAY: Final = timedelta(days=1)
 
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 class CalendarDay(Base):
@@ -178,7 +178,7 @@ async def missing_years(session: AsyncSession, *, calendar: str = NATIONAL) -> l
     present = await _years_present(session, calendar)
     missing = [year for year in wanted if year not in present]
     if missing:
-        _log.warning("calendar_year_missing", calendar=calendar, years=missing)
+        log.warning("calendar_year_missing", calendar=calendar, years=missing)
     return missing
 
 

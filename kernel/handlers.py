@@ -23,7 +23,7 @@ EventHandler = Callable[[AsyncSession, list[StoredEvent]], Awaitable[None]]
 
 _ONE_AT_A_TIME: Final = 4_204_207
 
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 class HandlerCursor(Base):
@@ -47,7 +47,7 @@ async def run_handler(db: Database, name: str, fn: EventHandler, *, limit_rows: 
     except Exception:
         if limit_rows == 1:
             raise
-        _log.warning("handler_batch_failed", handler=name, exc_info=True)
+        log.warning("handler_batch_failed", handler=name, exc_info=True)
     done = 0
     while events := await _run_batch(db, name, fn, 1):
         done += events

@@ -29,7 +29,7 @@ _RETRY_FIRST_S: Final = 1
 _RETRY_LONGEST_S: Final = 300
 _RESCHEDULED: Final = "timers_rescheduled"
 
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 class TimerRow(Base):
@@ -166,7 +166,7 @@ async def _finish(session: AsyncSession, timer: Timer) -> None:
 
 async def _note_failure(db: Database, timer: Timer, error: Exception) -> None:
     wait_s = min(_RETRY_FIRST_S * 2 ** min(timer.attempts, 20), _RETRY_LONGEST_S)
-    _log.warning("timer_failed", kind=timer.kind, ref=timer.ref, attempts=timer.attempts + 1, exc_info=error)
+    log.warning("timer_failed", kind=timer.kind, ref=timer.ref, attempts=timer.attempts + 1, exc_info=error)
     async with db.session() as session:
         await session.execute(
             update(TimerRow)

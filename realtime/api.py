@@ -1,0 +1,33 @@
+"""The front door of real time: what its neighbours may call.
+
+To tell somebody of a fact, publish an event (`kernel.outbox.publish`); its `audience()` names the channels. To keep a
+figure on a screen up to date, call `publish_board` in a handler of the worker. Who may hear a kind of channel is a
+`ChannelPolicy`, registered in app/wiring.py; `site_policy` and `region_policy` make the common ones.
+
+A snapshot that is to be carried on by events reads `channel_position` first and its data afterwards; the client
+subscribes with `after` that position. What the data already holds may then come again, and is known by its ids.
+"""
+
+from typing import Final
+
+from realtime.boards import Boards
+from realtime.channels import Caller, ChannelPolicy, region_policy, site_policy
+from realtime.hub import Hub, HubLimits
+from realtime.queries import channel_position, relay_lag_s
+
+# Of this process: the worker's loop sends them.
+boards: Final = Boards()
+publish_board = boards.publish_board
+
+__all__ = [
+    "Caller",
+    "ChannelPolicy",
+    "Hub",
+    "HubLimits",
+    "boards",
+    "channel_position",
+    "publish_board",
+    "region_policy",
+    "relay_lag_s",
+    "site_policy",
+]
