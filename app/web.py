@@ -10,6 +10,7 @@ from app.production import refuse_weak_settings
 from kernel.http import current_request_id
 from kernel.logging import configure_logging
 from kernel.settings import Settings
+from realtime.protocol import HubProtocol
 
 # Longer than the proxy's own, so that it is never we who hang up on it in the moment it sends.
 KEEP_ALIVE_S = 75
@@ -30,7 +31,7 @@ def serve(settings: Settings, *, fd: int | None) -> int:
             factory=True,
             loop="uvloop",
             http="httptools",
-            ws="websockets-sansio",
+            ws=HubProtocol,
             ws_max_size=WEBSOCKET_MESSAGE_BYTES_MAX,
             ws_ping_interval=20,
             ws_ping_timeout=20,

@@ -2,19 +2,27 @@
 
 * ROUTERS: the HTTP addresses of each domain.
 * WEB_PARTS: what a web process opens at its start and closes at its end (the posting committer, the socket hub, ...).
+* CHANNEL_POLICIES: who may hear what on the sockets; `me` is everybody's own and stands in no list.
+* TIMER_HANDLERS: what happens when a durable timer of a kind is due.
 * LOOPS: what the worker runs for ever (the relay, timers, handlers, the sealer, ...).
 
 A domain never imports another to be told of something; it is listed here.
 """
 
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from fastapi import APIRouter, FastAPI
 
+import realtime.routes
 from app.services import Services
+from canteen.api import CANTEEN_CHANNEL
+from identity.api import Role
+from kernel import audit_log, timers
+from realtime import jobs as realtime_jobs
+from realtime.api import ChannelPolicy, Hub, region_policy
 
 # A part of the web process: opened in this order, closed in reverse; it may put itself into `app.state`.
 WebPart = Callable[[FastAPI, Services], AbstractAsyncContextManager[None]]
@@ -28,8 +36,29 @@ class Loop:
     run: Callable[[Services], Awaitable[None]]
 
 
-ROUTERS: Final[tuple[APIRouter, ...]] = ()
+ROUTERS: Final[tuple[APIRouter, ...]] = (realtime.routes.router,)
 
-WEB_PARTS: Final[tuple[WebPart, ...]] = ()
+CHANNEL_POLICIES: Final[tuple[ChannelPolicy, ...]] = (
+    CANTEEN_CHANNEL,
+    region_policy("region", Role.CANTEEN_MANAGER, Role.FINANCE, Role.SYSTEM_ADMIN),
+)
 
-LOOPS: Final[tuple[Loop, ...]] = ()
+TIMER_HANDLERS: Final[Mapping[str, timers.TimerHandler]] = {}
+
+
+@asynccontextmanager
+async def _hub(app: FastAPI, services: Services) -> AsyncIterator[None]:
+    async with Hub(services.database, services.valkey, CHANNEL_POLICIES).running() as hub:
+        app.state.hub = hub
+        yield
+
+
+WEB_PARTS: Final[tuple[WebPart, ...]] = (_hub,)
+
+LOOPS: Final[tuple[Loop, ...]] = (
+    Loop("relay", lambda s: realtime_jobs.relay_events(s.database, s.valkey)),
+    Loop("boards", lambda s: realtime_jobs.send_boards(s.database, s.valkey, CHANNEL_POLICIES)),
+    Loop("channel days", lambda s: realtime_jobs.keep_channel_days(s.database)),
+    Loop("timers", lambda s: timers.fire_for_ever(s.database, TIMER_HANDLERS)),
+    Loop("audit seals", lambda s: audit_log.seal_for_ever(s.database)),
+)

@@ -9,6 +9,7 @@ is changed within that second is not found. Whoever could rewrite the whole chai
 `guanjia audit --log` prints, kept elsewhere, and handed back to `verify` later.
 """
 
+import asyncio
 import hashlib
 import json
 from datetime import datetime
@@ -24,6 +25,7 @@ from kernel.db import Base, Database
 _FIRST_HASH: Final = bytes(32)
 _SEAL_ONE_AT_A_TIME: Final = 4_204_205
 _VERIFY_CHUNK_ROWS: Final = 5_000
+_SEAL_EVERY_S: Final = 1.0
 
 
 class AuditRow(Base):
@@ -125,6 +127,13 @@ async def seal_pending(db: Database, *, limit_rows: int = 1000) -> int:
             done = [seal["audit_id"] for seal in seals]
             await session.execute(delete(UnsealedAudit).where(UnsealedAudit.audit_id.in_(done)))
         return len(seals)
+
+
+async def seal_for_ever(db: Database) -> None:
+    """The worker's loop."""
+    while True:
+        if not await seal_pending(db):
+            await asyncio.sleep(_SEAL_EVERY_S)
 
 
 async def head(session: AsyncSession) -> Anchor:

@@ -10,12 +10,14 @@ Handlers are registered by kind in app/wiring.py. A handler that fails is noted 
 ever more slowly; the others go on. `oldest_overdue_s` is the watchdog's question.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
+from prometheus_client import Gauge
 from sqlalchemy import BigInteger, DateTime, Identity, Integer, Text, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -28,8 +30,13 @@ _CLAIM_CLASS: Final = 4_204_206
 _RETRY_FIRST_S: Final = 1
 _RETRY_LONGEST_S: Final = 300
 _RESCHEDULED: Final = "timers_rescheduled"
+_LOOK_EVERY_S: Final = 0.2
+_BATCH: Final = 100
 
 log = structlog.get_logger(__name__)
+_overdue = Gauge(
+    "guanjia_timers_overdue_seconds", "For how long the oldest due timer has waited", multiprocess_mode="livemax"
+)
 
 
 class TimerRow(Base):
@@ -94,7 +101,17 @@ async def cancel(session: AsyncSession, kind: str, ref: str) -> bool:
     return gone is not None
 
 
-async def fire_due(db: Database, handlers: Mapping[str, TimerHandler], *, limit: int = 100) -> int:
+async def fire_for_ever(db: Database, handlers: Mapping[str, TimerHandler]) -> None:
+    """The worker's loop: fire what is due, and show how far behind that is."""
+    while True:
+        fired = await fire_due(db, handlers)
+        async with db.session() as session:
+            _overdue.set(await oldest_overdue_s(session))
+        if fired < _BATCH:
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+
+async def fire_due(db: Database, handlers: Mapping[str, TimerHandler], *, limit: int = _BATCH) -> int:
     """Fire what is due, each in a transaction of its own; returns how many were fired. Run by the worker."""
     async with db.session() as session:
         due = await session.scalars(
