@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from canteen.models import LastPayments, MinuteTotal
+from kernel.events import StoredEvent
 from kernel.ids import instant_of, parse_public_id
 from payments.events import PaymentRefunded, PaymentSucceeded, PaymentVoided
 
@@ -19,6 +20,20 @@ LAST_PAYMENTS_SHOWN: Final = 12
 
 PaymentEvent = PaymentSucceeded | PaymentVoided | PaymentRefunded
 MinuteKey = tuple[UUID, date, datetime]
+
+
+def payment_events(events: Iterable[StoredEvent]) -> list[PaymentEvent]:
+    """Those of the events that touch a canteen's takings."""
+    return [stored.event for stored in events if isinstance(stored.event, PaymentEvent)]
+
+
+def touched_days(events: Iterable[PaymentEvent]) -> dict[UUID, date]:
+    """The canteens that some events touch, each with the latest business date among them."""
+    found: dict[UUID, date] = {}
+    for event in events:
+        canteen_id, day = parse_public_id("can", event.canteen), date.fromisoformat(event.business_date)
+        found[canteen_id] = max(day, found.get(canteen_id, day))
+    return found
 
 
 @dataclass(slots=True)
@@ -174,13 +189,3 @@ async def last_payments_of(session: AsyncSession, canteen_id: UUID) -> list[dict
     """The last payments, newest first."""
     row = await session.get(LastPayments, canteen_id)
     return row.payments if row else []
-
-
-async def changed_canteens(session: AsyncSession, since: datetime) -> list[tuple[UUID, date]]:
-    """The canteens and business dates that took or gave something from a minute on."""
-    rows = await session.execute(
-        select(MinuteTotal.canteen_id, MinuteTotal.business_date)
-        .where(MinuteTotal.minute >= since - timedelta(minutes=1))
-        .distinct()
-    )
-    return [(row.canteen_id, row.business_date) for row in rows]

@@ -108,7 +108,8 @@ class TerminalChanged(Event, frozen=True, kw_only=True):
 
     def audience(self) -> Sequence[Delivery]:
         shown: dict[str, Any] = {"terminal": self.terminal, "name": self.name, "status": self.status}
-        return (Delivery(f"canteen:{self.site}", shown),)
+        # A canteen's id is its site's, and its channel is named by the canteen's prefix.
+        return (Delivery(f"canteen:can_{self.site.removeprefix('sit_')}", shown),)
 
 
 class ApprovalRequested(Event, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ import pytest
 
 from canteen import canteens, menus, prices
 from canteen.errors import ItemsNotOnMenu
-from canteen.meals import LimitWindow, Meal
+from canteen.meals import DayType, LimitWindow, Meal
 from canteen.menus import NewItem
 from canteen.opening import instant
 from canteen.prices import NewLadder, NewLimit, Serving
@@ -132,8 +132,8 @@ class TestOnlyWhatIsNewer:
     async def test_an_edited_work_day_changes_the_hours(self, town: Town) -> None:
         async with town.db.session() as session:
             windows = [
-                canteens.NewWindow(Meal.LUNCH, canteens.DayType.WORKDAY, 660, 810),
-                canteens.NewWindow(Meal.LUNCH, canteens.DayType.WEEKEND, 660, 810),
+                canteens.NewWindow(Meal.LUNCH, DayType.WORKDAY, 660, 810),
+                canteens.NewWindow(Meal.LUNCH, DayType.WEEKEND, 660, 810),
             ]
             await canteens.set_timetable(session, town.canteen, windows, actor="system")
         rule = await town.pricing()

@@ -194,7 +194,7 @@ class TestKnownEverywhere:
         async with db.session() as session:
             told = [stored.event for stored in await read_after(session, {})]
         deliveries = [event.audience() for event in told if event.type == "terminal.changed"]
-        assert [delivery[0].channel for delivery in deliveries] == [f"canteen:sit_{house.canteen.hex}"] * 2
+        assert [delivery[0].channel for delivery in deliveries] == [f"canteen:can_{house.canteen.hex}"] * 2
         assert [delivery[0].data["status"] for delivery in deliveries] == ["pairing", "active"]
         assert deliveries[0][0].data["terminal"] == f"ter_{terminal_id.hex}"
 

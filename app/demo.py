@@ -1,0 +1,145 @@
+"""Brings the demo province into an empty database: a small province that looks lived in.
+
+Made through the same services as real use, with one seed, while the clock travels through the last four weeks. What it
+returns is kept in the data folder for `guanjia demo`.
+"""
+
+import base64
+import random
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+
+from app.demo_data.history import History
+from app.demo_data.kitchens import Kitchens, open_kitchens, publish_menus
+from app.demo_data.money import fund, grant_demo_lots, grant_month, open_accounts
+from app.demo_data.people import Population, demo_people, logins_of, open_population
+from app.demo_data.places import Places, open_places
+from app.demo_logins import read_demo_logins
+from canteen.handlers import TAKINGS_HANDLER, keep_takings
+from kernel import clock, ids
+from kernel.calendar import seed_calendar
+from kernel.db import Database
+from kernel.errors import NotFound
+from kernel.handlers import run_handler
+from kernel.http import raises
+from kernel.settings import Settings, get_settings
+from payments.api import create_partitions_around, root_public_key
+
+SEED: Final = 20_261_123
+WEEKS: Final = 4
+_MENUS_FROM_DAYS_AGO: Final = 3
+
+
+def _silent(_sentence: str) -> None:
+    """Progress for nobody."""
+
+
+async def seed_demo(db: Database, say: Callable[[str], None] = _silent) -> dict[str, Any]:
+    """Bring the province in; returns what `guanjia demo --json` prints, without the address."""
+    now = clock.now()
+    zone = get_settings().zone
+    today = clock.business_date(now, zone)
+    first = today - timedelta(weeks=WEEKS)
+    dice = random.Random(SEED)  # noqa: S311  a repeatable play, no secret
+    with clock.frozen(_at(first, 5)), ids.seeded(SEED):
+        places, population, kitchens = await _found(db, dice, say)
+        say("· Demo: four weeks of meals ...")
+        await _live(db, places, population, kitchens, first, today, now, dice)
+        if now > clock.now():
+            clock.advance(now - clock.now())
+        await grant_demo_lots(db, places, population, set(demo_people(population)), today)
+    async with db.session() as session:
+        root = await root_public_key(session)
+    return {
+        "root_public_key": base64.b64encode(root).decode(),
+        **logins_of(population),
+        "terminals": kitchens.wire(places),
+        "stripe_key": None,
+        "simulators": {"alipay": None, "wechat_pay": None},
+    }
+
+
+async def _found(db: Database, dice: random.Random, say: Callable[[str], None]) -> tuple[Places, Population, Kitchens]:
+    """Places, people, canteens, accounts."""
+    async with db.session() as session:
+        await seed_calendar(session)
+    say("· Demo: three cities, eight units, six canteens, 300 people ...")
+    places = await open_places(db)
+    population = await open_population(db, places, dice)
+    kitchens = await open_kitchens(db, places)
+    await open_accounts(db)
+    await fund(db, places, population, set(demo_people(population)), dice)
+    return places, population, kitchens
+
+
+async def _live(
+    db: Database,
+    places: Places,
+    population: Population,
+    kitchens: Kitchens,
+    first: date,
+    today: date,
+    now: datetime,
+    dice: random.Random,
+) -> None:
+    """Day after day: grants on the first, menus once they begin, and everybody's meals."""
+    demo_ids = demo_people(population)
+    others = [resident for resident in population.residents if resident.id not in demo_ids]
+    history = History(db, kitchens, get_settings().zone, dice)
+    await history.start(population)
+    try:
+        for day in (first + timedelta(days=n) for n in range((today - first).days + 1)):
+            _wake_up(day, now)
+            async with db.session() as session:
+                await create_partitions_around(session, clock.now())
+            if day == first or day.day == 1:
+                await grant_month(db, places, population, day)
+            if day == today - timedelta(days=_MENUS_FROM_DAYS_AGO):
+                await publish_menus(db, places, kitchens, day, dice)
+            # Today's lunch is left to whoever tries the demo out: their first serving is still to come.
+            eaters = others if day == today else population.residents
+            await history.live_day(day, eaters, now, **({"bin_minutes": 1} if day == today else {}))
+            while await run_handler(db, TAKINGS_HANDLER, keep_takings):
+                pass
+    finally:
+        await history.stop()
+
+
+def _wake_up(day: date, now: datetime) -> None:
+    """Five in the morning of a day, unless that is still to come or past already."""
+    morning = min(_at(day, 5), now)
+    if morning > clock.now():
+        clock.advance(morning - clock.now())
+
+
+def _at(day: date, hour: int) -> datetime:
+    return datetime(day.year, day.month, day.day, hour, tzinfo=get_settings().zone)
+
+
+# ---- who may try it out
+
+router = APIRouter(prefix="/v1", tags=["demo"])
+
+
+@router.get("/demo_logins", responses=raises(NotFound))
+async def list_demo_logins(request: Request) -> dict[str, list[dict[str, Any]]]:
+    """The demo's logins for the sign-in page, and the tills of its first canteen; 404 in production and without a demo."""
+    settings: Settings = request.app.state.settings
+    logins = None if settings.production else read_demo_logins(settings.data_dir)
+    if logins is None:
+        raise NotFound
+    employees = [{**login, "roles": ["employee"]} for login in logins["employees"]]
+    staff = [{**login, "class": "staff"} for login in logins["staff"]]
+    first_canteen = logins["terminals"][0]["canteen"]
+    tills = [till for till in logins["terminals"] if till["canteen"] == first_canteen]
+    return {"data": [*_one_of_each_class(employees), *staff], "terminals": tills}
+
+
+def _one_of_each_class(employees: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Two of the staff and one of each other class: a list that fits on a phone."""
+    shown = [e for e in employees if e["class"] == "staff"][:2]
+    classes = dict.fromkeys(e["class"] for e in employees if e["class"] != "staff")
+    return shown + [next(e for e in employees if e["class"] == wanted) for wanted in classes]

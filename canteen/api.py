@@ -1,0 +1,38 @@
+"""The front door of the canteens: what the assembly and the command line may call.
+
+For app/wiring.py: `CanteenPricing` (the posting rule), `configuration_for_till` (the canteens' part of what a till is
+told), `CANTEEN_CHANNEL` (who may hear a canteen); and from `jobs.py` the two loops. The rest are the use cases, for demo data.
+"""
+
+from canteen.canteens import NewWindow, edit_canteen, open_canteen, set_timetable
+from canteen.channels import CANTEEN_CHANNEL
+from canteen.meals import AfterLast, DayType, LimitWindow, Meal, OrderState
+from canteen.menus import NewItem, change_menu_state, mark_sold_out, open_dish, open_menu
+from canteen.prices import NewLadder, NewLimit, Serving, set_limit, set_prices
+from canteen.pricing import CanteenPricing
+from canteen.till import configuration_for_till
+
+__all__ = [
+    "CANTEEN_CHANNEL",
+    "AfterLast",
+    "CanteenPricing",
+    "DayType",
+    "LimitWindow",
+    "Meal",
+    "NewItem",
+    "NewLadder",
+    "NewLimit",
+    "NewWindow",
+    "OrderState",
+    "Serving",
+    "change_menu_state",
+    "configuration_for_till",
+    "edit_canteen",
+    "mark_sold_out",
+    "open_canteen",
+    "open_dish",
+    "open_menu",
+    "set_limit",
+    "set_prices",
+    "set_timetable",
+]
