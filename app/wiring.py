@@ -16,10 +16,13 @@ from typing import Final
 
 from fastapi import APIRouter, FastAPI
 
+import canteen.routes
 import realtime.routes
+from app import demo
 from app.services import Services
-from canteen.api import CANTEEN_CHANNEL
-from identity.api import Role
+from canteen import jobs as canteen_jobs
+from canteen.api import CANTEEN_CHANNEL, configuration_for_till
+from identity.api import Role, register_terminal_configuration
 from kernel import audit_log, timers
 from realtime import jobs as realtime_jobs
 from realtime.api import ChannelPolicy, Hub, region_policy
@@ -36,7 +39,10 @@ class Loop:
     run: Callable[[Services], Awaitable[None]]
 
 
-ROUTERS: Final[tuple[APIRouter, ...]] = (realtime.routes.router,)
+ROUTERS: Final[tuple[APIRouter, ...]] = (canteen.routes.router, realtime.routes.router, demo.router)
+
+# What a till is told beside identity's own part.
+register_terminal_configuration(configuration_for_till)
 
 CHANNEL_POLICIES: Final[tuple[ChannelPolicy, ...]] = (
     CANTEEN_CHANNEL,
@@ -58,6 +64,8 @@ WEB_PARTS: Final[tuple[WebPart, ...]] = (_hub,)
 LOOPS: Final[tuple[Loop, ...]] = (
     Loop("relay", lambda s: realtime_jobs.relay_events(s.database, s.valkey)),
     Loop("boards", lambda s: realtime_jobs.send_boards(s.database, s.valkey, CHANNEL_POLICIES)),
+    Loop("canteen takings", lambda s: canteen_jobs.keep_boards(s.database)),
+    Loop("canteen menus", lambda s: canteen_jobs.keep_menus_near(s.database)),
     Loop("channel days", lambda s: realtime_jobs.keep_channel_days(s.database)),
     Loop("timers", lambda s: timers.fire_for_ever(s.database, TIMER_HANDLERS)),
     Loop("audit seals", lambda s: audit_log.seal_for_ever(s.database)),
