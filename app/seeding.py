@@ -20,7 +20,7 @@ async def seed_demo_if_empty(db: Database, data_dir: Path, *, say: Callable[[str
         return False
     say("· Bringing in the demo: people, canteens, menus, money ...")
     await _mark_as_demo(db)
-    write_demo_logins(data_dir, await demo.seed_demo(db))
+    write_demo_logins(data_dir, await demo.seed_demo(db, say))
     await _mark_as_complete(db)
     return True
 

@@ -1,0 +1,235 @@
+"""The demo province: brought in once for this file, then looked at as a visitor of the demo would."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from datetime import date
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import msgspec
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from app import demo
+from app.demo_data import dishes
+from app.demo_data.people import STAFF, draw_people, usernames_of
+from app.demo_logins import write_demo_logins
+from canteen.api import CanteenPricing
+from identity.api import Role
+from identity.sign_in import sign_in
+from kernel import clock
+from kernel.db import Database
+from kernel.http import install_error_handlers
+from kernel.ids import parse_public_id
+from kernel.settings import Settings, get_settings
+from payments.api import ItemRequest, PaymentRequest, Posting, TerminalCache, issue_pay_code, queue_item
+from payments.service import purses_view
+
+BROUGHT_IN: dict[str, Any] = {}
+
+
+@pytest.fixture
+async def province(module_database_url: str) -> AsyncIterator[tuple[Database, dict[str, Any]]]:
+    """The database with the demo in it, and what the demo's card says."""
+    db = Database(module_database_url)
+    if module_database_url not in BROUGHT_IN:
+        BROUGHT_IN[module_database_url] = await demo.seed_demo(db) | {"seeded_at": clock.now()}
+    yield db, BROUGHT_IN[module_database_url]
+    await db.close()
+
+
+async def person_of(db: Database, username: str) -> UUID:
+    async with db.session() as session:
+        query = text("SELECT person_id FROM credentials WHERE username = :username")
+        found: UUID = (await session.execute(query, {"username": username})).scalar_one()
+        return found
+
+
+async def scalar(db: Database, query: str, **parameters: Any) -> Any:
+    async with db.session() as session:
+        return await session.scalar(text(query), parameters)
+
+
+def today() -> date:
+    return clock.business_date(clock.now(), get_settings().zone)
+
+
+class TestWhatStandsInIt:
+    async def test_people_places_tills_and_menus(self, province: tuple[Database, dict[str, Any]]) -> None:
+        db, card = province
+
+        assert await scalar(db, "SELECT count(*) FROM people") == 300
+        assert await scalar(db, "SELECT count(*) FROM holders") == 300
+        assert await scalar(db, "SELECT count(*) FROM regions") == 6
+        assert await scalar(db, "SELECT count(*) FROM organisations WHERE kind = 'unit'") == 8
+        assert await scalar(db, "SELECT count(*) FROM canteens") == 6
+        assert await scalar(db, "SELECT count(*) FROM canteens WHERE open_to_all") == 2
+        assert await scalar(db, "SELECT count(*) FROM terminals WHERE status = 'active'") == 14
+        assert await scalar(db, "SELECT count(DISTINCT business_date) FROM menus WHERE state = 'published'") == 14
+        assert len(card["terminals"]) == 14
+        assert {login["class"] for login in card["employees"]} == {"staff", "contract", "retired", "family", "visitor"}
+        assert {role for login in card["staff"] for role in login["roles"]} == {*Role} - {Role.EMPLOYEE}
+
+    async def test_four_weeks_of_meals_with_nothing_in_the_future(
+        self, province: tuple[Database, dict[str, Any]]
+    ) -> None:
+        db, _ = province
+
+        assert await scalar(db, "SELECT count(*) FROM payments") > 3000
+        assert await scalar(db, "SELECT count(DISTINCT business_date) FROM payments") >= 27
+        assert await scalar(db, "SELECT count(*) FROM payments WHERE recorded_at > :now", now=clock.now()) == 0
+        assert set(await _statuses(db)) == {"succeeded", "voided", "partially_refunded"}
+
+    async def test_the_boards_know_every_payment(self, province: tuple[Database, dict[str, Any]]) -> None:
+        db, _ = province
+
+        paid = await scalar(db, "SELECT sum(amount_fen) FROM payments")
+        given_back = await scalar(db, "SELECT sum(amount_fen) FROM reversals")
+        totals = "SELECT sum(amount_fen) || '-' || sum(returned_fen) FROM canteen_minute_totals"
+        assert await scalar(db, totals) == f"{paid}-{given_back}"
+
+    async def test_the_books_are_balanced(self, province: tuple[Database, dict[str, Any]]) -> None:
+        """Each purse and lot is what the ledger says it is."""
+        db, _ = province
+        cash = """
+            SELECT count(*) FROM purses p WHERE kind = 'cash' AND balance_fen <> -(
+                SELECT coalesce(sum(amount_fen), 0) FROM entries e
+                WHERE e.bucket = p.bucket AND e.account_kind = 'cash' AND e.account_owner = p.holder_id)
+        """
+        lots = """
+            SELECT count(*) FROM subsidy_lots l WHERE balance_fen <> -(
+                SELECT coalesce(sum(amount_fen), 0) FROM entries e
+                WHERE e.bucket = l.bucket AND e.account_kind = 'subsidy' AND e.lot_id = l.id)
+        """
+
+        assert await scalar(db, cash) == 0
+        assert await scalar(db, lots) == 0
+
+
+async def _statuses(db: Database) -> list[str]:
+    async with db.session() as session:
+        return list(await session.scalars(text("SELECT DISTINCT status FROM payments")))
+
+
+class TestWhoMayTryIt:
+    async def test_every_demo_employee_has_money_an_unexpired_lot_and_has_not_eaten_today(
+        self, province: tuple[Database, dict[str, Any]]
+    ) -> None:
+        db, card = province
+        for login in card["employees"]:
+            person_id = await person_of(db, login["username"])
+            async with db.session() as session:
+                purses = await purses_view(session, person_id)
+
+            assert purses["cash_fen"] >= 50_000, login
+            assert any(lot["expires_on"] > today().isoformat() for lot in purses["lots"]), login
+            query = (
+                "SELECT count(*) FROM payments "
+                "WHERE person_id = :person AND business_date = :today AND recorded_at < :seeded_at"
+            )
+            assert await scalar(db, query, person=person_id, today=today(), seeded_at=card["seeded_at"]) == 0
+
+    async def test_the_logins_work(self, province: tuple[Database, dict[str, Any]]) -> None:
+        db, card = province
+        for login in (card["employees"][0], *card["staff"]):
+            signed_in = await sign_in(db, login["username"], login["password"])
+            for role in login.get("roles", ()):
+                assert signed_in.principal.holds(role)
+
+    async def test_the_first_canteen_serves_every_class_in_every_mode_at_this_hour(
+        self, province: tuple[Database, dict[str, Any]]
+    ) -> None:
+        db, card = province
+        rule, terminals = CanteenPricing(), TerminalCache()
+        posting = Posting(db, rule, terminals)
+        await posting.start()
+        first = [t for t in card["terminals"] if t["canteen"] == card["terminals"][0]["canteen"]]
+        assert len(first) == 4
+        assert all(set(till["modes"]) == {"keyed", "fixed", "menu", "count"} for till in first)
+        dish = await self._dish_on_the_menu_now(db, first[0]["canteen"])
+        one_of_each = {login["class"]: login["username"] for login in card["employees"]}
+        try:
+            for number, username in enumerate(one_of_each.values()):
+                for body in ({}, {"amount_fen": 1234 + number}, {"items": (ItemRequest(dish, 2),)}):
+                    status = await self._pay(db, posting, terminals, first[number % 4]["token"], username, body)
+                    assert status == 201, (username, body)
+        finally:
+            await posting.stop()
+
+    async def _pay(
+        self, db: Database, posting: Posting, terminals: TerminalCache, token: str, username: str, body: dict[str, Any]
+    ) -> int:
+        terminal = terminals.by_token(token)
+        assert terminal is not None
+        async with db.session() as session:
+            code = await issue_pay_code(session, await person_of(db, username))
+        request = PaymentRequest(seq=10**9 + random.randrange(10**9), code=code.code, **body)
+        item = queue_item(terminal, uuid4().hex, request, request_id="req_test", language="zh")
+        answer = await asyncio.wait_for(posting.submit(item), 10)
+        assert answer.status == 201, msgspec.json.decode(answer.body)
+        return answer.status
+
+    async def _dish_on_the_menu_now(self, db: Database, canteen: str) -> str:
+        """A dish that is on each of today's four menus, so that the hour does not matter."""
+        query = """
+            SELECT i.dish_id FROM menus m JOIN menu_items i ON i.menu_id = m.id JOIN dishes d ON d.id = i.dish_id
+            WHERE m.canteen_id = :canteen AND m.business_date = :today AND m.meal = :meal AND m.state = 'published'
+              AND i.price_fen > 0 LIMIT 1
+        """
+        canteen_id = parse_public_id("can", canteen)
+        found = await scalar(db, query, canteen=canteen_id, today=today(), meal=_meal_now())
+        assert found is not None
+        return f"dsh_{found.hex}"
+
+    async def test_the_sign_in_page_shows_a_few_of_them_and_none_in_production(
+        self, province: tuple[Database, dict[str, Any]], tmp_path: Any
+    ) -> None:
+        _, card = province
+        write_demo_logins(tmp_path, {name: value for name, value in card.items() if name != "seeded_at"})
+        shown = await self._logins(Settings(data_dir=tmp_path))
+        hidden = await self._logins(Settings(data_dir=tmp_path, production=True))
+        absent = await self._logins(Settings(data_dir=tmp_path / "elsewhere"))
+
+        roles = [role for login in shown.json()["data"] for role in login["roles"]]
+        assert roles.count("employee") == 6
+        assert set(roles) == {role.value for role in Role}
+        assert len(shown.json()["terminals"]) == 4
+        assert [hidden.status_code, absent.status_code] == [404, 404]
+        assert oct((tmp_path / "demo.json").stat().st_mode)[-3:] == "600"
+
+    async def _logins(self, settings: Settings) -> httpx.Response:
+        app = FastAPI()
+        install_error_handlers(app)
+        app.include_router(demo.router)
+        app.state.settings = settings
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://guanjia.test") as client:
+            return await client.get("/v1/demo_logins")
+
+
+def _meal_now() -> str:
+    minute_of_day = clock.now().astimezone(get_settings().zone)
+    minutes = minute_of_day.hour * 60 + minute_of_day.minute
+    for meal, starts, ends in (("breakfast", 300, 600), ("lunch", 600, 900), ("dinner", 900, 1260)):
+        if starts <= minutes < ends:
+            return meal
+    return "night"
+
+
+class TestThePlan:
+    def test_the_same_seed_draws_the_same_people_and_no_name_twice(self) -> None:
+        people = draw_people(random.Random(demo.SEED))
+
+        assert people == draw_people(random.Random(demo.SEED))
+        assert len(people) == 300
+        assert len({name for name, _, _ in people} | {name for _, _, name, _, _ in STAFF}) == 300 + len(STAFF)
+
+    def test_names_that_sound_alike_get_different_logins(self) -> None:
+        assert usernames_of(["王芳", "汪芳", "李伟"]) == ["wangfang", "wangfang2", "liwei"]
+
+    def test_no_dish_stands_twice_in_a_kitchen(self) -> None:
+        names = [dish.name_zh for dish in dishes.ALL]
+
+        assert len(set(names)) == len(names)
