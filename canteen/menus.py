@@ -1,6 +1,7 @@
 """Dishes and menus: what the kitchen makes, what is offered at a meal, and what is sold out."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -57,7 +58,9 @@ async def open_dish(
         is_active=True,
         created_at=clock.now(),
     )
-    await _write_dish(session, dish)
+    async with _name_taken_once(session, canteen_id, name_zh):
+        session.add(dish)
+        await session.flush()
     await audit_log.record(
         session,
         actor=actor,
@@ -71,28 +74,33 @@ async def open_dish(
 async def edit_dish(session: AsyncSession, dish_id: UUID, changes: dict[str, Any], *, actor: str) -> None:
     """Change a dish; menus that are already made keep their price."""
     dish = await queries.get_dish(session, dish_id)
-    for name, value in changes.items():
-        setattr(dish, name, sorted(set(value)) if name == "allergens" else value)
-    dish.pinyin = _pinyin_of(dish.name_zh)
     if "name_zh" in changes or "name_en" in changes:
-        # Posting tells the name in the reasons of a sale.
-        version = await bump_configuration(session)
-        holding = select(MenuItem.menu_id).where(MenuItem.dish_id == dish_id)
-        await session.execute(
-            update(Menu)
-            .where(Menu.id.in_(holding), Menu.business_date >= await queries.today_of(session, dish.canteen_id))
-            .values(configuration_version=version)
-        )
-    await _write_dish(session, dish)
+        await _tell_posting_of_dish(session, dish)
+    async with _name_taken_once(session, dish.canteen_id, changes.get("name_zh", dish.name_zh)):
+        for name, value in changes.items():
+            setattr(dish, name, sorted(set(value)) if name == "allergens" else value)
+        dish.pinyin = _pinyin_of(dish.name_zh)
+        await session.flush()
     await audit_log.record(session, actor=actor, action="dish.edit", subject=public_id("dsh", dish_id), data=changes)
 
 
-async def _write_dish(session: AsyncSession, dish: Dish) -> None:
-    canteen_id, name_zh = dish.canteen_id, dish.name_zh
+async def _tell_posting_of_dish(session: AsyncSession, dish: Dish) -> None:
+    """Posting tells a dish's name in the reasons of a sale: let it read the menus that hold the dish anew."""
+    version = await bump_configuration(session)
+    holding = select(MenuItem.menu_id).where(MenuItem.dish_id == dish.id)
+    await session.execute(
+        update(Menu)
+        .where(Menu.id.in_(holding), Menu.business_date >= await queries.today_of(session, dish.canteen_id))
+        .values(configuration_version=version)
+    )
+
+
+@asynccontextmanager
+async def _name_taken_once(session: AsyncSession, canteen_id: UUID, name_zh: str) -> AsyncIterator[None]:
+    """AlreadyThere, where the kitchen has another dish of that name."""
     try:
         async with session.begin_nested():
-            session.add(dish)
-            await session.flush()
+            yield
     except IntegrityError:
         taken = await session.scalar(select(Dish.id).where(Dish.canteen_id == canteen_id, Dish.name_zh == name_zh))
         raise AlreadyThere(id=public_id("dsh", taken) if taken else name_zh) from None

@@ -342,6 +342,14 @@ class TestMenus:
         assert (again.status_code, again.json()["data"]["id"]) == (409, public_id("dsh", dish))
         assert (twice.status_code, twice.json()["code"]) == (409, "ALREADY_THERE")
 
+    async def test_a_dish_does_not_take_another_ones_name(self, town: Town, api: Api) -> None:
+        fish, meat = await town.dish("鱼", 500), await town.dish("肉", 900)
+        path = f"/v1/dishes/{public_id('dsh', meat)}"
+
+        answer = await api.patch(path, json={"name_zh": "鱼"}, headers=await town.manager())
+
+        assert (answer.status_code, answer.json()["data"]["id"]) == (409, public_id("dsh", fish))
+
     async def test_another_kitchens_dish_does_not_belong_here(self, town: Town, api: Api) -> None:
         stranger = public_id("dsh", town.region)
         body = {"business_date": today().isoformat(), "meal": "dinner", "items": [{"dish_id": stranger}]}
