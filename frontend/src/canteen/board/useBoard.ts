@@ -1,5 +1,6 @@
 import { onScopeDispose, shallowRef } from 'vue'
 import { useApi } from '@/kernel/api'
+import type { EventOf } from '@/kernel/wire'
 import type { RealtimeBoard, RealtimeEvent } from '@/realtime/client'
 import { useRealtime } from '@/realtime/useRealtime'
 import type { BoardFrame, BoardPayment, BoardSnapshot, BoardTerminal, MinuteBin } from './types'
@@ -81,15 +82,9 @@ export function mergeFrame(board: BoardSnapshot, frame: BoardFrame): BoardSnapsh
   return { ...board, business_date: frame.business_date, takings_fen: frame.takings_fen, count: frame.count, per_minute: perMinute }
 }
 
-interface Fact {
-  payment?: string
-  payer_label?: string
-  amount_fen?: number
-  business_date?: string
-  terminal?: string
-  name?: string
-  status?: string
-}
+/** What this channel is told of any of its facts: persons masked, fields by the kind of fact. */
+type Fact = Partial<Pick<EventOf<'payment.succeeded'>, 'payment' | 'payer_label' | 'amount_fen' | 'business_date'>> &
+  Partial<Pick<EventOf<'terminal.changed'>, 'terminal' | 'name' | 'status'>>
 
 /** One fact folded in. */
 export function fold(board: BoardSnapshot, event: RealtimeEvent): BoardSnapshot {
@@ -121,6 +116,7 @@ function paymentOf(fact: Fact, happenedAt: string): BoardPayment {
     amount_fen: fact.amount_fen ?? 0,
     happened_at: happenedAt,
     status: 'succeeded',
+    terminal: fact.terminal ?? null,
   }
 }
 

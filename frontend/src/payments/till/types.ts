@@ -1,6 +1,6 @@
-import type { Leg, TraceStep } from '../types'
+import type { Schema } from '@/kernel/wire'
 
-export type TillMode = 'keyed' | 'fixed' | 'menu' | 'count'
+export type TillMode = Schema<'TerminalMode'>
 
 /** A dish as the till sells it now. */
 export interface TillDish {
@@ -30,23 +30,9 @@ export interface PendingSale {
   body: SaleBody
 }
 
-export interface SaleBody {
-  code: string
-  seq: number
-  amount_fen?: number
-  items?: { dish_id: string; quantity: number }[]
-  confirm_repeat?: boolean
-}
+export type SaleBody = Omit<Schema<'PaymentBody'>, 'confirm_repeat' | 'code'> & { code: string; confirm_repeat?: boolean }
 
-export interface SaleAnswer {
-  id: string
-  status: string
-  amount_fen: number
-  legs: Leg[]
-  trace: TraceStep[]
-  happened_at: string
-  purses?: { cash_fen: number; subsidy_fen: number; official_fen: number }
-}
+export type SaleAnswer = Schema<'PaymentAnswer'>
 
 /** A payment as the till remembers it for its own list. */
 export interface TakenPayment {
