@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 
 from app.demo_data.history import History
 from app.demo_data.kitchens import Kitchens, open_kitchens, publish_menus
-from app.demo_data.money import fund, grant_demo_lots, grant_month, open_accounts
+from app.demo_data.money import fund, grant_demo_lots, grant_month, open_accounts, report_a_loss
 from app.demo_data.people import Population, demo_people, logins_of, open_population
 from app.demo_data.places import Places, open_places
 from app.demo_logins import read_demo_logins
@@ -50,7 +50,8 @@ async def seed_demo(db: Database, say: Callable[[str], None] = _silent) -> dict[
         await _live(db, places, population, kitchens, first, today, now, dice)
         if now > clock.now():
             clock.advance(now - clock.now())
-        await grant_demo_lots(db, places, population, set(demo_people(population)), today)
+        await report_a_loss(db, population, demo_people(population))
+        await grant_demo_lots(db, places, population, demo_people(population), today)
     async with db.session() as session:
         root = await root_public_key(session)
     return {
@@ -71,7 +72,7 @@ async def _found(db: Database, dice: random.Random, say: Callable[[str], None]) 
     population = await open_population(db, places, dice)
     kitchens = await open_kitchens(db, places)
     await open_accounts(db)
-    await fund(db, places, population, set(demo_people(population)), dice)
+    await fund(db, places, population, demo_people(population), dice)
     return places, population, kitchens
 
 

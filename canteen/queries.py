@@ -213,11 +213,12 @@ async def find_menu(session: AsyncSession, canteen_id: UUID, on: date, meal: str
 
 
 async def menus_of(session: AsyncSession, canteen_id: UUID, on: date, *, only_published: bool) -> Sequence[Menu]:
-    """The menus of one business date."""
+    """The menus of one business date, in the order of the day."""
     query = select(Menu).where(Menu.canteen_id == canteen_id, Menu.business_date == on)
     if only_published:
         query = query.where(Menu.state == "published")
-    return (await session.scalars(query.order_by(Menu.id))).all()
+    order = list(Meal)
+    return sorted(await session.scalars(query), key=lambda menu: order.index(Meal(menu.meal)))
 
 
 async def items_of(session: AsyncSession, menus: Sequence[UUID]) -> dict[UUID, list[tuple[MenuItem, Dish]]]:

@@ -28,6 +28,7 @@ from canteen.api import (
     set_timetable,
 )
 from identity.api import enrol_terminal, open_terminal
+from kernel import clock
 from kernel.db import Database
 from kernel.ids import public_id
 
@@ -139,6 +140,7 @@ async def _enrol_tills(db: Database, places: Places, plan: CanteenPlan) -> list[
     for number in range(1, plan.tills + 1):
         modes = ALL_MODES if plan.round_the_clock or number == 1 else ("fixed",)
         name = f"{number}号机"
+        clock.advance(timedelta(seconds=1))
         async with db.session() as session:
             till_id, pairing = await open_terminal(
                 session,

@@ -3,12 +3,13 @@
 import random
 from datetime import date, timedelta
 from typing import Final
+from uuid import UUID
 
 from app.demo_data.people import Population, Resident
 from app.demo_data.places import ACTOR, UNITS, Places
 from kernel.db import Database
 from kernel.handlers import run_handler
-from payments.api import Allotment, grant_subsidies, prefund_unit, top_up_at_counter
+from payments.api import Allotment, change_state, grant_subsidies, prefund_unit, top_up_at_counter
 from payments.handlers import follow_people
 
 # 22 working days of 16.00; of 10.00 for those who have retired.
@@ -25,9 +26,7 @@ async def open_accounts(db: Database) -> None:
         pass
 
 
-async def fund(
-    db: Database, places: Places, population: Population, demo_ids: set[object], dice: random.Random
-) -> None:
+async def fund(db: Database, places: Places, population: Population, demo_ids: set[UUID], dice: random.Random) -> None:
     """Units pay ahead; everybody brings some cash to the counter."""
     async with db.session() as session:
         for code, region, *_ in UNITS:
@@ -39,6 +38,14 @@ async def fund(
                 await top_up_at_counter(session, resident.id, amount_fen, actor=ACTOR)
 
 
+async def report_a_loss(db: Database, population: Population, demo_ids: set[UUID]) -> None:
+    """Somebody's card is lost, and somebody's account is frozen: a till shows what that looks like."""
+    lost, frozen = [r for r in population.residents if r.id not in demo_ids][:2]
+    async with db.session() as session:
+        await change_state(session, lost.id, "report_lost", actor=ACTOR, reason="食堂门口遗失")
+        await change_state(session, frozen.id, "freeze", actor=ACTOR, reason="离职手续办理中")
+
+
 async def grant_month(db: Database, places: Places, population: Population, on: date) -> None:
     """Each unit grants its people the lots of a month, good until its last day."""
     last = (on.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
@@ -46,9 +53,7 @@ async def grant_month(db: Database, places: Places, population: Population, on: 
         await _grant(db, places, code, [r for r in population.residents if r.unit == code], last)
 
 
-async def grant_demo_lots(
-    db: Database, places: Places, population: Population, demo_ids: set[object], on: date
-) -> None:
+async def grant_demo_lots(db: Database, places: Places, population: Population, demo_ids: set[UUID], on: date) -> None:
     """The demo's own people get a lot that outlives the month, so that a look at the demo next week finds one too."""
     last = on + timedelta(days=DEMO_LOT_DAYS)
     for code, *_ in UNITS:

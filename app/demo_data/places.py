@@ -1,10 +1,12 @@
 """Regions, units, operators and canteens of the demo province."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from identity.api import open_organisation, open_region, open_site
+from kernel import clock
 from kernel.db import Database
 
 ACTOR: Final = "system"
@@ -114,6 +116,7 @@ async def open_places(db: Database) -> Places:
             )
 
         for code, region, name_zh, name_en, _, departments in UNITS:
+            clock.advance(timedelta(seconds=1))
             places.organisations[code] = await organisation(code, name_zh, name_en, "unit", region)
             places.departments[code] = [
                 await organisation(f"{code}-{number}", zh, en, "department", region, code)
@@ -121,7 +124,9 @@ async def open_places(db: Database) -> Places:
             ]
         for code, region, name_zh, name_en in OPERATORS:
             places.organisations[code] = await organisation(code, name_zh, name_en, "operator", region)
-        for plan in CANTEENS:
+        # Lists show the newest first: the first canteen is opened last.
+        for plan in reversed(CANTEENS):
+            clock.advance(timedelta(seconds=1))
             places.canteens[plan.code] = await open_site(
                 session,
                 code=plan.code,
