@@ -1,5 +1,6 @@
 """The canteens over HTTP: who may do what, what comes back, and how mistakes are told."""
 
+import json
 from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -383,6 +384,7 @@ class TestWhatATillIsTold:
             assert terminal is not None
             told = await configuration_for_till(session, terminal)
 
+        assert json.loads(json.dumps(told)) == told
         assert told["canteen"]["id"] == public_id("can", town.canteen)
         assert [period["meal"] for period in told["periods"]] == ["breakfast", "lunch", "dinner", "night"]
         lunch = {row["person_class"]: row["price_fen"] for row in told["prices"] if row["meal"] == "lunch"}
