@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from realtime.boards import VALKEY_BOARD_PREFIX, VALKEY_CHANNEL_PREFIX
 
 _CONFIRM_TIMEOUT_S: Final = 0.5
-_RECONNECT_PAUSE_S: Final = 0.3
+_RECONNECT_PAUSE_S: Final = 0.1
 
 log = structlog.get_logger(__name__)
 
@@ -35,10 +35,12 @@ class Listener:
         while True:
             try:
                 async with self._valkey.pubsub() as self._pubsub:
-                    # A channel of its own, so that there is a connection to lose before anybody subscribes.
-                    names = [VALKEY_CHANNEL_PREFIX, *(VALKEY_CHANNEL_PREFIX + channel for channel in wanted())]
-                    await self._pubsub.subscribe(*names)
+                    # One name of our own, so that there is a connection to lose before anybody subscribes.
+                    known = {VALKEY_CHANNEL_PREFIX, *_names(wanted())}
+                    await self._pubsub.subscribe(*known)
                     self.is_up = True
+                    if opened_meanwhile := _names(wanted()) - known:
+                        await self._pubsub.subscribe(*opened_meanwhile)
                     await self._listen(self._pubsub)
             except (RedisError, OSError, TimeoutError) as error:
                 if self.is_up:
@@ -96,3 +98,7 @@ class Listener:
         except (RedisError, OSError, TimeoutError):
             return []
         return [message for message in kept if isinstance(message, bytes)]
+
+
+def _names(channels: Iterable[str]) -> set[str]:
+    return {VALKEY_CHANNEL_PREFIX + channel for channel in channels}

@@ -70,6 +70,8 @@ async def web_process(db: Database, valkey_url: str, limits: HubLimits | None = 
     app.state.database = db
     hub = app.state.hub = Hub(db, valkey, POLICIES, limits)
     listener = socket.create_server(("127.0.0.1", 0))
+    # What the operating system would hold for a slow reader is megabytes: small here, so that a story stays short.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32 * 1024)
     config = uvicorn.Config(
         app, ws=HubProtocol, http="h11", log_config=None, lifespan="off", ws_per_message_deflate=False
     )

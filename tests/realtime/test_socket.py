@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import text
 from websockets.exceptions import ConnectionClosed
 
-from identity.api import Role
+from identity.api import Role, enrol_terminal, open_terminal
 from kernel import clock
 from kernel.db import Database
+from kernel.ids import public_id
 from realtime.api import HubLimits, channel_position
 from realtime.client import Pong, RealtimeClient, Refused, Resync
 from realtime.partitions import keep_partitions
@@ -205,6 +206,24 @@ class TestRights:
             for after in (None, 0):
                 await client.subscribe(channel, after)
                 assert await client.receive() == Refused(code="FORBIDDEN", channel=channel)
+
+    async def test_a_till_hears_its_own_canteen_and_has_no_me(self, db: Database, web: Web, house: House) -> None:
+        async with db.session() as session:
+            _, code = await open_terminal(
+                session, site_id=house.canteen, name="一号窗口", modes=["keyed"], actor="system"
+            )
+        token = (await enrol_terminal(db, code.code, "127.0.0.1"))["token"]
+        async with web.client(token) as client:
+            await subscribed(client, canteen_channel(house))
+            await client.subscribe("me")
+            assert await client.receive() == Refused(code="FORBIDDEN", channel="me")
+            other = f"canteen:{public_id('sit', house.other_canteen)}"
+            await client.subscribe(other)
+            assert await client.receive() == Refused(code="FORBIDDEN", channel=other)
+            async with db.session() as session:
+                await session.execute(text("UPDATE terminals SET status = 'revoked'"))
+            assert await client.receive(timeout_s=5) == Refused(code="UNAUTHENTICATED")
+            assert await closed_with(client) == 4001
 
     async def test_an_employee_hears_no_canteen(self, web: Web, house: House, wang: Staff) -> None:
         async with web.client(wang.token) as client:

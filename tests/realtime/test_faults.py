@@ -1,0 +1,255 @@
+"""What goes wrong costs delay and nothing else: Valkey gone or emptied, the relay killed, a reader that does not read."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import pytest
+from redis.asyncio import Redis
+from sqlalchemy import insert, text
+from websockets.exceptions import ConnectionClosed
+
+from app.embedded.valkey import EmbeddedValkey
+from identity.api import Role
+from kernel import clock, outbox
+from kernel.db import Database
+from realtime.api import HubLimits, relay_lag_s
+from realtime.client import EventFrame
+from realtime.relay import Relay
+from tests.identity.conftest import House
+from tests.realtime.conftest import QUICK
+from tests.realtime.stories import (
+    Staff,
+    Web,
+    canteen_channel,
+    events,
+    numbers,
+    relay_everything,
+    relay_running,
+    silence,
+    staff,
+    subscribed,
+    tell,
+    web_process,
+)
+
+
+@pytest.fixture
+async def cashier(house: House) -> Staff:
+    return await staff(house, "李强", Role.CASHIER)
+
+
+async def tell_steadily(db: Database, channel: str, count: int, pause_s: float = 0.01) -> None:
+    """A flow: one commit after the other."""
+    for number in range(count):
+        await tell(db, [channel], number)
+        await asyncio.sleep(pause_s)
+
+
+class TestValkey:
+    @pytest.mark.usefixtures("relay")
+    async def test_emptied_under_flow_nothing_is_lost(
+        self, db: Database, web: Web, house: House, cashier: Staff, valkey_url: str
+    ) -> None:
+        channel = canteen_channel(house)
+        async with web.client(cashier.token) as client, Redis.from_url(valkey_url) as valkey:
+            await subscribed(client, channel)
+            flow = asyncio.create_task(tell_steadily(db, channel, 60))
+            for _ in range(5):
+                await asyncio.sleep(0.1)
+                await valkey.flushall()
+            assert await numbers(client, 60) == list(range(60))
+            await flow
+
+    async def test_killed_and_started_again_under_flow_nothing_is_lost(
+        self, db: Database, own_valkey: EmbeddedValkey, house: House, cashier: Staff
+    ) -> None:
+        channel = canteen_channel(house)
+        async with (
+            relay_running(db, own_valkey.url),
+            web_process(db, own_valkey.url, QUICK) as web,
+            web.client(cashier.token) as client,
+        ):
+            await subscribed(client, channel)
+            await tell(db, [channel], 0)
+            assert await numbers(client, 1) == [0]
+
+            own_valkey.kill()
+            await tell_steadily(db, channel, 30)
+            assert await numbers(client, 30) == list(range(30))
+
+            async with web.client(cashier.token) as late:
+                assert await subscribed(late, channel, after=30) == 30
+                assert await numbers(late, 1) == [29]
+
+            await asyncio.to_thread(own_valkey.start)
+            await tell_steadily(db, channel, 30)
+            assert await numbers(client, 30) == list(range(30))
+            await silence(client)
+
+    async def test_frames_that_were_never_published_are_fetched(
+        self, db: Database, web: Web, house: House, cashier: Staff
+    ) -> None:
+        channel = canteen_channel(house)
+        async with web.client(cashier.token) as client:
+            await subscribed(client, channel)
+            await tell(db, [channel], 1, 2, 3)
+            await relay_everything(db, valkey=None)
+            assert await numbers(client, 3) == [1, 2, 3]
+
+
+class TestRelayKilled:
+    async def test_killed_again_and_again_under_flow_there_is_no_gap_and_no_repeat(
+        self, db: Database, web: Web, house: House, cashier: Staff, valkey_url: str
+    ) -> None:
+        channel = canteen_channel(house)
+        async with relay_running(db, valkey_url), relay_running(db, valkey_url), web.client(cashier.token) as client:
+            await subscribed(client, channel)
+            flow = asyncio.create_task(tell_steadily(db, channel, 150))
+            killed = 0
+            while not flow.done():
+                await asyncio.sleep(0.15)
+                killed += await kill_the_relay(db)
+            heard = await events(client, 150)
+            await silence(client)
+        assert killed >= 3
+        assert [event.position for event in heard] == list(range(1, 151))
+        assert [event.data["number"] for event in heard] == list(range(150))
+
+    async def test_killed_between_stamping_and_publishing_the_frames_are_still_heard(
+        self, db: Database, web: Web, house: House, cashier: Staff
+    ) -> None:
+        channel = canteen_channel(house)
+
+        class DiesBeforePublishing(Relay):
+            def _hand_to_publisher(self, frames: object) -> None:  # noqa: ARG002  it dies before looking at them
+                raise ConnectionResetError
+
+        async with web.client(cashier.token) as client:
+            await subscribed(client, channel)
+            await tell(db, [channel], 1, 2)
+            dying = DiesBeforePublishing(db, None)
+            await dying.connect()
+            with pytest.raises(ConnectionResetError):
+                await dying.relay_once()
+            await dying.close()
+            await relay_everything(db)
+            assert await numbers(client, 2) == [1, 2]
+            await silence(client)
+
+    async def test_a_second_relay_waits_for_the_first_to_end(self, db: Database) -> None:
+        first, second = Relay(db, None), Relay(db, None)
+        await first.connect()
+        waiting = asyncio.create_task(second.connect())
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+        await first.close()
+        await asyncio.wait_for(waiting, 5)
+        await second.close()
+
+
+async def kill_the_relay(db: Database) -> int:
+    """End the backend that holds the relay's lock."""
+    async with db.session() as session:
+        killed = await session.scalars(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted "
+                "AND objid = 4204208 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+        )
+        return len(killed.all())
+
+
+class TestRelayStuck:
+    async def test_a_row_it_cannot_read_stops_its_lane_and_no_other(self, db: Database, cashier: Staff) -> None:
+        await relay_everything(db)
+        async with db.session() as session:
+            await session.execute(insert(outbox.Lane).values(lane=7, opened_at=clock.now()))
+            await session.execute(
+                insert(outbox.OutboxRow).values(
+                    lane=7, n=1, recorded_at=clock.now(), events='[{"type":"not.known","version":1,"data":{}}]'
+                )
+            )
+        await tell(db, [cashier.channel], 1)
+        await relay_everything(db)
+        async with db.session() as session:
+            stamped = await session.scalars(text("SELECT event_id FROM channel_events"))
+            assert [event_id.startswith("evt_0_") for event_id in stamped] == [True]
+            assert await relay_lag_s(session) > 0
+
+
+@pytest.mark.usefixtures("relay")
+class TestSlowReader:
+    @pytest.fixture
+    async def strict(self, db: Database, valkey_url: str) -> AsyncIterator[Web]:
+        async with web_process(db, valkey_url, HubLimits(buffer_bytes_max=64 * 1024, slow_after_s=0.5)) as running:
+            yield running
+
+    async def test_it_is_cut_with_4008_while_the_others_hear_everything(
+        self, db: Database, strict: Web, house: House, cashier: Staff
+    ) -> None:
+        channel = canteen_channel(house)
+        narrow = socket.socket()
+        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 * 1024)
+        narrow.connect((urlsplit(strict.url).hostname, urlsplit(strict.url).port))
+        narrow.setblocking(False)
+        slow = strict.client(cashier.token, max_queue=1, sock=narrow)
+        await slow.connect()
+        await subscribed(slow, channel)
+        slow.socket.transport.pause_reading()
+        async with strict.client(cashier.token) as quick:
+            await subscribed(quick, channel)
+            heard: list[int] = []
+            for batch in range(20):
+                await tell(db, [channel], *range(batch * 500, batch * 500 + 500))
+                heard += await numbers(quick, 500, timeout_s=5)
+            assert heard == list(range(10_000))
+        slow.socket.transport.resume_reading()
+        first_part = 0
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                await slow.receive()
+                first_part += 1
+        assert slow.socket.close_code == 4008
+        assert first_part < 10_000
+        assert slow.positions[channel] == first_part
+
+    async def test_a_replay_waits_for_its_reader_instead_of_cutting_it(
+        self, db: Database, strict: Web, house: House, cashier: Staff
+    ) -> None:
+        channel = canteen_channel(house)
+        await tell(db, [channel], *range(1000))
+        await asyncio.sleep(0.5)
+        async with strict.client(cashier.token) as client:
+            await subscribed(client, channel, after=0)
+            assert await numbers(client, 1000) == list(range(1000))
+
+
+@pytest.mark.usefixtures("relay")
+class TestComingAndGoing:
+    async def test_who_is_cut_again_and_again_under_flow_hears_everything_once(
+        self, db: Database, web: Web, house: House, cashier: Staff
+    ) -> None:
+        channel = canteen_channel(house)
+        flow = asyncio.create_task(tell_steadily(db, channel, 300, pause_s=0.002))
+
+        async def come_and_go(patience_s: float) -> list[int]:
+            heard: list[int] = []
+            client = web.client(cashier.token)
+            client.positions[channel] = 0
+            while len(heard) < 300:
+                await client.connect()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(patience_s if not flow.done() else 5):
+                        while len(heard) < 300:
+                            message = await client.receive()
+                            if isinstance(message, EventFrame):
+                                heard.append(message.position)
+                await client.drop()
+            return heard
+
+        everybody = await asyncio.gather(*(come_and_go(0.03 + 0.013 * number) for number in range(8)))
+        await flow
+        assert everybody == [list(range(1, 301))] * 8
