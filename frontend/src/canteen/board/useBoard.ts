@@ -1,5 +1,6 @@
 import { onScopeDispose, shallowRef } from 'vue'
 import { useApi } from '@/kernel/api'
+import { ApiError, NetworkError } from '@/kernel/errors'
 import type { EventOf } from '@/kernel/wire'
 import type { RealtimeBoard, RealtimeEvent } from '@/realtime/client'
 import { useRealtime } from '@/realtime/useRealtime'
@@ -8,6 +9,8 @@ import type { BoardFrame, BoardPayment, BoardSnapshot, BoardTerminal, MinuteBin 
 const LAST_KEPT = 12
 const MINUTES_KEPT = 90
 const QUIET_MS = 1_500
+const RETRY_MS = 5_000
+const TERMINALS_MS = 20_000
 
 /**
  * The board of one canteen: a snapshot that names its position, then every later fact folded into it.
@@ -61,13 +64,25 @@ export function useBoard(canteenId: string) {
   }
 
   const listener = { onEvent, onBoard: (frame: RealtimeBoard) => merge(frame.data as unknown as BoardFrame), onResync: () => void load() }
-  const again = () => {
-    if (error.value) void load()
+  /** A till's silence is no event: how the tills are is asked for again and again. */
+  async function refreshTerminals(): Promise<void> {
+    if (!board.value || document.hidden) return
+    try {
+      const { terminals } = await api.get<BoardSnapshot>(`/v1/canteens/${canteenId}/board`)
+      board.value = { ...board.value, terminals }
+    } catch (caught) {
+      if (!(caught instanceof ApiError) && !(caught instanceof NetworkError)) throw caught
+    }
   }
-  const retry = setInterval(again, 5_000)
+
+  const retry = setInterval(() => {
+    if (error.value) void load()
+  }, RETRY_MS)
+  const refresh = setInterval(() => void refreshTerminals(), TERMINALS_MS)
   onScopeDispose(() => {
     stop?.()
     clearInterval(retry)
+    clearInterval(refresh)
     clearTimeout(quiet)
   })
   void load()

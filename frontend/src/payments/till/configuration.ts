@@ -15,6 +15,9 @@ interface Told {
   menus?: { meal: string; items: (Named & { dish_id: string; price_fen: number; sold_out: boolean })[] }[]
 }
 
+/** The fastest lane first. */
+const MODES: TillMode[] = ['fixed', 'keyed', 'menu', 'count']
+
 /** The price shown in the fixed lane; what each person pays is decided by the server. */
 const SHOWN_CLASS = 'staff'
 
@@ -27,7 +30,7 @@ export async function readConfiguration(api: ApiClient, signal: AbortSignal): Pr
     id: told.id,
     name: told.name,
     canteen: { id: told.canteen?.id ?? '', name: told.canteen ? nameIn(told.canteen, locale.value) : '' },
-    modes: told.modes,
+    modes: MODES.filter((mode) => told.modes.includes(mode)),
     nextSeq: told.next_seq,
     seqEpoch: told.seq_epoch,
     meal,
