@@ -6,6 +6,7 @@ that a command imports only the code it needs and starts fast.
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -15,14 +16,16 @@ from typing import Annotated, Final, TypeVar
 import typer
 
 from app.problems import Problem
-from kernel.settings import get_settings
+from kernel.settings import Settings, get_settings
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
 T = TypeVar("T")
 
 # module: names of its commands.
-COMMANDS_OF_DOMAINS: Final[dict[str, tuple[str, ...]]] = {}
+COMMANDS_OF_DOMAINS: Final[dict[str, tuple[str, ...]]] = {
+    "identity.commands": ("import", "administrators"),
+}
 
 app = typer.Typer(
     name="guanjia",
@@ -123,12 +126,24 @@ def _explained(work: Callable[[], T]) -> T:
         raise typer.Exit(1) from None
 
 
+def _find_running_database() -> None:
+    """Let a domain's command reach the embedded server that `guanjia run` has started in the same data folder."""
+    from app.embedded.postgres import EmbeddedPostgres
+
+    settings = Settings()
+    postgres = EmbeddedPostgres(settings.data_dir)
+    if settings.database_url is None and postgres.attach():
+        os.environ["GUANJIA_DATABASE_URL"] = postgres.url
+
+
 def main() -> None:
     """The entry point: registers the commands of domains, then lets typer read the arguments."""
     wanted = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), None)
     for module, names in COMMANDS_OF_DOMAINS.items():
         if wanted is None or wanted in names:
             app.add_typer(import_module(module).commands)
+        if wanted in names:
+            _find_running_database()
     app(prog_name="guanjia")
 
 

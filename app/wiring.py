@@ -17,11 +17,13 @@ from typing import Final
 from fastapi import APIRouter, FastAPI
 
 import canteen.routes
+import identity.routes
 import realtime.routes
 from app import demo
 from app.services import Services
 from canteen import jobs as canteen_jobs
 from canteen.api import CANTEEN_CHANNEL, configuration_for_till
+from identity import jobs as identity_jobs
 from identity.api import Role, register_terminal_configuration
 from kernel import audit_log, timers
 from realtime import jobs as realtime_jobs
@@ -39,7 +41,12 @@ class Loop:
     run: Callable[[Services], Awaitable[None]]
 
 
-ROUTERS: Final[tuple[APIRouter, ...]] = (canteen.routes.router, realtime.routes.router, demo.router)
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    identity.routes.router,
+    canteen.routes.router,
+    realtime.routes.router,
+    demo.router,
+)
 
 # What a till is told beside identity's own part.
 register_terminal_configuration(configuration_for_till)
@@ -49,7 +56,7 @@ CHANNEL_POLICIES: Final[tuple[ChannelPolicy, ...]] = (
     region_policy("region", Role.CANTEEN_MANAGER, Role.FINANCE, Role.SYSTEM_ADMIN),
 )
 
-TIMER_HANDLERS: Final[Mapping[str, timers.TimerHandler]] = {}
+TIMER_HANDLERS: Final[Mapping[str, timers.TimerHandler]] = {**identity_jobs.TIMERS}
 
 
 @asynccontextmanager
@@ -68,5 +75,6 @@ LOOPS: Final[tuple[Loop, ...]] = (
     Loop("canteen menus", lambda s: canteen_jobs.keep_menus_near(s.database)),
     Loop("channel days", lambda s: realtime_jobs.keep_channel_days(s.database)),
     Loop("timers", lambda s: timers.fire_for_ever(s.database, TIMER_HANDLERS)),
+    Loop("identity forgets", lambda s: identity_jobs.forget_for_ever(s.database)),
     Loop("audit seals", lambda s: audit_log.seal_for_ever(s.database)),
 )

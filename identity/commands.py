@@ -103,7 +103,7 @@ def _with_database(act: Callable[[Database], Awaitable[T]]) -> T:
     """Run something against the database of the settings; a refusal is a sentence and exit code 1."""
     url = get_settings().database_url
     if url is None:
-        _console.print("Set GUANJIA_DATABASE_URL (`guanjia run` prints it), or run this beside the embedded server.")
+        _console.print("There is no database: start one with `guanjia run`, or set GUANJIA_DATABASE_URL.")
         raise typer.Exit(1)
 
     async def run() -> T:

@@ -1,5 +1,6 @@
-"""What happens later in identity. The worker runs TIMERS by their kind and HOUSEKEEPING once a day."""
+"""What happens later in identity: the worker runs TIMERS by their kind, and forgets once an hour what is over."""
 
+import asyncio
 from datetime import timedelta
 from typing import Final
 
@@ -14,6 +15,7 @@ from kernel.db import Database
 from kernel.ids import parse_public_id
 from kernel.timers import Timer, TimerHandler
 
+FORGET_EVERY_S: Final = 3600
 SESSIONS_KEPT: Final = timedelta(days=30)
 
 
@@ -24,8 +26,15 @@ async def _expire(session: AsyncSession, timer: Timer) -> None:
 TIMERS: Final[dict[str, TimerHandler]] = {EXPIRE_TIMER: _expire}
 
 
+async def forget_for_ever(db: Database) -> None:
+    """The worker's loop."""
+    while True:
+        await forget_what_is_over(db)
+        await asyncio.sleep(FORGET_EVERY_S)
+
+
 async def forget_what_is_over(db: Database) -> None:
-    """Once a day: guesses of the day before, and sign-ins that ended a month ago (the audit log keeps that they were)."""
+    """Guesses of the day before, and sign-ins that ended a month ago (the audit log keeps that they were)."""
     async with db.session() as session:
         await delete_old_attempts(session)
         await session.execute(delete(SignInSession).where(SignInSession.expires_at < clock.now() - SESSIONS_KEPT))
