@@ -1,5 +1,6 @@
 import { computed, onMounted, onScopeDispose, ref, shallowRef } from 'vue'
 import { useApi } from '@/kernel/api'
+import { ApiError } from '@/kernel/errors'
 import { useNow } from '@/kernel/ticker'
 import type { PayCode } from './types'
 
@@ -7,6 +8,11 @@ import type { PayCode } from './types'
 const REFRESH_AFTER_MS = 45_000
 const LIFE_MS = 60_000
 const RETRY_AFTER_MS = 2_000
+
+/** An answer that asking again will not change. */
+function refused(error: unknown): boolean {
+  return error instanceof ApiError && !error.retryable && error.status < 500
+}
 
 export function usePayCode() {
   const api = useApi()
@@ -36,6 +42,8 @@ export function usePayCode() {
       error.value = null
     } catch (caught) {
       error.value = caught as Error
+      // Lost, frozen or signed out: the code on the screen pays no more either.
+      if (refused(caught)) code.value = null
     } finally {
       issuing.value = false
     }
@@ -43,8 +51,8 @@ export function usePayCode() {
 
   function tick(): void {
     if (paused.value || document.hidden || issuing.value) return
-    const due = !code.value || Date.now() - arrivedAt.value >= REFRESH_AFTER_MS
-    if (due && Date.now() - triedAt >= RETRY_AFTER_MS && (code.value || !error.value || navigator.onLine)) void issue()
+    if (refused(error.value) || Date.now() - triedAt < RETRY_AFTER_MS) return
+    if (!code.value || Date.now() - arrivedAt.value >= REFRESH_AFTER_MS) void issue()
   }
 
   /** While a result is on the screen no codes are spent. */
