@@ -11,11 +11,12 @@ from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity import queries
-from identity.errors import AlreadyExists, MembershipOverlaps
+from identity.errors import MembershipOverlaps
 from identity.events import MembershipChanged, PersonJoined, PersonStatusChanged, SessionEnded, optional_id
 from identity.models import Membership, Person, SignInSession
 from identity.names import initials_of, pinyin_of
 from identity.states import PERSON, next_state
+from identity.uniqueness import unique_or_refused
 from kernel import audit_log, clock
 from kernel.errors import NotFound
 from kernel.ids import public_id, uuid7
@@ -48,10 +49,11 @@ async def open_people(session: AsyncSession, people: Sequence[NewPerson], *, act
     """Open many people in one go, in the order given."""
     if not people:
         return []
-    await _refuse_taken_numbers(session, [person.staff_number for person in people if person.staff_number])
+    payers = await queries.payers_of(session, {person.organisation_id for person in people})
     ids = [uuid7() for _ in people]
     pairs = list(zip(ids, people, strict=True))
-    await session.execute(insert(Person), [_person_row(identifier, person) for identifier, person in pairs])
+    async with unique_or_refused(session):
+        await session.execute(insert(Person), [_person_row(identifier, person) for identifier, person in pairs])
     await session.execute(
         insert(Membership),
         [
@@ -59,7 +61,6 @@ async def open_people(session: AsyncSession, people: Sequence[NewPerson], *, act
             for identifier, p in pairs
         ],
     )
-    payers = await queries.payers_of(session, {person.organisation_id for person in people})
     publish(session, *(_joined(identifier, person, payers[person.organisation_id]) for identifier, person in pairs))
     for first in range(0, len(ids), _AUDITED_TOGETHER):
         opened = [public_id("per", identifier) for identifier in ids[first : first + _AUDITED_TOGETHER]]
@@ -106,24 +107,17 @@ def _joined(identifier: UUID, person: NewPerson, payer: queries.Payer) -> Person
     )
 
 
-async def _refuse_taken_numbers(session: AsyncSession, staff_numbers: Sequence[str]) -> None:
-    taken = await session.scalar(select(Person.staff_number).where(Person.staff_number.in_(staff_numbers)).limit(1))
-    if taken is not None:
-        raise AlreadyExists(field="staff_number", value=taken)
-
-
 async def edit_person(session: AsyncSession, person_id: UUID, changes: dict[str, Any], *, actor: str) -> None:
     """Change name, staff number, phone or language; only what is in `changes`."""
     person = await lock_person(session, person_id)
     changes = {name: value for name, value in changes.items() if getattr(person, name) != value}
     if not changes:
         return
-    if changes.get("staff_number"):
-        await _refuse_taken_numbers(session, [changes["staff_number"]])
-    for name, value in changes.items():
-        setattr(person, name, value)
-    if "name" in changes:
-        person.pinyin, person.initials = pinyin_of(person.name), initials_of(person.name)
+    async with unique_or_refused(session):
+        for name, value in changes.items():
+            setattr(person, name, value)
+        if "name" in changes:
+            person.pinyin, person.initials = pinyin_of(person.name), initials_of(person.name)
     subject = public_id("per", person_id)
     # Which fields, not what they say: a log that is kept for ever holds no telephone numbers.
     await audit_log.record(
@@ -147,6 +141,7 @@ async def change_membership(
     later is in the way: what was already arranged is not silently undone.
     """
     await lock_person(session, person_id)
+    payer = (await queries.payers_of(session, {organisation_id}))[organisation_id] if organisation_id else None
     later = await session.scalar(
         select(func.min(func.lower(Membership.valid))).where(
             Membership.person_id == person_id, func.lower(Membership.valid) > valid_from
@@ -155,12 +150,10 @@ async def change_membership(
     if later is not None and (valid_until is None or valid_until > later):
         raise MembershipOverlaps(begins=later.isoformat())
     await _end_membership(session, person_id, valid_from)
-    payer = None
     if organisation_id is not None:
         assert person_class is not None, "a membership has a class"
         row = _membership_row(person_id, organisation_id, person_class, valid_from, valid_until)
         await session.execute(insert(Membership).values(row))
-        payer = (await queries.payers_of(session, {organisation_id}))[organisation_id]
     publish(session, _moved(person_id, valid_from, organisation_id, person_class, payer))
     await audit_log.record(
         session,

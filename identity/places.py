@@ -6,14 +6,14 @@ from uuid import UUID
 from zoneinfo import available_timezones
 
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity.errors import AlreadyExists, NotATree
+from identity.errors import NotATree
 from identity.events import PlacesChanged
 from identity.kinds import OrganisationKind, SiteKind
 from identity.models import Organisation, Region, Site
 from identity.names import pinyin_of
+from identity.uniqueness import unique_or_refused
 from kernel import audit_log, clock
 from kernel.db import Base
 from kernel.errors import Malformed, NotFound
@@ -124,12 +124,8 @@ async def open_site(
 
 
 async def _open(session: AsyncSession, place: Place, actor: str) -> UUID:
-    try:
-        async with session.begin_nested():
-            session.add(place)
-    except IntegrityError as error:
-        # Everything it points to was found just now, so what is left is the code.
-        raise AlreadyExists(field="code", value=place.code) from error
+    async with unique_or_refused(session):
+        session.add(place)
     await _note(session, place, "open", {"code": place.code}, actor)
     return place.id
 

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from identity.access import authenticate
 from identity.approvals import register_executor, request_approval
 from identity.attempts import SIGN_IN, count_attempt, forget_attempts
-from identity.errors import AlreadyExists, SamePerson, SignInLocked, WrongCredentials
+from identity.errors import SamePerson, SignInLocked, WrongCredentials
 from identity.kinds import Role
 from identity.models import Credential, Person, SignInSession
 from identity.passwords import check_password_strength, hash_password, normalise_username, verify_password
@@ -26,6 +26,7 @@ from identity.people import end_sessions, lock_person
 from identity.principal import Principal
 from identity.roles import holds_administrators_role
 from identity.tokens import hash_token, new_session_token
+from identity.uniqueness import unique_or_refused
 from kernel import audit_log, clock
 from kernel.db import Database
 from kernel.ids import public_id, uuid7
@@ -144,15 +145,13 @@ async def write_credential(
     """Give somebody a name and a password (`hash_password`), or new ones; their sign-ins end, except for `keep`."""
     username = normalise_username(username)
     await lock_person(session, person_id)
-    holder = await session.scalar(select(Credential.person_id).where(Credential.username == username))
-    if holder not in (None, person_id):
-        raise AlreadyExists(field="username", value=username)
     values = {"username": username, "password_hash": password_hash, "changed_at": clock.now()}
-    await session.execute(
-        insert(Credential)
-        .values(person_id=person_id, **values)
-        .on_conflict_do_update(index_elements=[Credential.person_id], set_=values)
-    )
+    async with unique_or_refused(session):
+        await session.execute(
+            insert(Credential)
+            .values(person_id=person_id, **values)
+            .on_conflict_do_update(index_elements=[Credential.person_id], set_=values)
+        )
     await end_sessions(session, person_id, except_for=keep)
     await forget_attempts(session, f"sign_in:{username}")
     await audit_log.record(

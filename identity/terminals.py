@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity.access import authenticate_terminal
 from identity.attempts import PAIRING, count_attempt, forget_attempts
-from identity.errors import AlreadyExists, PairingCodeUnknown
+from identity.errors import PairingCodeUnknown
 from identity.events import TerminalChanged
 from identity.kinds import TerminalMode
 from identity.models import Site, TerminalRow
@@ -23,6 +23,7 @@ from identity.places import get_place
 from identity.principal import Terminal
 from identity.states import TERMINAL, next_state
 from identity.tokens import hash_token, new_pairing_code, new_terminal_token
+from identity.uniqueness import unique_or_refused
 from kernel import audit_log, clock
 from kernel.configuration import bump_configuration
 from kernel.db import Database
@@ -103,7 +104,6 @@ async def open_terminal(
 ) -> tuple[UUID, PairingCode]:
     """A new till of a site, with the code that pairs it."""
     await get_place(session, Site, site_id)
-    await _refuse_taken_serial(session, serial)
     row = TerminalRow(
         id=uuid7(),
         site_id=site_id,
@@ -117,7 +117,8 @@ async def open_terminal(
         health={},
         created_at=clock.now(),
     )
-    session.add(row)
+    async with unique_or_refused(session):
+        session.add(row)
     code = await _issue_code(session, row, actor)
     return row.id, code
 
@@ -167,15 +168,10 @@ async def edit_terminal(session: AsyncSession, terminal_id: UUID, changes: dict[
     changes = {name: value for name, value in changes.items() if getattr(row, name) != value}
     if not changes:
         return
-    await _refuse_taken_serial(session, changes.get("serial"))
-    for name, value in changes.items():
-        setattr(row, name, value)
+    async with unique_or_refused(session):
+        for name, value in changes.items():
+            setattr(row, name, value)
     await _changed(session, row, "edit", actor, changes)
-
-
-async def _refuse_taken_serial(session: AsyncSession, serial: str | None) -> None:
-    if serial and await session.scalar(select(TerminalRow.id).where(TerminalRow.serial == serial)):
-        raise AlreadyExists(field="serial", value=serial)
 
 
 # ---- the till's own acts

@@ -33,6 +33,8 @@ POISON = [
     "0001-01-01",
     "per_" + "0" * 32,
     "per_" + "g" * 32,
+    "org_" + "0" * 32,
+    "sit_" + "0" * 32,
 ]
 BODIES: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/v1/sessions", {"username": "wang", "password": "x"}),

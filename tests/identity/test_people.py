@@ -213,6 +213,27 @@ class TestEditingPeople:
         assert taken.status_code == 409
         assert taken.json()["data"] == {"field": "staff_number", "value": "7"}
 
+    async def test_a_number_that_two_take_at_once_is_one_persons(
+        self, house: House, api: httpx.AsyncClient, admin: dict[str, str]
+    ) -> None:
+        body = {
+            "name": "张三",
+            "organisation": f"org_{house.ward.hex}",
+            "valid_from": "2026-01-01",
+            "staff_number": "7",
+        }
+        answers = await asyncio.gather(*[api.post("/v1/people", json=body, headers=admin) for _ in range(5)])
+        assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409]
+
+    async def test_an_organisation_that_nobody_knows_is_not_found(
+        self, house: House, api: httpx.AsyncClient, admin: dict[str, str]
+    ) -> None:
+        nowhere = {"organisation": "org_" + "0" * 32, "valid_from": "2026-01-01"}
+        opened = await api.post("/v1/people", json=nowhere | {"name": "张三"}, headers=admin)
+        wang = await house.person("王小明")
+        moved = await api.post(f"/v1/people/per_{wang.hex}/membership", json=nowhere, headers=admin)
+        assert opened.status_code == moved.status_code == 404
+
     async def test_nobody_suspends_themselves(self, house: House, api: httpx.AsyncClient) -> None:
         admin_id = await house.person("管理员", Role.SYSTEM_ADMIN)
         headers = bearer(await house.token(admin_id))

@@ -10,6 +10,7 @@ from sqlalchemy import select, text
 from identity.errors import SignInLocked, WrongCredentials
 from identity.kinds import Role
 from identity.models import Credential, SignInSession
+from identity.passwords import verify_password
 from identity.sign_in import DESK_LIFE, EMPLOYEE_LIFE, sign_in
 from identity.tokens import hash_token
 from kernel import clock
@@ -156,6 +157,20 @@ class TestGuessing:
         assert locked.status_code == 429
         assert locked.json()["code"] == "SIGN_IN_LOCKED"
         assert 0 < int(locked.headers["retry-after"]) <= 60
+
+    async def test_not_even_the_stand_in_password_of_nobody_opens_anything(self) -> None:
+        assert await verify_password(None, "nobody has this password") is False
+
+    async def test_a_name_belongs_to_one_person(self, house: House, api: httpx.AsyncClient) -> None:
+        security = bearer(await house.token(await house.person("安全", Role.SECURITY_ADMIN)))
+        people = [await house.person(name) for name in ("王小明", "李四")]
+        body = {"username": "Same", "password": PASSWORD}
+        answers = await asyncio.gather(
+            *[api.put(f"/v1/people/per_{who.hex}/credential", json=body, headers=security) for who in people]
+        )
+        assert sorted(answer.status_code for answer in answers) == [204, 409]
+        refused = next(answer for answer in answers if answer.status_code == 409)
+        assert refused.json()["data"] == {"field": "username", "value": "same"}
 
 
 class TestChangingThePassword:
