@@ -1,6 +1,7 @@
 """`guanjia web`: one web process."""
 
 import asyncio
+import signal
 import socket
 
 import uvicorn
@@ -46,6 +47,9 @@ def serve(settings: Settings, *, fd: int | None) -> int:
             proxy_headers=True,
         )
     )
+    # uvicorn ends in order and then raises the signal a second time; being told to stop is no failure.
+    for stop_signal in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop_signal, lambda *_: None)
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(server.serve(sockets=[listener]))
     return 0 if server.started else 1

@@ -67,9 +67,9 @@ async def _run_as_superuser(server: SharedPostgres, statement: str) -> None:
 
 
 @contextmanager
-def _fresh_database(server: SharedPostgres) -> Iterator[str]:
+def _fresh_database(server: SharedPostgres, template: str = TEMPLATE) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex[:16]}"
-    create = f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}" STRATEGY FILE_COPY OWNER guanjia'
+    create = f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY OWNER guanjia'
     _run_apart(_run_as_superuser(server, create))
     try:
         yield server.database_url(name)
@@ -94,6 +94,13 @@ def database_url(postgres_server: SharedPostgres) -> Iterator[str]:
 def module_database_url(postgres_server: SharedPostgres) -> Iterator[str]:
     """A fresh, migrated database for this file's tests together."""
     with _fresh_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(postgres_server: SharedPostgres) -> Iterator[str]:
+    """A database without any table: for tests of the migrations themselves."""
+    with _fresh_database(postgres_server, "template1") as url:
         yield url
 
 

@@ -147,7 +147,9 @@ class TestStartsThatCannotWork:
         assert "It was written by a newer version" in second.said
         assert "Traceback" not in second.said
 
-    def test_a_data_folder_that_cannot_be_written_is_said_in_words(self, start: Callable[..., Copy], tmp_path: Path) -> None:
+    def test_a_data_folder_that_cannot_be_written_is_said_in_words(
+        self, start: Callable[..., Copy], tmp_path: Path
+    ) -> None:
         (tmp_path / "a file").touch()
 
         copy = start(tmp_path / "a file" / "data")
