@@ -1,8 +1,5 @@
 export const zh = {
   signOut: '退出登录',
-  signedInAs: '已登录：{name}',
-  noAccess: '这个账号没有相应的权限',
-  noAccessHint: '请换一个账号登录，或请管理员授权。',
   titles: { phone: '付款码', terminal: '收银台', demo: '演示', board: '食堂看板', admin: '管理台', notFound: '没有这个页面' },
   phone: {
     nav: '主要页面',
@@ -23,7 +20,6 @@ export const zh = {
     noTill: '消费机还没有配对。',
     unread: '没有读出来，请再试一次。',
     read: '已读出 {digits} 位数字',
-    board: '食堂实时看板',
     pairFirst: '用演示终端一键配对',
   },
   admin: {
@@ -40,9 +36,6 @@ export const zh = {
 
 export const en: typeof zh = {
   signOut: 'Sign out',
-  signedInAs: 'Signed in: {name}',
-  noAccess: 'This login may not see that',
-  noAccessHint: 'Sign in as somebody else, or ask an administrator.',
   titles: { phone: 'Pay code', terminal: 'Till', demo: 'Demo', board: 'Canteen board', admin: 'Admin', notFound: 'No such page' },
   phone: {
     nav: 'Main pages',
@@ -63,7 +56,6 @@ export const en: typeof zh = {
     noTill: 'The till is not paired yet.',
     unread: 'It could not be read; try again.',
     read: 'Read {digits} digits',
-    board: 'Canteen, live',
     pairFirst: 'Pair a demo till',
   },
   admin: {

@@ -40,5 +40,4 @@ export interface TakenPayment {
   amount_fen: number
   happened_at: string
   voided: boolean
-  wall: boolean
 }

@@ -87,7 +87,7 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
 
   function succeed(payment: SaleAnswer): void {
     journal.finish()
-    journal.remember({ id: payment.id, amount_fen: payment.amount_fen, happened_at: payment.happened_at, voided: false, wall: false })
+    journal.remember({ id: payment.id, amount_fen: payment.amount_fen, happened_at: payment.happened_at, voided: false })
     taken.value = journal.taken
     answer.value = payment
     refusal.value = null
@@ -143,12 +143,7 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
     if (journal.pending) void settle(journal.pending)
   }
 
-  /** A payment by the wall's code, told over the line. */
-  function hear(payment: TakenPayment): void {
-    journal.remember(payment)
-    taken.value = journal.taken
-  }
-
+  /** Voided elsewhere, told over the line. */
   function hearVoided(id: string): void {
     journal.markVoided(id)
     taken.value = journal.taken
@@ -158,7 +153,7 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
     journal.agree(epoch, nextSeq)
   }
 
-  return { phase, answer, refusal, taken, toVoid, busy, pay, repeat, dismiss, askVoid, voidPayment, resume, hear, hearVoided, refuse, agree }
+  return { phase, answer, refusal, taken, toVoid, busy, pay, repeat, dismiss, askVoid, voidPayment, resume, hearVoided, refuse, agree }
 }
 
 function waitMs(error: Error, attempt: number): number {
