@@ -10,6 +10,9 @@ export interface Loading<T> {
   reload: () => Promise<void>
 }
 
+/** Without a network it is asked again by itself. */
+const RETRY_MS = 5_000
+
 /** One thing read from the server and the states a screen must draw for it. */
 export function useLoad<T>(read: (signal: AbortSignal) => Promise<T>, options: { immediate?: boolean } = {}): Loading<T> {
   const data = shallowRef<T | null>(null)
@@ -17,8 +20,10 @@ export function useLoad<T>(read: (signal: AbortSignal) => Promise<T>, options: {
   const loading = ref(false)
   const stale = ref(false)
   let current: AbortController | null = null
+  let retry: ReturnType<typeof setTimeout> | undefined
 
   async function reload(): Promise<void> {
+    clearTimeout(retry)
     current?.abort()
     const mine = new AbortController()
     current = mine
@@ -33,6 +38,7 @@ export function useLoad<T>(read: (signal: AbortSignal) => Promise<T>, options: {
       if (current !== mine) return
       error.value = caught instanceof Error ? caught : new Error(String(caught))
       stale.value = caught instanceof NetworkError && data.value !== null
+      if (caught instanceof NetworkError) retry = setTimeout(() => void reload(), RETRY_MS)
     } finally {
       if (current === mine) loading.value = false
     }
@@ -43,6 +49,7 @@ export function useLoad<T>(read: (signal: AbortSignal) => Promise<T>, options: {
   }
   window.addEventListener('online', whenBack)
   onScopeDispose(() => {
+    clearTimeout(retry)
     current?.abort()
     current = null
     window.removeEventListener('online', whenBack)
