@@ -43,7 +43,7 @@ FILES_WITHOUT_ADDRESSES: Final = (
     "app/bootstrap.py",
 )
 ADDRESS: Final = re.compile(
-    r"https?://(?!127\.0\.0\.1|localhost)|(?:registry|index-url|find-links)\s*[=:]\s*\S", re.IGNORECASE
+    r"https?://(?!\$\{|127\.0\.0\.1|localhost)|(?:registry|index-url|find-links)\s*[=:]\s*\S", re.IGNORECASE
 )
 # Where a package asks for money, in npm's lock: no registry.
 FUNDING: Final = re.compile(r'^\s*("url"|"funding"): "|//(github\.com/sponsors|opencollective\.com)/')

@@ -5,6 +5,7 @@ that a command imports only the code it needs and starts fast.
 """
 
 import asyncio
+import atexit
 import json
 import os
 import sys
@@ -123,17 +124,27 @@ def _explained(work: Callable[[], T]) -> T:
         return work()
     except Problem as problem:
         typer.echo(f"\n{problem}\n", err=True)
-        raise typer.Exit(1) from None
+        raise SystemExit(1) from None
 
 
-def _find_running_database() -> None:
-    """Let a domain's command reach the embedded server that `guanjia run` has started in the same data folder."""
+def _reach_database() -> None:
+    """Let a domain's command reach the embedded database: the running one, or, with everything stopped, one started for it."""
+    from app.embedded.child import remembered_secret
     from app.embedded.postgres import EmbeddedPostgres
+    from app.embedded.valkey import EmbeddedValkey
 
     settings = Settings()
-    postgres = EmbeddedPostgres(settings.data_dir)
-    if settings.database_url is None and postgres.attach():
+    postgres, valkey = EmbeddedPostgres(settings.data_dir), EmbeddedValkey(settings.data_dir)
+    if settings.database_url is None and postgres.cluster.exists():
+        if not postgres.attach():
+            postgres.start()
+            atexit.register(postgres.stop)
         os.environ["GUANJIA_DATABASE_URL"] = postgres.url
+    if settings.redis_url is None and valkey.attach():
+        os.environ["GUANJIA_REDIS_URL"] = valkey.url
+    secret = settings.data_dir / "secret_key"
+    if settings.secret_key is None and not settings.production and secret.exists():
+        os.environ["GUANJIA_SECRET_KEY"] = remembered_secret(secret)
 
 
 def main() -> None:
@@ -142,8 +153,8 @@ def main() -> None:
     for module, names in COMMANDS_OF_DOMAINS.items():
         if wanted is None or wanted in names:
             app.add_typer(import_module(module).commands)
-        if wanted in names:
-            _find_running_database()
+        if wanted in names and "--help" not in sys.argv:
+            _explained(_reach_database)
     app(prog_name="guanjia")
 
 

@@ -10,10 +10,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.services import Services
+from realtime.api import relay_lag_s
 
 router = APIRouter(tags=["operation"])
 
 ASK_TIMEOUT_S = 2.0
+# Commit to socket takes milliseconds; an event that has waited this long waits for something that is broken.
+RELAY_LAG_MAX_S = 5.0
 
 
 class Health(BaseModel):
@@ -30,10 +33,10 @@ class Part(BaseModel):
 
 
 class Readiness(BaseModel):
-    """`ok` when a payment can be taken now. Without Valkey only news is late, so it does not make us unready."""
+    """`ok` when a payment can be taken now. Without Valkey or relay only news is late, so they do not make us unready."""
 
     status: Literal["ok", "failing"]
-    parts: dict[str, Part] = Field(description="database, valkey, ...")
+    parts: dict[str, Part] = Field(description="database, valkey, relay_lag")
 
 
 def _services(request: Request) -> Services:
@@ -50,8 +53,9 @@ async def show_health() -> Health:
 @router.get("/readyz", responses={503: {"model": Readiness, "description": "A part that is needed is failing."}})
 async def show_readiness(services: Annotated[Services, Depends(_services)], response: Response) -> Readiness:
     """Whether everything this process stands on answers, named part by part."""
-    database, valkey = await asyncio.gather(_ask_database(services), _ask_valkey(services))
-    readiness = Readiness(status=database.status, parts={"database": database, "valkey": valkey})
+    database, valkey, relay = await asyncio.gather(_ask_database(services), _ask_valkey(services), _ask_relay(services))
+    parts = {"database": database, "valkey": valkey, "relay_lag": relay}
+    readiness = Readiness(status=database.status, parts=parts)
     response.status_code = 200 if readiness.status == "ok" else 503
     return readiness
 
@@ -63,6 +67,15 @@ async def _ask_database(services: Services) -> Part:
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         return Part(status="failing", detail=type(error).__name__)
     return Part(status="ok")
+
+
+async def _ask_relay(services: Services) -> Part:
+    try:
+        async with asyncio.timeout(ASK_TIMEOUT_S), services.database.session() as session:
+            lag_s = await relay_lag_s(session)
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        return Part(status="failing", detail=type(error).__name__)
+    return Part(status="ok" if lag_s < RELAY_LAG_MAX_S else "failing", detail=f"{lag_s:.1f} s")
 
 
 async def _ask_valkey(services: Services) -> Part:

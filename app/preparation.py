@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from importlib.util import find_spec
 
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
@@ -10,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from app import migrate
 from app.problems import MigrationFailed, NotConfigured
 from app.production import refuse_weak_settings
+from app.seeding import seed_demo_if_empty
 from kernel.db import Database
 from kernel.settings import Settings
 
@@ -43,10 +43,6 @@ def _bring_to_head(url: str, *, say: Callable[[str], None]) -> None:
 
 
 async def _seed(settings: Settings, url: str, *, say: Callable[[str], None]) -> None:
-    if find_spec("app.demo") is None:
-        return
-    from app.seeding import seed_demo_if_empty  # Imports every domain, which a production start has no need for.
-
     db = Database(url)
     try:
         await seed_demo_if_empty(db, settings.data_dir, say=say)

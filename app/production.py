@@ -5,6 +5,7 @@ from sqlalchemy import text
 from app.problems import NotForProduction
 from app.services import Services
 from kernel.settings import Settings
+from payments.keys import DEMO_SECRET_KEY
 
 SECRET_KEY_LENGTH_MIN = 32
 
@@ -19,6 +20,8 @@ def refuse_weak_settings(settings: Settings) -> None:
             f"GUANJIA_PRODUCTION is on: GUANJIA_SECRET_KEY must be set, to at least {SECRET_KEY_LENGTH_MIN} random "
             "characters of your own (for example: openssl rand -base64 36)."
         )
+    if secret == DEMO_SECRET_KEY:
+        raise NotForProduction("GUANJIA_PRODUCTION is on, and GUANJIA_SECRET_KEY is the demo's, which everybody knows.")
     if len(set(secret)) < SECRET_KEY_LENGTH_MIN // 3:
         raise NotForProduction("GUANJIA_PRODUCTION is on, and GUANJIA_SECRET_KEY is too simple to be random.")
 

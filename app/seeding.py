@@ -5,7 +5,6 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from app import demo
 from app.demo_logins import read_demo_logins, write_demo_logins
 from app.problems import SeedingRefused
 from kernel import clock
@@ -18,6 +17,8 @@ async def seed_demo_if_empty(db: Database, data_dir: Path, *, say: Callable[[str
         if read_demo_logins(data_dir) is None:
             say("! This database holds the demo, but its logins were kept in another data folder.")
         return False
+    from app import demo  # Imports every domain; a start that finds the demo in place need not wait for that.
+
     say("· Bringing in the demo: people, canteens, menus, money ...")
     await _mark_as_demo(db)
     write_demo_logins(data_dir, await demo.seed_demo(db, say))

@@ -9,6 +9,7 @@ from app.production import refuse_demo_secrets, refuse_weak_settings
 from app.services import Services, open_services
 from kernel.db import Database
 from kernel.settings import Settings
+from payments.keys import DEMO_SECRET_KEY
 
 GOOD_SECRET = "d2f1c0b9a8e7f6a5b4c3d2e1f0a9b8c7d6e5f4a3b2c1d0e9"
 
@@ -24,7 +25,7 @@ def production(database_url: str = "postgresql://nowhere/x", secret: str | None 
 
 
 class TestSecrets:
-    @pytest.mark.parametrize("secret", [None, "", "short", "a" * 40, "abab" * 12])
+    @pytest.mark.parametrize("secret", [None, "", "short", "a" * 40, "abab" * 12, DEMO_SECRET_KEY])
     def test_a_missing_or_weak_secret_is_refused(self, secret: str | None) -> None:
         with pytest.raises(NotForProduction, match="GUANJIA_SECRET_KEY"):
             refuse_weak_settings(production(secret=secret))
