@@ -80,7 +80,7 @@ class Boards:
         board.sent_at = time.monotonic()
         try:
             if channel.partition(":")[0] in latest_value_prefixes:
-                position = await _next_position(db, channel)
+                position = await take_position(db, channel)
                 frame = latest_value_frame(channel, position, board_type, *value)
             else:
                 position = 0
@@ -92,7 +92,8 @@ class Boards:
             log.warning("board_not_sent", channel=channel, error=type(error).__name__)
 
 
-async def _next_position(db: Database, channel: str) -> int:
+async def take_position(db: Database, channel: str) -> int:
+    """The next position of a channel of latest values; only boards give positions there."""
     async with db.session() as session:
         return int((await session.execute(_NEXT_POSITION, {"channel": channel})).scalar_one())
 

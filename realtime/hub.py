@@ -3,7 +3,7 @@
 Each channel that somebody here hears has one position, and each subscription its own. A frame from Valkey that is the
 next one goes to all live subscriptions; one that was seen is dropped; one that leaves a hole makes the hub fetch what
 lies in between from PostgreSQL, where every published frame has been committed before. So has every frame that Valkey
-lost: once a second the hub compares its positions with the heads of the channels there (more often without Valkey).
+lost: twice a second the hub compares its positions with the heads of the channels there.
 
 A new subscription catches up by itself, reading what follows its own position until that has reached the channel's;
 from then on it is live. Between that last comparison and becoming live nothing is awaited, so nothing slips through.
@@ -36,6 +36,7 @@ from realtime.queries import PositionedFrame
 from realtime.schemas import Subscribe
 
 _REPLAY_CHUNK_FRAMES: Final = 100
+_EARLY_FRAMES_MAX: Final = 2_000
 # Database reads of all sockets together: the rest of the pool is for people at the counter.
 _READS_AT_ONCE: Final = 3
 
@@ -53,8 +54,7 @@ class HubLimits:
     buffer_bytes_max: int = 1024 * 1024
     slow_after_s: float = 10.0
     replay_frames_max: int = 1000
-    poll_interval_s: float = 1.0
-    poll_interval_without_valkey_s: float = 0.5
+    poll_interval_s: float = 0.5
     recheck_interval_s: float = 2.0
 
 
@@ -76,6 +76,10 @@ class _Channel:
     # The highest position that is known to exist; above `position` while a hole is being filled.
     known: int = 0
     is_filling: bool = False
+    # Frames that came while a hole before them was being filled.
+    early: "list[_Frame]" = field(default_factory=list)
+    # The head as the last poll found it.
+    head_polled: int = 0
     subscriptions: set[Subscription] = field(default_factory=set)
     # Who is about to subscribe: the channel stays open for them.
     expected: int = 0
@@ -329,11 +333,15 @@ class Hub:
         frames = [_Frame(int(position), as_websocket(text)) for position, _, text in lines]
         channel.known = max(channel.known, frames[-1].position)
         frames = [frame for frame in frames if frame.position > channel.position]
-        if not frames or not channel.opened.done() or channel.is_filling:
+        if not frames or not channel.opened.done():
             return
-        if frames[0].position == channel.position + 1:
+        if channel.is_filling:
+            if len(channel.early) < _EARLY_FRAMES_MAX:
+                channel.early.extend(frames)
+        elif frames[0].position == channel.position + 1:
             self._deliver(channel, frames)
         else:
+            channel.early.extend(frames)
             self._fill_soon([channel])
 
     def _deliver(self, channel: _Channel, frames: Sequence[_Frame]) -> None:
@@ -388,11 +396,13 @@ class Hub:
                     found = await queries.frames_after(session, positions, self.limits.replay_frames_max)
                 for channel in behind:
                     self._deliver_fetched(channel, found[channel.name])
+                    self._deliver_early(channel)
         except Exception:  # Found again by the next poll.
             log.exception("hub_could_not_fill")
         finally:
             for channel in channels:
                 channel.is_filling = False
+                channel.early.clear()
 
     def _deliver_fetched(self, channel: _Channel, fetched: Sequence[PositionedFrame]) -> None:
         if fetched and fetched[0].position == channel.position + 1:
@@ -405,11 +415,20 @@ class Hub:
                 subscription.position = channel.position
                 subscription.connection.send(resync_frame(channel.name, channel.position))
 
+    def _deliver_early(self, channel: _Channel) -> None:
+        """What came in the meantime and follows now without a hole."""
+        fitting: list[_Frame] = []
+        for frame in channel.early:
+            if frame.position == channel.position + len(fitting) + 1:
+                fitting.append(frame)
+        channel.early = [frame for frame in channel.early if frame.position > channel.position + len(fitting)]
+        if fitting:
+            self._deliver(channel, fitting)
+
     async def _poll_for_ever(self) -> None:
         """Whatever Valkey did or did not tell: PostgreSQL knows how far each channel is."""
         while True:
-            is_up = self._listener.is_up
-            await asyncio.sleep(self.limits.poll_interval_s if is_up else self.limits.poll_interval_without_valkey_s)
+            await asyncio.sleep(self.limits.poll_interval_s)
             try:
                 await self.poll()
             except Exception:  # The hub outlives its database; it asks again in a second.
@@ -425,8 +444,13 @@ class Hub:
         self._fill_soon([channel for name, head in heads.items() if (channel := self._behind(name, head))])
 
     def _behind(self, name: str, head: int) -> _Channel | None:
+        """With Valkey, a channel lags behind its head for some milliseconds: only who still does at the next poll does."""
         channel = self._channels.get(name)
-        if channel is None or not channel.opened.done() or channel.position >= head:
+        if channel is None or not channel.opened.done():
+            return None
+        due = channel.head_polled if self._listener.is_up else head
+        channel.head_polled = head
+        if channel.position >= due:
             return None
         channel.known = max(channel.known, head)
         return channel

@@ -34,6 +34,7 @@ ONE_RELAY: Final = 4_204_208
 VALKEY_PREFIX: Final = "rt:"
 _HEADS_REMEMBERED_MAX: Final = 200_000
 _PUBLISH_TIMEOUT_S: Final = 1.0
+_RESTART_PAUSE_S: Final = 0.2
 
 log = structlog.get_logger(__name__)
 _lag = Gauge(
@@ -113,9 +114,9 @@ class Relay:
             while True:
                 try:
                     await self._relay_while_connected()
-                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                    log.warning("relay_lost_its_database", error=str(error))
-                await asyncio.sleep(0.2)
+                except Exception:  # A connection can die in many ways; with a new one it begins where it was.
+                    log.warning("relay_begins_anew", exc_info=True)
+                await asyncio.sleep(_RESTART_PAUSE_S)
         finally:
             publisher.cancel()
             await asyncio.gather(publisher, return_exceptions=True)

@@ -12,7 +12,7 @@ from tests.realtime.stories import Web, relay_running, web_process
 __all__ = ["House", "house", "house_url"]
 
 # As in production, only less patient.
-QUICK = HubLimits(poll_interval_s=0.3, poll_interval_without_valkey_s=0.1, recheck_interval_s=0.2, auth_deadline_s=1.0)
+QUICK = HubLimits(poll_interval_s=0.2, recheck_interval_s=0.2, auth_deadline_s=1.0)
 
 
 @pytest.fixture

@@ -62,13 +62,15 @@ class Web:
 
 
 @asynccontextmanager
-async def web_process(db: Database, valkey_url: str, limits: HubLimits | None = None) -> AsyncIterator[Web]:
+async def web_process(
+    db: Database, valkey_url: str, limits: HubLimits | None = None, hub_class: type[Hub] = Hub
+) -> AsyncIterator[Web]:
     """A hub behind a real server on a real socket."""
     valkey = Redis.from_url(valkey_url, socket_connect_timeout=1, socket_timeout=2)
     app = FastAPI()
     app.include_router(router)
     app.state.database = db
-    hub = app.state.hub = Hub(db, valkey, POLICIES, limits)
+    hub = app.state.hub = hub_class(db, valkey, POLICIES, limits)
     listener = socket.create_server(("127.0.0.1", 0))
     # What the operating system would hold for a slow reader is megabytes: small here, so that a story stays short.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32 * 1024)

@@ -4,18 +4,20 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import pytest
 from redis.asyncio import Redis
 from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncSession
 from websockets.exceptions import ConnectionClosed
 
 from app.embedded.valkey import EmbeddedValkey
 from identity.api import Role
 from kernel import clock, outbox
 from kernel.db import Database
-from realtime.api import HubLimits, relay_lag_s
+from realtime.api import Hub, HubLimits, relay_lag_s
 from realtime.client import EventFrame
 from realtime.relay import Relay
 from tests.identity.conftest import House
@@ -232,17 +234,37 @@ class TestComingAndGoing:
     async def test_who_is_cut_again_and_again_under_flow_hears_everything_once(
         self, db: Database, web: Web, house: House, cashier: Staff
     ) -> None:
+        await self.come_and_go_under_flow(db, web, house, cashier, patience_s=0.03)
+
+    async def test_and_also_where_the_database_answers_slowly(
+        self, db: Database, valkey_url: str, house: House, cashier: Staff
+    ) -> None:
+        """Then much is published between a read and its answer."""
+
+        class Sluggish(Hub):
+            @asynccontextmanager
+            async def _read(self) -> AsyncIterator[AsyncSession]:
+                async with super()._read() as session:
+                    yield session
+                await asyncio.sleep(0.12)
+
+        async with web_process(db, valkey_url, QUICK, Sluggish) as web:
+            await self.come_and_go_under_flow(db, web, house, cashier, patience_s=0.5)
+
+    async def come_and_go_under_flow(
+        self, db: Database, web: Web, house: House, cashier: Staff, *, patience_s: float
+    ) -> None:
         channel = canteen_channel(house)
         flow = asyncio.create_task(tell_steadily(db, channel, 300, pause_s=0.002))
 
-        async def come_and_go(patience_s: float) -> list[int]:
+        async def come_and_go(number: int) -> list[int]:
             heard: list[int] = []
             client = web.client(cashier.token)
             client.positions[channel] = 0
             while len(heard) < 300:
                 await client.connect()
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(patience_s if not flow.done() else 5):
+                    async with asyncio.timeout(patience_s * (1 + number / 3) if not flow.done() else 5):
                         while len(heard) < 300:
                             message = await client.receive()
                             if isinstance(message, EventFrame):
@@ -250,6 +272,6 @@ class TestComingAndGoing:
                 await client.drop()
             return heard
 
-        everybody = await asyncio.gather(*(come_and_go(0.03 + 0.013 * number) for number in range(8)))
+        everybody = await asyncio.gather(*(come_and_go(number) for number in range(8)))
         await flow
         assert everybody == [list(range(1, 301))] * 8
