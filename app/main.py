@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 
 from app import health, pages
+from app.hot_path import HotPath
 from app.metrics import show_metrics
 from app.production import refuse_demo_secrets
 from app.readiness import tell_ready
@@ -42,6 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings or get_settings()
     app.add_middleware(RequestIds)
+    app.add_middleware(HotPath)  # Added last, so it comes first.
     install_error_handlers(app)
     app.include_router(health.router)
     for router in ROUTERS:

@@ -9,6 +9,7 @@
 A domain never imports another to be told of something; it is listed here.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -18,14 +19,20 @@ from fastapi import APIRouter, FastAPI
 
 import canteen.routes
 import identity.routes
+import payments.routes
 import realtime.routes
 from app import demo
 from app.services import Services
 from canteen import jobs as canteen_jobs
-from canteen.api import CANTEEN_CHANNEL, configuration_for_till
+from canteen.api import CANTEEN_CHANNEL, CanteenPricing, configuration_for_till
 from identity import jobs as identity_jobs
 from identity.api import Role, register_terminal_configuration
 from kernel import audit_log, timers
+from kernel.db import Database
+from kernel.handlers import run_handler
+from payments import jobs as payments_jobs
+from payments.api import PaymentsEndpoint, Posting, TerminalCache
+from payments.handlers import follow_people
 from realtime import jobs as realtime_jobs
 from realtime.api import ChannelPolicy, Hub, region_policy
 
@@ -43,6 +50,7 @@ class Loop:
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     identity.routes.router,
+    payments.routes.router,
     canteen.routes.router,
     realtime.routes.router,
     demo.router,
@@ -66,7 +74,44 @@ async def _hub(app: FastAPI, services: Services) -> AsyncIterator[None]:
         yield
 
 
-WEB_PARTS: Final[tuple[WebPart, ...]] = (_hub,)
+@asynccontextmanager
+async def _posting(app: FastAPI, services: Services) -> AsyncIterator[None]:
+    """This process's posting lane, and the tills' endpoint in front of it. A meal's price is the canteens' business."""
+    settings, rule, terminals = services.settings, CanteenPricing(), TerminalCache()
+    posting = Posting(
+        services.database,
+        rule,
+        terminals,
+        batch_max=settings.posting_batch_max,
+        queue_max=settings.posting_queue_max,
+    )
+    app.state.posting_rule = rule
+    await posting.start()
+    app.state.payments_endpoint = PaymentsEndpoint(posting, terminals)
+    try:
+        yield
+    finally:
+        await posting.stop()
+
+
+WEB_PARTS: Final[tuple[WebPart, ...]] = (_hub, _posting)
+
+
+def _every(seconds: float, step: Callable[[Database], Awaitable[object]]) -> Callable[[Services], Awaitable[None]]:
+    """A loop that takes one step again and again."""
+
+    async def run(services: Services) -> None:
+        while True:
+            await step(services.database)
+            await asyncio.sleep(seconds)
+
+    return run
+
+
+async def _follow_people(db: Database) -> None:
+    while await run_handler(db, "payments.follow_people", follow_people):
+        pass
+
 
 LOOPS: Final[tuple[Loop, ...]] = (
     Loop("relay", lambda s: realtime_jobs.relay_events(s.database, s.valkey)),
@@ -74,6 +119,11 @@ LOOPS: Final[tuple[Loop, ...]] = (
     Loop("canteen takings", lambda s: canteen_jobs.keep_boards(s.database)),
     Loop("canteen menus", lambda s: canteen_jobs.keep_menus_near(s.database)),
     Loop("channel days", lambda s: realtime_jobs.keep_channel_days(s.database)),
+    Loop("payments follow people", _every(1, _follow_people)),
+    Loop("payments partitions", _every(3600, payments_jobs.keep_partitions)),
+    Loop("payments checkpoints", _every(30, payments_jobs.fold_account_deltas)),
+    Loop("payments lots", _every(60, payments_jobs.expire_due_lots)),
+    Loop("payments forgets", _every(600, payments_jobs.forget_old_requests)),
     Loop("timers", lambda s: timers.fire_for_ever(s.database, TIMER_HANDLERS)),
     Loop("identity forgets", lambda s: identity_jobs.forget_for_ever(s.database)),
     Loop("audit seals", lambda s: audit_log.seal_for_ever(s.database)),

@@ -36,6 +36,7 @@ from payments.tables import create_partitions_around
 log = structlog.get_logger()
 
 GUESSES_A_MINUTE: Final = 10
+IDLE_REFRESH_S: Final = 0.5
 _LANE_MAX: Final = 999
 _PARTITION_MISSING: Final = "23514"
 # After these the connection is useless and the lane must be leased again.
@@ -131,7 +132,7 @@ class Posting:
                 if self._stopping:
                     return
                 self._wake.clear()
-                await self._wake.wait()
+                await self._wait_for_work()
                 continue
             taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_max))]
             metrics.BATCH_SIZE.observe(len(taken))
@@ -146,6 +147,16 @@ class Posting:
                     _resolve(taken)
                     raise
             self._requeue_or_resolve(taken)
+
+    async def _wait_for_work(self) -> None:
+        """Until somebody submits; while nobody does, still learn of new and revoked tills within the second."""
+        try:
+            async with asyncio.timeout(IDLE_REFRESH_S):
+                await self._wake.wait()
+        except TimeoutError:
+            if self._connection is not None and not self._connection.is_closed():
+                with suppress(*_RETRYABLE):
+                    await self._refresh(self._connection, None)
 
     def _requeue_or_resolve(self, taken: list[tuple[Item, "asyncio.Future[Answer]"]]) -> None:
         waiting = [(item, future) for item, future in taken if item.outcome is None]

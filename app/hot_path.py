@@ -1,0 +1,23 @@
+"""Takes the tills' payments out of the way before the framework does anything for them.
+
+Routing, dependencies and models cost more than a payment does; `payments/hot_route.py` serves it as plain ASGI.
+"""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from payments.api import PaymentsEndpoint
+
+
+class HotPath:
+    """Pure ASGI middleware, the outermost one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Payments to their endpoint, everything else onwards."""
+        if scope["type"] == "http" and scope["path"] == PaymentsEndpoint.path and scope["method"] == "POST":
+            endpoint: PaymentsEndpoint = scope["app"].state.payments_endpoint
+            await endpoint(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
