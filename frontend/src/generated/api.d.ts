@@ -474,6 +474,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me/pay_codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Issue My Pay Code
+         * @description A fresh one-time code, good for 60 seconds.
+         */
+        post: operations["issue_my_pay_code_v1_me_pay_codes_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List My Payments
+         * @description What I paid, newest first.
+         */
+        get: operations["list_my_payments_v1_me_payments_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/purses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show My Purses
+         * @description Balances and lots.
+         */
+        get: operations["show_my_purses_v1_me_purses_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/report_lost": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report My Card Lost
+         * @description Refuse everything on my account, everywhere, from the next payment on.
+         */
+        post: operations["report_my_card_lost_v1_me_report_lost_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/unlist": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Unlist My Card
+         * @description The card was found again.
+         */
+        post: operations["unlist_my_card_v1_me_unlist_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/menus/{menu}/items": {
         parameters: {
             query?: never;
@@ -572,6 +672,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/organisations/{organisation_id}/prefund": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prefund Unit
+         * @description A unit pays in ahead, as the bank has told the office.
+         */
+        post: operations["prefund_unit_v1_organisations__organisation_id__prefund_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/organisations/{organisation}": {
         parameters: {
             query?: never;
@@ -607,6 +727,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pay
+         * @description Take a payment at a till (Bearer: terminal token). A refusal is 402 with a `DENY_*` code.
+         */
+        post: operations["pay_v1_payments_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/payments/{payment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Payment
+         * @description One payment with what became of it: for its payer, the tills of its canteen, and staff there.
+         */
+        get: operations["show_payment_v1_payments__payment_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/payments/{payment_id}/refunds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refund Payment
+         * @description Give back a part or the rest: tills of the canteen, and staff who manage it.
+         */
+        post: operations["refund_payment_v1_payments__payment_id__refunds_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/payments/{payment_id}/void": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Void Payment
+         * @description Take a payment back whole, at a till of its canteen, within five minutes.
+         */
+        post: operations["void_payment_v1_payments__payment_id__void_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/people": {
         parameters: {
             query?: never;
@@ -625,6 +825,66 @@ export interface paths {
          * @description Open somebody, with their first membership.
          */
         post: operations["post_person_v1_people_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/people/{person_id}/account/{trigger}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change Account
+         * @description The office's triggers on somebody's account.
+         */
+        post: operations["change_account_v1_people__person_id__account__trigger__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/people/{person_id}/account/cards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reissue Card
+         * @description A new card instead of the old one, whose number is refused from now on.
+         */
+        post: operations["reissue_card_v1_people__person_id__account_cards_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/people/{person_id}/account/top_ups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Top Up At Counter
+         * @description Cash taken at the service counter.
+         */
+        post: operations["top_up_at_counter_v1_people__person_id__account_top_ups_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1068,6 +1328,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/terminals/me/payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Terminal Payments
+         * @description The till's own payments, newest first, payers masked.
+         */
+        get: operations["list_terminal_payments_v1_terminals_me_payments_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/terminals/me/token": {
         parameters: {
             query?: never;
@@ -1082,6 +1362,26 @@ export interface paths {
          * @description A new token. The old one counts until the new one is first used for `GET /v1/terminals/me` or a heartbeat.
          */
         post: operations["post_next_token_v1_terminals_me_token_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/trust_list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Trust List
+         * @description The public keys that may sign pay codes, signed by the root key.
+         */
+        get: operations["show_trust_list_v1_trust_list_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1237,6 +1537,38 @@ export interface components {
             timezone: string;
             /** Units */
             units: string[];
+        };
+        /**
+         * CardView
+         * @description A new card; its number is shown this once.
+         */
+        CardView: {
+            /** Number */
+            number: string;
+        };
+        /**
+         * CounterTopUpRequest
+         * @description Cash taken at the service counter.
+         */
+        CounterTopUpRequest: {
+            /** Amount Fen */
+            amount_fen: number;
+        };
+        /**
+         * CredentialBody
+         * @description What a payment is made with.
+         */
+        CredentialBody: {
+            /**
+             * Kind
+             * @constant
+             */
+            kind: "pay_code";
+            /**
+             * Value
+             * @description 20 or 220 digits
+             */
+            value: string;
         };
         /** CredentialChange */
         CredentialChange: {
@@ -1433,6 +1765,21 @@ export interface components {
             /** Status */
             status: string;
         };
+        /**
+         * HolderView
+         * @description An account's state.
+         */
+        HolderView: {
+            /**
+             * Allowed
+             * @description The triggers that this state allows
+             */
+            allowed: string[];
+            /** Id */
+            id: string;
+            /** State */
+            state: string;
+        };
         /** ImportedRow */
         ImportedRow: {
             /** Action */
@@ -1466,6 +1813,19 @@ export interface components {
             unchanged: number;
             /** Updated */
             updated: number;
+        };
+        /**
+         * ItemBody
+         * @description A dish and how many of it.
+         */
+        ItemBody: {
+            /** Dish Id */
+            dish_id: string;
+            /**
+             * Quantity
+             * @default 1
+             */
+            quantity: number;
         };
         /**
          * LadderView
@@ -1503,6 +1863,18 @@ export interface components {
             /** Terminal */
             terminal: string | null;
         };
+        /**
+         * LegView
+         * @description A part of a payment, out of one purse.
+         */
+        LegView: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Lot */
+            lot: string | null;
+            /** Purse */
+            purse: string;
+        };
         /** LimitView */
         LimitView: {
             /** Amount Max Fen */
@@ -1530,6 +1902,24 @@ export interface components {
          * @enum {string}
          */
         LimitWindow: "transaction" | "period" | "day";
+        /**
+         * LotView
+         * @description A subsidy lot: how much, until the end of which business date, where.
+         */
+        LotView: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Expires At */
+            expires_at: string;
+            /** Expires On */
+            expires_on: string;
+            /** Id */
+            id: string;
+            /** Scope */
+            scope: {
+                [key: string]: string[];
+            };
+        };
         /**
          * Me
          * @description Who is signed in. `class` is what they are to their organisation today; null where they belong nowhere.
@@ -1992,6 +2382,13 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
+        /** Page[PaymentView] */
+        Page_PaymentView_: {
+            /** Data */
+            data: components["schemas"]["PaymentView"][];
+            /** Has More */
+            has_more: boolean;
+        };
         /** Page[PeriodView] */
         Page_PeriodView_: {
             /** Data */
@@ -2059,6 +2456,133 @@ export interface components {
             new: string;
             /** Present */
             present: string;
+        };
+        /**
+         * PayCodeView
+         * @description A fresh pay code.
+         */
+        PayCodeView: {
+            /**
+             * Code
+             * @description 20 digits
+             */
+            code: string;
+            /** Expires At */
+            expires_at: string;
+            /** Id */
+            id: string;
+            /**
+             * Offline Block
+             * @description 200 digits
+             */
+            offline_block: string;
+            /**
+             * Text
+             * @description 220 digits: what stands in the QR code
+             */
+            text: string;
+        };
+        /**
+         * PaymentAnswer
+         * @description A payment that was made.
+         */
+        PaymentAnswer: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Business Date */
+            business_date: string;
+            /** Canteen */
+            canteen: string;
+            /** Happened At */
+            happened_at: string;
+            /** Id */
+            id: string;
+            /** Legs */
+            legs: components["schemas"]["LegView"][];
+            /** Meal */
+            meal: string | null;
+            purses: components["schemas"]["PurseSums"];
+            /** Request Id */
+            request_id: string;
+            /** Status */
+            status: string;
+            /** Terminal */
+            terminal: string | null;
+            /** Trace */
+            trace: {
+                [key: string]: unknown;
+            }[];
+        };
+        /**
+         * PaymentBody
+         * @description `code` or `credential`; at most one of `amount_fen` (keyed) and `items` (menu), neither for the meal's price.
+         */
+        PaymentBody: {
+            /** Amount Fen */
+            amount_fen?: number | null;
+            /** Code */
+            code?: string | null;
+            /**
+             * Confirm Repeat
+             * @default false
+             */
+            confirm_repeat: boolean;
+            credential?: components["schemas"]["CredentialBody"] | null;
+            /**
+             * Happened At
+             * @description Stored; it never prices
+             */
+            happened_at?: string | null;
+            /** Items */
+            items?: components["schemas"]["ItemBody"][] | null;
+            /**
+             * Seq
+             * @description A number that this terminal has not used in this epoch
+             */
+            seq: number;
+        };
+        /**
+         * PaymentView
+         * @description A payment as its payer, its till and the office see it.
+         */
+        PaymentView: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Business Date */
+            business_date: string;
+            /** Canteen */
+            canteen: string;
+            /** Canteen Name */
+            canteen_name: string;
+            /** Happened At */
+            happened_at: string;
+            /** Id */
+            id: string;
+            /** Legs */
+            legs: components["schemas"]["LegView"][];
+            /** Meal */
+            meal: string | null;
+            /** Payer Label */
+            payer_label?: string | null;
+            /** Recorded At */
+            recorded_at: string;
+            /** Refunded Fen */
+            refunded_fen: number;
+            /** Reversals */
+            reversals?: {
+                [key: string]: unknown;
+            }[] | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "succeeded" | "partially_refunded" | "refunded" | "voided";
+            /** Terminal */
+            terminal: string | null;
+            /** Trace */
+            trace: {
+                [key: string]: unknown;
+            }[];
         };
         /**
          * PeriodLine
@@ -2185,10 +2709,58 @@ export interface components {
             /** Parent */
             parent: string;
         };
+        /**
+         * PrefundRequest
+         * @description What a unit pays in ahead.
+         */
+        PrefundRequest: {
+            /** Amount Fen */
+            amount_fen: number;
+        };
+        /**
+         * PrefundView
+         * @description A unit's prefund.
+         */
+        PrefundView: {
+            /** Balance Fen */
+            balance_fen: number;
+            /** Unit */
+            unit: string;
+        };
         /** PriceChange */
         PriceChange: {
             /** Ladders */
             ladders: components["schemas"]["NewLadder"][];
+        };
+        /**
+         * PurseSums
+         * @description What is left.
+         */
+        PurseSums: {
+            /** Cash Fen */
+            cash_fen: number;
+            /** Official Fen */
+            official_fen: number;
+            /** Subsidy Fen */
+            subsidy_fen: number;
+        };
+        /**
+         * PursesView
+         * @description All purses of a person, with the lots of the subsidy.
+         */
+        PursesView: {
+            /** Cash Fen */
+            cash_fen: number;
+            /** Held Fen */
+            held_fen: number;
+            /** Lots */
+            lots: components["schemas"]["LotView"][];
+            /** Official Fen */
+            official_fen: number;
+            /** State */
+            state: string;
+            /** Subsidy Fen */
+            subsidy_fen: number;
         };
         /**
          * Readiness
@@ -2207,6 +2779,16 @@ export interface components {
              * @enum {string}
              */
             status: "ok" | "failing";
+        };
+        /**
+         * RefundRequest
+         * @description How much to give back, and why.
+         */
+        RefundRequest: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Reason */
+            reason: string;
         };
         /** RegionView */
         RegionView: {
@@ -2229,6 +2811,20 @@ export interface components {
             pinyin: string;
             /** Timezone */
             timezone: string;
+        };
+        /**
+         * ReversalView
+         * @description A void or a refund.
+         */
+        ReversalView: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Id */
+            id: string;
+            /** Legs */
+            legs: components["schemas"]["LegView"][];
+            /** Payment */
+            payment: string;
         };
         /**
          * Role
@@ -2408,6 +3004,48 @@ export interface components {
             effective_from?: string | null;
             /** Periods */
             periods: components["schemas"]["PeriodLine"][];
+        };
+        /**
+         * TopUpView
+         * @description Money that was put in.
+         */
+        TopUpView: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Id */
+            id: string;
+            /** Status */
+            status: string;
+        };
+        /**
+         * TrustKey
+         * @description A region's public key.
+         */
+        TrustKey: {
+            /** Kid */
+            kid: number;
+            /** Not After */
+            not_after: number;
+            /** Not Before */
+            not_before: number;
+            /** Public Key */
+            public_key: string;
+            /** Region */
+            region: string;
+            /** Suite */
+            suite: number;
+        };
+        /**
+         * TrustList
+         * @description Keys that may sign pay codes, signed by the root key.
+         */
+        TrustList: {
+            /** Keys */
+            keys: components["schemas"]["TrustKey"][];
+            /** Signature */
+            signature: string;
+            /** Version */
+            version: number;
         };
     };
     responses: never;
@@ -4317,6 +4955,273 @@ export interface operations {
             };
         };
     };
+    issue_my_pay_code_v1_me_pay_codes_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PayCodeView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PAYMENT_REFUSED`: The payment was refused */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_my_payments_v1_me_payments_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PaymentView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_my_purses_v1_me_purses_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PursesView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    report_my_card_lost_v1_me_report_lost_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HolderView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    unlist_my_card_v1_me_unlist_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HolderView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     set_menu_items_v1_menus__menu__items_put: {
         parameters: {
             query?: never;
@@ -4746,6 +5651,89 @@ export interface operations {
             };
         };
     };
+    prefund_unit_v1_organisations__organisation_id__prefund_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Accept-Language"?: string | null;
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                organisation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PrefundRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrefundView"];
+                };
+            };
+            /** @description `IDEMPOTENCY_KEY_REQUIRED`: An Idempotency-Key header of 1 to 255 characters is required */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PREFUND_TOO_LOW`: The unit's prefund does not cover this */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     get_organisation_v1_organisations__organisation__get: {
         parameters: {
             query?: never;
@@ -4937,6 +5925,315 @@ export interface operations {
             };
         };
     };
+    pay_v1_payments_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PaymentBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaymentAnswer"];
+                };
+            };
+            /** @description `IDEMPOTENCY_KEY_REQUIRED`: An Idempotency-Key header of 1 to 255 characters is required */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PAYMENT_REFUSED`: The payment was refused */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `CONFIRM_REPEAT`: The same amount was just taken from this person; take it again?; `IDEMPOTENCY_KEY_REUSED`: This Idempotency-Key was used with another body; `SEQ_REUSED`: This terminal has used this sequence number before */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS`: Too many requests; try again in {retry_after_s} seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TRY_AGAIN`: Busy; nothing was done, please send the same request again; `QUEUE_FULL`: Too many payments are waiting; send the same request again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_payment_v1_payments__payment_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                payment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaymentView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    refund_payment_v1_payments__payment_id__refunds_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Accept-Language"?: string | null;
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                payment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefundRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReversalView"];
+                };
+            };
+            /** @description `IDEMPOTENCY_KEY_REQUIRED`: An Idempotency-Key header of 1 to 255 characters is required */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `REFUND_EXCEEDS`: More than what is left of this payment; `PERIOD_LOCKED`: That accounting period is locked; only an adjustment voucher can follow */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    void_payment_v1_payments__payment_id__void_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Accept-Language"?: string | null;
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                payment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReversalView"];
+                };
+            };
+            /** @description `IDEMPOTENCY_KEY_REQUIRED`: An Idempotency-Key header of 1 to 255 characters is required */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `PERIOD_LOCKED`: That accounting period is locked; only an adjustment voucher can follow */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     get_people_v1_people_get: {
         parameters: {
             query?: {
@@ -5053,6 +6350,224 @@ export interface operations {
                 };
             };
             /** @description `ALREADY_EXISTS`: {value} is taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    change_account_v1_people__person_id__account__trigger__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                person_id: string;
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HolderView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `BALANCE_LEFT`: There is still money or an open hold in this account */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    reissue_card_v1_people__person_id__account_cards_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                person_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CardView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    top_up_at_counter_v1_people__person_id__account_top_ups_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Accept-Language"?: string | null;
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                person_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CounterTopUpRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUpView"];
+                };
+            };
+            /** @description `IDEMPOTENCY_KEY_REQUIRED`: An Idempotency-Key header of 1 to 255 characters is required */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `IDEMPOTENCY_KEY_REUSED`: This Idempotency-Key was used with another body */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7005,6 +8520,49 @@ export interface operations {
             };
         };
     };
+    list_terminal_payments_v1_terminals_me_payments_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PaymentView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     post_next_token_v1_terminals_me_token_post: {
         parameters: {
             query?: never;
@@ -7048,6 +8606,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_trust_list_v1_trust_list_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrustList"];
                 };
             };
         };
