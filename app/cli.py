@@ -49,11 +49,15 @@ def run(
     frontend: Annotated[
         bool, typer.Option("--frontend/--no-frontend", help="Build the front end first if its sources have changed.")
     ] = True,
+    demo: Annotated[
+        bool, typer.Option("--demo/--no-demo", help="Bring in the demo if the database is empty (never in production).")
+    ] = True,
 ) -> None:
     """Start everything on this machine and keep it running; Ctrl-C stops it all."""
     from app.supervisor import Supervisor
 
-    raise typer.Exit(asyncio.run(Supervisor(get_settings(), say=say, build_frontend=frontend).run()))
+    supervisor = Supervisor(get_settings(), say=say, build_frontend=frontend, with_demo=demo)
+    raise typer.Exit(asyncio.run(supervisor.run()))
 
 
 @app.command(rich_help_panel="Run")

@@ -38,6 +38,7 @@ GENERATORS: Final[tuple[Generator, ...]] = (
     Generator("docs/settings.md", "app.catalogues:settings_page"),
     Generator("docs/errors.md", "app.catalogues:errors_page"),
     Generator("docs/events.md", "app.catalogues:events_page"),
+    Generator("docs/realtime.schema.json", "realtime.schemas:frames_schema_json"),
     Generator("docs/processes.md", "app.catalogues:processes_page"),
     # What the front end's types are made from (frontend/scripts/generate.mjs).
     Generator("frontend/src/generated/openapi.json", "app.catalogues:openapi_json"),

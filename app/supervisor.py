@@ -33,8 +33,11 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 class Supervisor:
     """Starts the table of processes (app/processes.py) in order and keeps it running until it is told to stop."""
 
-    def __init__(self, settings: Settings, *, say: Callable[[str], None], build_frontend: bool = True) -> None:
+    def __init__(
+        self, settings: Settings, *, say: Callable[[str], None], build_frontend: bool = True, with_demo: bool = True
+    ) -> None:
         self._settings = settings
+        self._with_demo = with_demo and not settings.production
         self._build_frontend = build_frontend
         self._say = say
         self._data_dir = settings.data_dir.absolute()
@@ -72,7 +75,7 @@ class Supervisor:
         self._prepare_environment(port=self._sockets[0].getsockname()[1])
         building = [asyncio.to_thread(frontend_build.build_if_stale)] if self._build_frontend else []
         await _together(self._start_servers(), *building)
-        await self._run_once("migrate", *([] if self._settings.production else ["--demo"]))
+        await self._run_once("migrate", *(["--demo"] if self._with_demo else []))
         for number, listener in enumerate(self._sockets, start=1):
             name = "web" if len(self._sockets) == 1 else f"web-{number}"
             self._keep(self._service("web", name, ["--fd", str(listener.fileno())], [listener.fileno()]))

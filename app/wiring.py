@@ -13,9 +13,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
+from sqlalchemy.ext.asyncio import AsyncSession
 
 import canteen.routes
 import identity.routes
@@ -26,12 +27,12 @@ from app.services import Services
 from canteen import jobs as canteen_jobs
 from canteen.api import CANTEEN_CHANNEL, CanteenPricing, configuration_for_till
 from identity import jobs as identity_jobs
-from identity.api import Role, register_terminal_configuration
-from kernel import audit_log, timers
+from identity.api import Role, Terminal, register_terminal_configuration
+from kernel import audit_log, calendar, timers
 from kernel.db import Database
 from kernel.handlers import run_handler
 from payments import jobs as payments_jobs
-from payments.api import PaymentsEndpoint, Posting, TerminalCache
+from payments.api import PaymentsEndpoint, Posting, TerminalCache, next_seq
 from payments.handlers import follow_people
 from realtime import jobs as realtime_jobs
 from realtime.api import ChannelPolicy, Hub, region_policy
@@ -56,8 +57,14 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     demo.router,
 )
 
+
+async def _sequence_for_till(session: AsyncSession, terminal: Terminal) -> dict[str, Any]:
+    return {"next_seq": await next_seq(session, terminal.id, terminal.epoch)}
+
+
 # What a till is told beside identity's own part.
 register_terminal_configuration(configuration_for_till)
+register_terminal_configuration(_sequence_for_till)
 
 CHANNEL_POLICIES: Final[tuple[ChannelPolicy, ...]] = (
     CANTEEN_CHANNEL,
@@ -124,6 +131,7 @@ LOOPS: Final[tuple[Loop, ...]] = (
     Loop("payments checkpoints", _every(30, payments_jobs.fold_account_deltas)),
     Loop("payments lots", _every(60, payments_jobs.expire_due_lots)),
     Loop("payments forgets", _every(600, payments_jobs.forget_old_requests)),
+    Loop("work calendar", lambda s: calendar.keep_calendar(s.database)),
     Loop("timers", lambda s: timers.fire_for_ever(s.database, TIMER_HANDLERS)),
     Loop("identity forgets", lambda s: identity_jobs.forget_for_ever(s.database)),
     Loop("audit seals", lambda s: audit_log.seal_for_ever(s.database)),

@@ -24,7 +24,7 @@ class Copy:
         self.data_dir = data_dir
         settings = {"GUANJIA_DATA_DIR": str(data_dir), "GUANJIA_PORT": "0"} | dict(environment or {})
         self.process = subprocess.Popen(
-            [str(ROOT / "guanjia"), "run", "--no-frontend"],
+            [str(ROOT / "guanjia"), "run", "--no-frontend", "--no-demo"],
             env=os.environ | settings,
             cwd="/",  # It must not matter where a person stands.
             stdout=subprocess.PIPE,
