@@ -4,10 +4,13 @@ One calendar stands under service promises, booking and duty. The days are a tab
 the state council's adjusted workdays, and editable: an edited day is never overwritten. `WorkCalendar` is plain data
 with pure functions; `load_calendar` fills it from the table.
 
+What posting keeps in memory of the calendar is read again after a change: changes raise the configuration version.
+
 Hours are local wall time of the place. Across a change of clocks the functions count real seconds: an hour that does
 not exist is not worked, one that comes twice is worked twice.
 """
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -22,13 +25,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel import clock
-from kernel.db import Base
+from kernel.configuration import bump_configuration
+from kernel.db import Base, Database
 
 DayType = Literal["workday", "weekend", "holiday"]
 DAY_TYPES: Final[tuple[DayType, ...]] = get_args(DayType)
 NATIONAL: Final = "cn"
 _DAY_TYPE_OF: Final[Mapping[str, DayType]] = {day_type: day_type for day_type in DAY_TYPES}
 _SEARCH_DAYS_MAX: Final = 3_700
+_KEEP_EVERY_S: Final = 6 * 3600
 _DAY: Final = timedelta(days=1)
 
 log = structlog.get_logger(__name__)
@@ -156,6 +161,7 @@ async def edit_day(
         .values(calendar=calendar, day=day, **values)
         .on_conflict_do_update(index_elements=[CalendarDay.calendar, CalendarDay.day], set_=values)
     )
+    await bump_configuration(session)
 
 
 async def seed_calendar(session: AsyncSession, *, calendar: str = NATIONAL) -> list[int]:
@@ -168,7 +174,18 @@ async def seed_calendar(session: AsyncSession, *, calendar: str = NATIONAL) -> l
     for year in years:
         days = [{"calendar": calendar, "edited": False, **day} for day in _national_days(year)]
         await session.execute(insert(CalendarDay).on_conflict_do_nothing(), days)
+    if years:
+        await bump_configuration(session)
     return years
+
+
+async def keep_calendar(db: Database) -> None:
+    """The worker's loop: seed what the library knows, and warn of a year that nobody has entered."""
+    while True:
+        async with db.session() as session:
+            await seed_calendar(session)
+            await missing_years(session)
+        await asyncio.sleep(_KEEP_EVERY_S)
 
 
 async def missing_years(session: AsyncSession, *, calendar: str = NATIONAL) -> list[int]:

@@ -4,7 +4,8 @@ What a client says is decoded by these classes. What it hears is written by `fra
 the classes here describe it for the schema and for clients in Python.
 """
 
-from typing import Annotated, Any, Literal
+import json
+from typing import Annotated, Any
 
 import msgspec
 
@@ -88,7 +89,6 @@ class Pong(msgspec.Struct, tag_field="op", tag="pong"):
 
 
 ServerMessage = Subscribed | EventFrame | BoardFrame | Resync | Refused | Pong
-CloseCode = Literal[1009, 4001, 4008]
 
 decode_client_message = msgspec.json.Decoder(ClientMessage).decode
 decode_server_message = msgspec.json.Decoder(ServerMessage).decode
@@ -98,3 +98,8 @@ def frames_schema() -> dict[str, Any]:
     """JSON Schema of all frames in both directions."""
     (client, server), components = msgspec.json.schema_components([ClientMessage, ServerMessage])
     return {"client": client, "server": server, "$defs": components}
+
+
+def frames_schema_json() -> str:
+    """docs/realtime.schema.json."""
+    return json.dumps(frames_schema(), ensure_ascii=False, indent=1, sort_keys=True) + "\n"

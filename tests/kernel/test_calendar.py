@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from kernel import calendar, clock
 from kernel.calendar import AROUND_THE_CLOCK, DAY_TYPES, DayType, Shift, WorkCalendar
+from kernel.configuration import configuration_version
 from kernel.db import Database
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -120,6 +121,15 @@ class TestTable:
                 await calendar.seed_calendar(session)
                 assert await calendar.day_type_of(session, date(2026, 11, 23)) == "holiday"
                 assert await calendar.day_type_of(session, date(2026, 11, 24)) == "workday"
+
+    async def test_changes_raise_the_configuration_version(self, db: Database) -> None:
+        async with db.session() as session:
+            before = await configuration_version(session)
+            await calendar.seed_calendar(session)
+            await calendar.edit_day(session, date(2026, 11, 23), "holiday")
+            assert await configuration_version(session) == before + 2
+            await calendar.seed_calendar(session)
+            assert await configuration_version(session) == before + 2
 
     async def test_it_warns_of_a_missing_year_a_month_ahead(self, db: Database) -> None:
         with clock.frozen(datetime(2026, 11, 23, tzinfo=UTC)):

@@ -126,7 +126,7 @@ class TestRelayKilled:
         channel = canteen_channel(house)
 
         class DiesBeforePublishing(Relay):
-            def _hand_to_publisher(self, frames: object) -> None:  # noqa: ARG002  it dies before looking at them
+            def _hand_to_publisher(self, frames: object) -> None:
                 raise ConnectionResetError
 
         async with web.client(cashier.token) as client:
