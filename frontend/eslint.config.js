@@ -1,4 +1,5 @@
 import js from '@eslint/js'
+import prettier from 'eslint-config-prettier'
 import vue from 'eslint-plugin-vue'
 import globals from 'globals'
 import tseslint from 'typescript-eslint'
@@ -34,6 +35,8 @@ export default tseslint.config(
   ...tseslint.configs.strict,
   ...tseslint.configs.stylistic,
   ...vue.configs['flat/recommended'],
+  // Layout is Prettier's matter.
+  prettier,
   {
     files: ['**/*.{ts,vue}'],
     languageOptions: {
@@ -47,10 +50,6 @@ export default tseslint.config(
       'no-console': 'error',
       'vue/block-lang': ['error', { script: { lang: 'ts' } }],
       'vue/component-api-style': ['error', ['script-setup']],
-      // Layout of templates is a matter of taste; the line stays readable by review.
-      'vue/max-attributes-per-line': 'off',
-      'vue/singleline-html-element-content-newline': 'off',
-      'vue/html-self-closing': ['error', { html: { void: 'always', normal: 'never', component: 'always' } }],
       // Optional booleans default to false in Vue; writing it out says nothing more.
       'vue/require-default-prop': 'off',
     },

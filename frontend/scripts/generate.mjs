@@ -19,9 +19,22 @@ async function generateApi() {
 /** One interface that maps each event's type to its data. */
 async function generateEvents() {
   const { events, $defs } = await readJson('events.json')
-  const properties = Object.fromEntries(Object.entries(events).map(([type, name]) => [type, { $ref: `#/$defs/${name}` }]))
-  const schema = { title: 'EventData', type: 'object', properties, required: Object.keys(events), additionalProperties: false, $defs }
-  const types = await compile(schema, 'EventData', { bannerComment: '', additionalProperties: false, style: { semi: false, singleQuote: true } })
+  const properties = Object.fromEntries(
+    Object.entries(events).map(([type, name]) => [type, { $ref: `#/$defs/${name}` }]),
+  )
+  const schema = {
+    title: 'EventData',
+    type: 'object',
+    properties,
+    required: Object.keys(events),
+    additionalProperties: false,
+    $defs,
+  }
+  const types = await compile(schema, 'EventData', {
+    bannerComment: '',
+    additionalProperties: false,
+    style: { semi: false, singleQuote: true },
+  })
   await writeFile(new URL('events.d.ts', GENERATED), HEADER + types)
 }
 

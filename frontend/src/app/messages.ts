@@ -1,6 +1,13 @@
 export const zh = {
   signOut: '退出登录',
-  titles: { phone: '付款码', terminal: '收银台', demo: '演示', board: '食堂看板', admin: '管理台', notFound: '没有这个页面' },
+  titles: {
+    phone: '付款码',
+    terminal: '收银台',
+    demo: '演示',
+    board: '食堂看板',
+    admin: '管理台',
+    notFound: '没有这个页面',
+  },
   phone: {
     nav: '主要页面',
     pay: '付款码',
@@ -36,7 +43,14 @@ export const zh = {
 
 export const en: typeof zh = {
   signOut: 'Sign out',
-  titles: { phone: 'Pay code', terminal: 'Till', demo: 'Demo', board: 'Canteen board', admin: 'Admin', notFound: 'No such page' },
+  titles: {
+    phone: 'Pay code',
+    terminal: 'Till',
+    demo: 'Demo',
+    board: 'Canteen board',
+    admin: 'Admin',
+    notFound: 'No such page',
+  },
   phone: {
     nav: 'Main pages',
     pay: 'Pay code',

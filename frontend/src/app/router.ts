@@ -32,7 +32,9 @@ export const router = createRouter({
 
 function nameTab(): void {
   const title = router.currentRoute.value.meta.title as string | undefined
-  document.title = title ? `${i18n.global.t(`app.titles.${title}`)} · ${i18n.global.t('identity.signIn.title')}` : '管家'
+  document.title = title
+    ? `${i18n.global.t(`app.titles.${title}`)} · ${i18n.global.t('identity.signIn.title')}`
+    : '管家'
 }
 router.afterEach(nameTab)
 watch(locale, nameTab, { flush: 'post' })

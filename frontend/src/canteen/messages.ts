@@ -40,7 +40,10 @@ export const zh = {
     less: '收起',
   },
   meal: { breakfast: '早餐', lunch: '午餐', dinner: '晚餐', night: '夜宵' } as Record<string, string>,
-  class: { staff: '在职人员', contract: '编外人员', retired: '退休人员', family: '家属', visitor: '访客' } as Record<string, string>,
+  class: { staff: '在职人员', contract: '编外人员', retired: '退休人员', family: '家属', visitor: '访客' } as Record<
+    string,
+    string
+  >,
   dayType: { any: '每天', workday: '工作日', weekend: '周末', holiday: '节假日' } as Record<string, string>,
   category: {
     staple: '主食',
@@ -198,7 +201,8 @@ export const en: typeof zh = {
     units: 'Units served',
     shared: 'Shared',
     periods: 'Meal times',
-    periodsHint: 'An end before its start is on the next day. A kind of day without times of its own uses those of every day.',
+    periodsHint:
+      'An end before its start is on the next day. A kind of day without times of its own uses those of every day.',
     addPeriod: 'Add a time',
     removePeriod: 'Remove this time',
     dayType: 'Days',

@@ -14,7 +14,10 @@ export interface Loading<T> {
 const RETRY_MS = 5_000
 
 /** One thing read from the server and the states a screen must draw for it. */
-export function useLoad<T>(read: (signal: AbortSignal) => Promise<T>, options: { immediate?: boolean } = {}): Loading<T> {
+export function useLoad<T>(
+  read: (signal: AbortSignal) => Promise<T>,
+  options: { immediate?: boolean } = {},
+): Loading<T> {
   const data = shallowRef<T | null>(null)
   const error = shallowRef<Error | null>(null)
   const loading = ref(false)

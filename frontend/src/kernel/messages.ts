@@ -54,5 +54,9 @@ export const en: typeof zh = {
     hint: 'Check the connection; this page tries again by itself.',
     old: 'No network: this is what stood here before the line went down.',
   },
-  notFound: { title: 'No such page', hint: 'The address may be mistyped, or the page has moved.', home: 'To the start' },
+  notFound: {
+    title: 'No such page',
+    hint: 'The address may be mistyped, or the page has moved.',
+    home: 'To the start',
+  },
 }

@@ -49,7 +49,12 @@ function spokenInteger(value: number): string {
   }
   let text = ''
   let zero = false
-  for (const [size, unit] of [[1000, '千'], [100, '百'], [10, '十'], [1, '']] as const) {
+  for (const [size, unit] of [
+    [1000, '千'],
+    [100, '百'],
+    [10, '十'],
+    [1, ''],
+  ] as const) {
     const digit = Math.trunc(value / size) % 10
     if (digit === 0) {
       zero = text !== ''

@@ -10,7 +10,12 @@ const PAGE_SIZE = 100
 const PAGES_MAX = 30
 
 /** A list read to its end, for pickers and trees that need all of it. */
-export async function readAll<T extends { id: string }>(api: ApiClient, path: string, query: Query = {}, signal?: AbortSignal): Promise<T[]> {
+export async function readAll<T extends { id: string }>(
+  api: ApiClient,
+  path: string,
+  query: Query = {},
+  signal?: AbortSignal,
+): Promise<T[]> {
   const rows: T[] = []
   for (let page = 0; page < PAGES_MAX; page += 1) {
     const answer = await api.get<Page<T>>(path, { ...query, limit: PAGE_SIZE, starting_after: rows.at(-1)?.id }, signal)

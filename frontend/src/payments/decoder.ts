@@ -35,7 +35,11 @@ async function zxingDecoder(): Promise<Decoder> {
   // The program is served by us, never from elsewhere.
   await prepareZXingModule({ overrides: { locateFile: () => wasmUrl }, fireImmediately: true })
   return async (picture) => {
-    const found = await readBarcodes(picture, { formats: ['QRCode', 'Code128'], tryHarder: true, maxNumberOfSymbols: 2 })
+    const found = await readBarcodes(picture, {
+      formats: ['QRCode', 'Code128'],
+      tryHarder: true,
+      maxNumberOfSymbols: 2,
+    })
     return longestCode(found.map((symbol) => symbol.text))
   }
 }

@@ -27,7 +27,12 @@ export function drawQr(canvas: HTMLCanvasElement, text: string, widthCss: number
 }
 
 /** Draws the 20 digits as Code 128 C with ten modules of quiet on each side. */
-export async function drawBarcode(canvas: HTMLCanvasElement, digits: string, widthCss: number, heightCss: number): Promise<void> {
+export async function drawBarcode(
+  canvas: HTMLCanvasElement,
+  digits: string,
+  widthCss: number,
+  heightCss: number,
+): Promise<void> {
   const { default: JsBarcode } = await import('jsbarcode')
   const made: { encodings?: { data: string }[] } = {}
   JsBarcode(made, digits, { format: 'CODE128C' })

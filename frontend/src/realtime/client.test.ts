@@ -33,7 +33,14 @@ class FakeSocket {
 }
 
 const CHANNEL = 'canteen:can_1'
-const event = (position: number) => ({ op: 'event', channel: CHANNEL, position, type: 'payment.succeeded', data: {}, happened_at: '' })
+const event = (position: number) => ({
+  op: 'event',
+  channel: CHANNEL,
+  position,
+  type: 'payment.succeeded',
+  data: {},
+  happened_at: '',
+})
 const subscribes = (socket: FakeSocket) => socket.sent.filter((frame) => frame.op === 'subscribe')
 
 describe('RealtimeClient', () => {
@@ -50,7 +57,11 @@ describe('RealtimeClient', () => {
     heard = []
     resyncs = 0
     client = new RealtimeClient(() => 'token', 'ws://test')
-    client.subscribe(CHANNEL, { onEvent: (each: RealtimeEvent) => heard.push(each.position), onResync: () => (resyncs += 1) }, 7)
+    client.subscribe(
+      CHANNEL,
+      { onEvent: (each: RealtimeEvent) => heard.push(each.position), onResync: () => (resyncs += 1) },
+      7,
+    )
     latest().open()
     latest().tell({ op: 'subscribed', channel: CHANNEL, position: 7 })
   })

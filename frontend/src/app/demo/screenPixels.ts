@@ -7,7 +7,10 @@ const SCALE = 1.37
  * leaves the phone: no text is handed over on the side.
  */
 export function photographCanvas(screen: HTMLCanvasElement): ImageData {
-  const photo = new OffscreenCanvas(Math.round(screen.width * SCALE) + 2 * MARGIN, Math.round(screen.height * SCALE) + 2 * MARGIN)
+  const photo = new OffscreenCanvas(
+    Math.round(screen.width * SCALE) + 2 * MARGIN,
+    Math.round(screen.height * SCALE) + 2 * MARGIN,
+  )
   const context = photo.getContext('2d', { willReadFrequently: true })
   if (!context) throw new Error('this browser draws no canvas')
   context.fillStyle = getComputedStyle(document.documentElement).getPropertyValue('--line') || 'lightgrey'

@@ -22,13 +22,22 @@ export function useCanteens(roles: string[]) {
   const api = useApi()
   const { locale } = useI18n()
   const canteens = useLoad(async (signal) => {
-    const [me, all] = await Promise.all([api.get<Me>('/v1/me', {}, signal), readAll<Canteen>(api, '/v1/canteens', {}, signal)])
-    return all.filter((canteen) => covers(me, [...roles, ...READERS], canteen)).map((canteen) => ({ ...canteen, editable: covers(me, roles, canteen) }))
+    const [me, all] = await Promise.all([
+      api.get<Me>('/v1/me', {}, signal),
+      readAll<Canteen>(api, '/v1/canteens', {}, signal),
+    ])
+    return all
+      .filter((canteen) => covers(me, [...roles, ...READERS], canteen))
+      .map((canteen) => ({ ...canteen, editable: covers(me, roles, canteen) }))
   })
-  const options = computed(() => (canteens.data.value ?? []).map((canteen) => ({ value: canteen.id, label: nameIn(canteen, locale.value) })))
+  const options = computed(() =>
+    (canteens.data.value ?? []).map((canteen) => ({ value: canteen.id, label: nameIn(canteen, locale.value) })),
+  )
   watch(canteens.data, (list) => {
     if (list && !list.some((canteen) => canteen.id === chosen.value)) chosen.value = list[0]?.id ?? ''
   })
-  const editable = computed(() => canteens.data.value?.find((canteen) => canteen.id === chosen.value)?.editable ?? false)
+  const editable = computed(
+    () => canteens.data.value?.find((canteen) => canteen.id === chosen.value)?.editable ?? false,
+  )
   return { canteens, options, chosen, editable }
 }

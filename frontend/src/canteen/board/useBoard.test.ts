@@ -12,13 +12,21 @@ const BOARD: BoardSnapshot = {
   takings_fen: 1800,
   count: 1,
   per_minute: [{ minute: '2026-11-23T03:59:00.000Z', count: 1, amount_fen: 1800 }],
-  last_payments: [{ payment: 'pay_1', payer_label: '张*', amount_fen: 1800, happened_at: NOON, status: 'succeeded', terminal: null }],
+  last_payments: [
+    { payment: 'pay_1', payer_label: '张*', amount_fen: 1800, happened_at: NOON, status: 'succeeded', terminal: null },
+  ],
   terminals: [],
   now: { meal: 'lunch', until_at: null, next_meal: null, next_opening_at: null },
 }
 
 function fact(type: string, data: Record<string, unknown>) {
-  return { channel: 'canteen:can_1', position: 6, type, data: { business_date: '2026-11-23', ...data }, happened_at: NOON }
+  return {
+    channel: 'canteen:can_1',
+    position: 6,
+    type,
+    data: { business_date: '2026-11-23', ...data },
+    happened_at: NOON,
+  }
 }
 
 describe('the board', () => {
@@ -35,12 +43,20 @@ describe('the board', () => {
   })
 
   it('starts its sums afresh with a new business day', () => {
-    const after = fold(BOARD, fact('payment.succeeded', { payment: 'pay_3', amount_fen: 700, business_date: '2026-11-24' }))
+    const after = fold(
+      BOARD,
+      fact('payment.succeeded', { payment: 'pay_3', amount_fen: 700, business_date: '2026-11-24' }),
+    )
     expect([after.business_date, after.takings_fen, after.count]).toEqual(['2026-11-24', 700, 1])
   })
 
   it('keeps the minutes that a frame does not carry', () => {
-    const frame = { business_date: '2026-11-23', takings_fen: 9900, count: 4, per_minute: [{ minute: '2026-11-23T04:00:00Z', count: 3, amount_fen: 8100 }] }
+    const frame = {
+      business_date: '2026-11-23',
+      takings_fen: 9900,
+      count: 4,
+      per_minute: [{ minute: '2026-11-23T04:00:00Z', count: 3, amount_fen: 8100 }],
+    }
     const after = mergeFrame(BOARD, frame)
     expect([after.takings_fen, after.count, after.per_minute.length]).toEqual([9900, 4, 2])
   })

@@ -63,7 +63,11 @@ export function useBoard(canteenId: string) {
     quiet = setTimeout(settle, QUIET_MS)
   }
 
-  const listener = { onEvent, onBoard: (frame: RealtimeBoard) => merge(frame.data as unknown as BoardFrame), onResync: () => void load() }
+  const listener = {
+    onEvent,
+    onBoard: (frame: RealtimeBoard) => merge(frame.data as unknown as BoardFrame),
+    onResync: () => void load(),
+  }
   /** A till's silence is no event: how the tills are is asked for again and again. */
   async function refreshTerminals(): Promise<void> {
     if (!board.value || document.hidden) return
@@ -94,7 +98,13 @@ export function mergeFrame(board: BoardSnapshot, frame: BoardFrame): BoardSnapsh
   const told = new Map(frame.per_minute.map((bin) => [minuteOf(bin.minute), bin]))
   const kept = board.per_minute.filter((bin) => !told.has(minuteOf(bin.minute)))
   const perMinute = [...kept, ...frame.per_minute].sort((a, b) => minuteOf(a.minute).localeCompare(minuteOf(b.minute)))
-  return { ...board, business_date: frame.business_date, takings_fen: frame.takings_fen, count: frame.count, per_minute: perMinute }
+  return {
+    ...board,
+    business_date: frame.business_date,
+    takings_fen: frame.takings_fen,
+    count: frame.count,
+    per_minute: perMinute,
+  }
 }
 
 /** What this channel is told of any of its facts: persons masked, fields by the kind of fact. */
@@ -168,7 +178,9 @@ function countMinute(bins: MinuteBin[], payment: BoardPayment): MinuteBin[] {
   const minute = minuteOf(payment.happened_at)
   const at = bins.findIndex((bin) => minuteOf(bin.minute) === minute)
   if (at < 0) return [...bins, { minute, count: 1, amount_fen: payment.amount_fen }].slice(-MINUTES_KEPT)
-  return bins.map((bin, index) => (index === at ? { ...bin, count: bin.count + 1, amount_fen: bin.amount_fen + payment.amount_fen } : bin))
+  return bins.map((bin, index) =>
+    index === at ? { ...bin, count: bin.count + 1, amount_fen: bin.amount_fen + payment.amount_fen } : bin,
+  )
 }
 
 /** A moment cut to its minute, in one spelling, so that minutes compare as text. */

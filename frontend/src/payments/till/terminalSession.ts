@@ -29,7 +29,10 @@ export function useTerminalSession(name: string): TerminalSession {
 function createTerminalSession(key: string): TerminalSession {
   const token = shallowRef(readStored<string>(key))
   const pairing = ref(0)
-  const api = new ApiClient(() => token.value, () => locale.value)
+  const api = new ApiClient(
+    () => token.value,
+    () => locale.value,
+  )
 
   function forget(): void {
     token.value = null

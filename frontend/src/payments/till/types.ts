@@ -30,7 +30,10 @@ export interface PendingSale {
   body: SaleBody
 }
 
-export type SaleBody = Omit<Schema<'PaymentBody'>, 'confirm_repeat' | 'code'> & { code: string; confirm_repeat?: boolean }
+export type SaleBody = Omit<Schema<'PaymentBody'>, 'confirm_repeat' | 'code'> & {
+  code: string
+  confirm_repeat?: boolean
+}
 
 export type SaleAnswer = Schema<'PaymentAnswer'>
 

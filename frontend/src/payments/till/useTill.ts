@@ -87,7 +87,12 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
 
   function succeed(payment: SaleAnswer): void {
     journal.finish()
-    journal.remember({ id: payment.id, amount_fen: payment.amount_fen, happened_at: payment.happened_at, voided: false })
+    journal.remember({
+      id: payment.id,
+      amount_fen: payment.amount_fen,
+      happened_at: payment.happened_at,
+      voided: false,
+    })
     taken.value = journal.taken
     answer.value = payment
     refusal.value = null
@@ -153,7 +158,23 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
     journal.agree(epoch, nextSeq)
   }
 
-  return { phase, answer, refusal, taken, toVoid, busy, pay, repeat, dismiss, askVoid, voidPayment, resume, hearVoided, refuse, agree }
+  return {
+    phase,
+    answer,
+    refusal,
+    taken,
+    toVoid,
+    busy,
+    pay,
+    repeat,
+    dismiss,
+    askVoid,
+    voidPayment,
+    resume,
+    hearVoided,
+    refuse,
+    agree,
+  }
 }
 
 function waitMs(error: Error, attempt: number): number {
