@@ -120,10 +120,12 @@ class TestWhatAnEarlierLifeLeftBehind:
         lock = postgres.cluster / "postmaster.pid"
         text = lock.read_text()
         postgres.kill()
-        # This very process has the number now.
-        lock.write_text(text.replace(text.split("\n", maxsplit=1)[0], str(os.getpid()), 1))
-
-        postgres.start()
+        with subprocess.Popen(["sleep", "60"]) as somebody:
+            lock.write_text(text.replace(text.split("\n", maxsplit=1)[0], str(somebody.pid), 1))
+            try:
+                postgres.start()
+            finally:
+                somebody.kill()
 
         assert run_sql(postgres.url, "SELECT 1") == 1
 
