@@ -35,6 +35,7 @@ VALKEY_PREFIX: Final = "rt:"
 _HEADS_REMEMBERED_MAX: Final = 200_000
 _PUBLISH_TIMEOUT_S: Final = 1.0
 _RESTART_PAUSE_S: Final = 0.2
+_STUCK_PAUSE_S: Final = 1.0
 
 log = structlog.get_logger(__name__)
 _lag = Gauge(
@@ -52,6 +53,7 @@ _READ: Final = """
         SELECT n, recorded_at, events FROM outbox o
         WHERE o.lane = l.lane AND o.n > coalesce(c.n, 0) ORDER BY n LIMIT $1
     ) waiting
+    WHERE l.lane <> ALL($2::smallint[])
     ORDER BY l.lane, waiting.n
 """
 
@@ -105,6 +107,7 @@ class Relay:
         self._heads: dict[str, int] = {}
         self._day: date | None = None
         self._stuck_at: dict[int, int] = {}
+        self._stuck_until = 0.0
         self._to_publish: asyncio.Queue[dict[str, list[bytes]]] = asyncio.Queue(maxsize=200)
 
     async def run(self) -> None:
@@ -154,7 +157,7 @@ class Relay:
     async def relay_once(self) -> int:
         """Stamp and publish one batch; returns the number of outbox rows that it took."""
         connection = self._connected
-        rows = await connection.fetch(_READ, self._batch_rows)
+        rows = await connection.fetch(_READ, self._batch_rows, self._lanes_to_leave())
         batch = self._read_batch(rows)
         _lag.set(max(0.0, (clock.now() - batch.oldest_at).total_seconds()) if batch.oldest_at else 0.0)
         if not batch.reached:
@@ -170,6 +173,12 @@ class Relay:
             raise asyncpg.InterfaceError("the relay is not connected")
         return self._connection
 
+    def _lanes_to_leave(self) -> list[int]:
+        """A lane that is stuck is tried again every second, not fifty times in one."""
+        if time.monotonic() < self._stuck_until:
+            return list(self._stuck_at)
+        return []
+
     def _read_batch(self, rows: Sequence[asyncpg.Record]) -> _Batch:
         batch = _Batch(oldest_at=min((row["recorded_at"] for row in rows), default=None))
         for row in _by_time(rows):
@@ -183,6 +192,7 @@ class Relay:
                 if self._stuck_at.get(lane) != n:
                     log.exception("relay_cannot_read_row", lane=lane, n=n)
                 self._stuck_at[lane] = n
+                self._stuck_until = time.monotonic() + _STUCK_PAUSE_S
                 continue
             self._stuck_at.pop(lane, None)
             batch.reached[lane] = n

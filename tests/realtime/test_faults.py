@@ -17,12 +17,14 @@ from app.embedded.valkey import EmbeddedValkey
 from identity.api import Role
 from kernel import clock, outbox
 from kernel.db import Database
+from kernel.events import encode_events
 from realtime.api import Hub, HubLimits, relay_lag_s
 from realtime.client import EventFrame
 from realtime.relay import Relay
 from tests.identity.conftest import House
 from tests.realtime.conftest import QUICK
 from tests.realtime.stories import (
+    NoteTold,
     Staff,
     Web,
     canteen_channel,
@@ -180,6 +182,33 @@ class TestRelayStuck:
             stamped = await session.scalars(text("SELECT event_id FROM channel_events"))
             assert [event_id.startswith("evt_0_") for event_id in stamped] == [True]
             assert await relay_lag_s(session) > 0
+
+    async def test_a_stuck_lane_goes_on_where_it_stopped_once_the_row_can_be_read(
+        self, db: Database, cashier: Staff
+    ) -> None:
+        await relay_everything(db)
+        note = NoteTold(happened_at=clock.rfc3339(clock.now()), number=1, channels=[cashier.channel])
+        good, unreadable = encode_events([note]), '[{"type":"not.known","version":1,"data":{}}]'
+        async with db.session() as session:
+            await session.execute(insert(outbox.Lane).values(lane=7, opened_at=clock.now()))
+            for n, column in enumerate((good, unreadable, good), start=1):
+                row = {"lane": 7, "n": n, "recorded_at": clock.now(), "events": column}
+                await session.execute(insert(outbox.OutboxRow).values(**row))
+        await relay_everything(db)
+        assert await stamped_in_lane_7(db) == ["evt_7_1_0"]
+        async with db.session() as session:
+            await session.execute(text("UPDATE outbox SET events = :good WHERE lane = 7 AND n = 2"), {"good": good})
+        await relay_everything(db)
+        assert await stamped_in_lane_7(db) == ["evt_7_1_0", "evt_7_2_0", "evt_7_3_0"]
+
+
+async def stamped_in_lane_7(db: Database) -> list[str]:
+    """In the order of their positions."""
+    async with db.session() as session:
+        found = await session.scalars(
+            text("SELECT event_id FROM channel_events WHERE event_id LIKE 'evt_7_%' ORDER BY position")
+        )
+        return list(found)
 
 
 @pytest.mark.usefixtures("relay")
