@@ -10,13 +10,14 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
+from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 DIST: Final = Path(__file__).resolve().parent.parent / "frontend" / "dist"
 
 # Addresses of machines: whoever asks for one that does not exist gets an error and not a page.
-MACHINE_PREFIXES: Final = ("v1/", "assets/", "metrics", "healthz", "readyz", "openapi.json")
+MACHINE_PREFIXES: Final = ("/v1/", "/metrics", "/healthz", "/readyz", "/openapi.json")
 
 PAGE_HEADERS: Final = {
     # The page names the files of one build; a stale page would ask for files that are gone.
@@ -35,7 +36,7 @@ class Pages(StaticFiles):
         try:
             response = await super().get_response(path, scope)
         except HTTPException as error:
-            if error.status_code != 404 or path.startswith(MACHINE_PREFIXES) or "." in Path(path).name:
+            if error.status_code != 404 or path.startswith("assets/") or "." in Path(path).name:
                 raise
             return FileResponse(DIST / "index.html", headers=PAGE_HEADERS)
         if path.startswith("assets/"):
@@ -51,7 +52,17 @@ class Pages(StaticFiles):
         return super().lookup_path(path)
 
 
+class PagesMount(Mount):
+    """Leaves the machines' addresses to the router, which tells what is not there (404) from a wrong method (405)."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Pages are for browsers."""
+        if scope["type"] != "http" or scope["path"].startswith(MACHINE_PREFIXES):
+            return Match.NONE, {}
+        return super().matches(scope)
+
+
 def install(app: FastAPI) -> None:
     """Answer at every address that is not taken yet. Without a build there are no pages, and the interface works alone."""
     if (DIST / "index.html").exists():
-        app.mount("/", Pages(directory=DIST, html=True), name="pages")
+        app.router.routes.append(PagesMount("/", app=Pages(directory=DIST, html=True), name="pages"))

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
+from starlette.convertors import StringConvertor, register_url_convertor
 
 from identity.api import CallerDep, CurrentPerson, CurrentTerminal, Principal, Role, Terminal
 from kernel.db import SessionDep
@@ -46,6 +47,14 @@ from payments.errors import (
 from payments.posting_rule import PostingRule
 from payments.states import HOLDER, allowed
 
+
+class PaymentIdConvertor(StringConvertor):
+    """Keeps `/payments/{payment_id}` from taking in addresses beside it, such as one that is not built yet."""
+
+    regex = "pay_[^/]*"
+
+
+register_url_convertor("payment_id", PaymentIdConvertor())
 router = APIRouter(prefix="/v1", tags=["payments"])
 
 REFUND_ROLES = (Role.CANTEEN_MANAGER, Role.FINANCE)
@@ -84,7 +93,7 @@ async def pay(body: schemas.PaymentBody, key: IdempotencyKeyHeader = None) -> No
     raise TryAgain(body=body.seq, key=key)
 
 
-@router.get("/payments/{payment_id}", responses=raises(Unauthenticated, Forbidden, NotFound))
+@router.get("/payments/{payment_id:payment_id}", responses=raises(Unauthenticated, Forbidden, NotFound))
 async def show_payment(
     payment_id: PaymentId, caller: CallerDep, session: SessionDep, rule: RuleDep
 ) -> schemas.PaymentView:
@@ -113,7 +122,7 @@ async def list_terminal_payments(
 
 
 @router.post(
-    "/payments/{payment_id}/void",
+    "/payments/{payment_id:payment_id}/void",
     status_code=201,
     response_model=schemas.ReversalView,
     responses=raises(IdempotencyKeyRequired, Unauthenticated, Forbidden, NotFound, StateConflict, PeriodLocked),
@@ -138,7 +147,7 @@ async def void_payment(
 
 
 @router.post(
-    "/payments/{payment_id}/refunds",
+    "/payments/{payment_id:payment_id}/refunds",
     status_code=201,
     response_model=schemas.ReversalView,
     responses=raises(
