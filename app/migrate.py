@@ -35,6 +35,12 @@ def head_revision() -> str | None:
     return ScriptDirectory(str(ROOT / "migrations")).get_current_head()
 
 
+def revisions() -> list[str]:
+    """All schema versions that this code knows, the oldest first."""
+    scripts = ScriptDirectory(str(ROOT / "migrations"))
+    return [script.revision for script in reversed(list(scripts.walk_revisions()))]
+
+
 async def current_revision(url: str) -> str | None:
     """The schema version of that database; None when it has none yet."""
     engine = create_async_engine(_asyncpg_url(url), poolclass=NullPool)
