@@ -2,7 +2,7 @@
 
 To tell somebody of a fact, publish an event (`kernel.outbox.publish`); its `audience()` names the channels. To keep a
 figure on a screen up to date, call `publish_board` in a handler of the worker. Who may hear a kind of channel is a
-`ChannelPolicy`, registered in app/wiring.py; `site_policy` and `region_policy` make the common ones.
+`ChannelPolicy` of the domain that owns the word, registered in app/wiring.py; `region_policy` makes that of a region.
 
 A snapshot that is to be carried on by events reads `channel_position` first and its data afterwards; the client
 subscribes with `after` that position. What the data already holds may then come again, and is known by its ids.
@@ -11,7 +11,7 @@ subscribes with `after` that position. What the data already holds may then come
 from typing import Final
 
 from realtime.boards import Boards
-from realtime.channels import Caller, ChannelPolicy, region_policy, site_policy
+from realtime.channels import Caller, ChannelPolicy, region_policy
 from realtime.hub import Hub, HubLimits
 from realtime.queries import channel_position, relay_lag_s
 
@@ -29,5 +29,4 @@ __all__ = [
     "publish_board",
     "region_policy",
     "relay_lag_s",
-    "site_policy",
 ]

@@ -17,7 +17,6 @@ from kernel.ids import parse_public_id
 Caller = Principal | Terminal
 MayHear = Callable[[AsyncSession, Caller, str], Awaitable[bool]]
 
-SITE_ID: Final = "sit"
 REGION_ID: Final = "reg"
 
 
@@ -36,21 +35,6 @@ def by_prefix(policies: Sequence[ChannelPolicy]) -> Mapping[str, ChannelPolicy]:
     if len(registry) != len(policies):
         raise ValueError("two policies for one kind of channel")
     return registry
-
-
-def site_policy(prefix: str, *roles: Role) -> ChannelPolicy:
-    """A channel of a site (a canteen's id is its site's): its own terminals, and people with one of these roles there."""
-
-    async def may_hear(_session: AsyncSession, caller: Caller, identifier: str) -> bool:
-        try:
-            site_id = parse_public_id(SITE_ID, identifier)
-        except NotFound:
-            return False
-        if isinstance(caller, Terminal):
-            return caller.site_id == site_id
-        return caller.may(*roles, site_id=site_id)
-
-    return ChannelPolicy(prefix, may_hear)
 
 
 def region_policy(prefix: str, *roles: Role) -> ChannelPolicy:

@@ -11,13 +11,15 @@ from typing import ClassVar
 import uvicorn
 from fastapi import FastAPI
 from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity.api import Place, Role
+from identity.api import Place, Role, Terminal
 from kernel import clock, outbox
 from kernel.db import Database
+from kernel.errors import NotFound
 from kernel.events import Delivery, Event
-from kernel.ids import public_id
-from realtime.api import Hub, HubLimits, region_policy, site_policy
+from kernel.ids import parse_public_id, public_id
+from realtime.api import Caller, ChannelPolicy, Hub, HubLimits, region_policy
 from realtime.client import EventFrame, RealtimeClient, Subscribed
 from realtime.protocol import HubProtocol
 from realtime.relay import Relay
@@ -25,8 +27,20 @@ from realtime.routes import router
 from realtime.schemas import ServerMessage
 from tests.identity.conftest import House
 
+
+async def may_hear_site(_session: AsyncSession, caller: Caller, identifier: str) -> bool:
+    """A site's own tills, and people with a role there."""
+    try:
+        site_id = parse_public_id("sit", identifier)
+    except NotFound:
+        return False
+    if isinstance(caller, Terminal):
+        return caller.site_id == site_id
+    return caller.may(Role.CASHIER, Role.CANTEEN_MANAGER, site_id=site_id)
+
+
 POLICIES = (
-    site_policy("canteen", Role.CASHIER, Role.CANTEEN_MANAGER),
+    ChannelPolicy("canteen", may_hear_site),
     region_policy("region", Role.CANTEEN_MANAGER),
 )
 
