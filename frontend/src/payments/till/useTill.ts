@@ -18,6 +18,7 @@ export interface TillRefusal {
   requestId: string | null
 }
 
+const ERROR_RETRIES = 2
 const RETRY_WAITS_MS = [800, 1_500, 3_000, 5_000] as const
 
 /** One sale after another at one till. */
@@ -57,7 +58,7 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
         return
       } catch (error) {
         if (!(error instanceof ApiError) && !(error instanceof NetworkError)) throw error
-        if (error instanceof ApiError && !error.retryable) {
+        if (error instanceof ApiError && !undecided(error, attempt)) {
           const renumbered = await decline(error, sale)
           if (!renumbered) return
           sale = renumbered
@@ -175,6 +176,11 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
     refuse,
     agree,
   }
+}
+
+/** No decision fell, or none that we know of: the same sale may be sent again. A 500 that stays is told. */
+function undecided(error: ApiError, attempt: number): boolean {
+  return error.retryable || (error.status === 500 && attempt < ERROR_RETRIES)
 }
 
 function waitMs(error: Error, attempt: number): number {
