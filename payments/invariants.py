@@ -1,0 +1,397 @@
+"""What must hold of money at every moment, as a list: a name, a sentence, and the SQL that returns the offending rows.
+
+`guanjia audit` and the nightly job run the list, the tests of payments assert after each story that it finds nothing,
+and docs/invariants.md is made from it. Each query is one statement and so sees one moment, also while payments run; it
+returns (what, subject, detail) and no row where all is well.
+
+The numbers are those of the design. I8 (a payment is in exactly one settlement batch), I10 (what a provider confirmed is
+credited) and I11 (a provider's state never falls back) belong to parts that do not exist yet and are not pretended here.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+OFFENDERS_SHOWN: Final = 20
+# An audit of a year may take its time; it locks nothing.
+_STATEMENT_TIMEOUT: Final = "SET LOCAL statement_timeout = '30min'"
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """One promise. `sql` finds whatever breaks it: (what, subject, detail)."""
+
+    name: str
+    zh: str
+    en: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offender:
+    """A row that breaks an invariant, in words."""
+
+    what: str
+    subject: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one invariant's query found: how many rows, and the first of them."""
+
+    invariant: Invariant
+    offender_count: int
+    offenders: tuple[Offender, ...]
+
+    @property
+    def holds(self) -> bool:
+        return self.offender_count == 0
+
+
+# Every line is zero-sum by its shape, if its amount is positive and its two accounts differ; what a region owes in
+# one book, the other book must show as owed to it.
+_I1: Final = """
+SELECT 'a line without a positive amount or with one account twice' AS what,
+       transfer_id || '/' || ordinal AS subject, amount_fen || ' fen' AS detail
+  FROM ledger_lines
+ WHERE amount_fen <= 0 OR (debit_kind, debit_owner) = (credit_kind, credit_owner)
+UNION ALL
+SELECT 'a book does not sum to 0', 'region ' || region_id, sum(amount_fen) || ' fen'
+  FROM entries GROUP BY region_id HAVING sum(amount_fen) <> 0
+UNION ALL
+SELECT 'due_to and due_from of two books differ', transfer_id::text,
+       debtor || ' owes ' || creditor || ': ' || sum(amount_fen) || ' fen apart'
+  FROM (SELECT transfer_id, region_id AS debtor, account_owner AS creditor, amount_fen
+          FROM entries WHERE account_kind = 'due_to'
+        UNION ALL
+        SELECT transfer_id, account_owner, region_id, amount_fen FROM entries WHERE account_kind = 'due_from') AS owed
+ GROUP BY transfer_id, debtor, creditor HAVING sum(amount_fen) <> 0
+"""
+
+# Balances that stand beside their owner carry the sign of a credit; house accounts that of a debit.
+_I2: Final = """
+WITH folded AS (
+    SELECT region_id, account_kind AS kind, account_owner AS owner, lot_id, sum(amount_fen) AS fen, count(*) AS entries
+      FROM entries GROUP BY region_id, account_kind, account_owner, lot_id
+), beside_owner AS (
+    SELECT kind, owner, sum(fen) AS fen, sum(entries) AS entries FROM folded
+     WHERE kind IN ('cash', 'official', 'unit_prefund') GROUP BY kind, owner
+), house AS (
+    SELECT region_id, kind, owner, sum(fen) AS fen, sum(entries) AS entries FROM folded
+     WHERE kind NOT IN ('cash', 'official', 'subsidy') GROUP BY region_id, kind, owner
+), kept AS (
+    SELECT region_id, kind, owner, sum(fen) AS fen, sum(entries) AS entries
+      FROM (SELECT region_id, kind, owner, balance_fen AS fen, entry_count AS entries FROM account_checkpoints
+            UNION ALL
+            SELECT d.region_id, d.kind, d.owner, d.amount_fen, d.entry_count
+              FROM account_deltas d LEFT JOIN checkpoint_vector v ON v.lane = d.lane
+             WHERE d.n > coalesce(v.n, 0)) AS parts
+     GROUP BY region_id, kind, owner
+)
+SELECT 'a purse is not the fold of its entries' AS what,
+       coalesce(p.kind, f.kind) || ':' || coalesce(p.holder_id, f.owner) AS subject,
+       format('%s fen and version %s, entries %s fen and %s', p.balance_fen, p.version, -f.fen, f.entries) AS detail
+  FROM purses p
+  FULL JOIN (SELECT * FROM beside_owner WHERE kind <> 'unit_prefund') f ON f.owner = p.holder_id AND f.kind = p.kind
+ WHERE (coalesce(p.balance_fen, 0), coalesce(p.version, 0)) <> (-coalesce(f.fen, 0), coalesce(f.entries, 0))
+UNION ALL
+SELECT 'a lot is not the fold of its entries', 'lot ' || coalesce(l.id, f.lot_id),
+       format('%s fen and version %s, entries %s fen and %s', l.balance_fen, l.version, -f.fen, f.entries)
+  FROM subsidy_lots l
+  FULL JOIN (SELECT lot_id, owner, sum(fen) AS fen, sum(entries) AS entries
+               FROM folded WHERE kind = 'subsidy' GROUP BY lot_id, owner) f
+    ON f.lot_id = l.id AND f.owner = l.holder_id
+ WHERE (coalesce(l.balance_fen, 0), coalesce(l.version, 0)) <> (-coalesce(f.fen, 0), coalesce(f.entries, 0))
+UNION ALL
+SELECT 'a prefund is not the fold of its entries', 'unit_prefund:' || coalesce(u.unit_id, f.owner),
+       format('%s fen and version %s, entries %s fen and %s', u.balance_fen, u.version, -f.fen, f.entries)
+  FROM unit_prefunds u
+  FULL JOIN (SELECT * FROM beside_owner WHERE kind = 'unit_prefund') f ON f.owner = u.unit_id
+ WHERE (coalesce(u.balance_fen, 0), coalesce(u.version, 0)) <> (-coalesce(f.fen, 0), coalesce(f.entries, 0))
+UNION ALL
+SELECT 'a house account is not the fold of its entries', kind || ':' || owner || ' in region ' || region_id,
+       format('%s fen and %s entries kept, %s fen and %s in the lines', k.fen, k.entries, h.fen, h.entries)
+  FROM kept k FULL JOIN house h USING (region_id, kind, owner)
+ WHERE (coalesce(k.fen, 0), coalesce(k.entries, 0)) <> (coalesce(h.fen, 0), coalesce(h.entries, 0))
+"""
+
+_I3: Final = """
+WITH held AS (
+    SELECT h.holder_id, leg ->> 'purse' AS kind, (leg ->> 'lot')::uuid AS lot_id, sum((leg ->> 'amount_fen')::bigint) AS fen
+      FROM holds h CROSS JOIN LATERAL json_array_elements(h.legs) AS leg
+     WHERE h.state = 'open' GROUP BY 1, 2, 3
+)
+SELECT 'more is set aside in a purse than its open holds say, or less' AS what, p.kind || ':' || p.holder_id AS subject,
+       format('%s fen held, %s fen in open holds', p.held_fen, coalesce(h.fen, 0)) AS detail
+  FROM purses p LEFT JOIN held h ON h.holder_id = p.holder_id AND h.kind = p.kind AND h.lot_id IS NULL
+ WHERE p.held_fen <> coalesce(h.fen, 0)
+UNION ALL
+SELECT 'more is set aside in a lot than its open holds say, or less', 'lot ' || l.id,
+       format('%s fen held, %s fen in open holds', l.held_fen, coalesce(h.fen, 0))
+  FROM subsidy_lots l LEFT JOIN held h ON h.lot_id = l.id
+ WHERE l.held_fen <> coalesce(h.fen, 0)
+UNION ALL
+SELECT 'less than nothing is available', kind || ':' || holder_id, format('%s fen of which %s held', balance_fen, held_fen)
+  FROM purses WHERE held_fen < 0 OR balance_fen < held_fen
+UNION ALL
+SELECT 'less than nothing is available', 'lot ' || id, format('%s fen of which %s held', balance_fen, held_fen)
+  FROM subsidy_lots WHERE held_fen < 0 OR balance_fen < held_fen
+"""
+
+_I4: Final = """
+WITH given AS (
+    SELECT payment_id, sum(amount_fen) AS fen, bool_or(kind = 'void') AS voided, count(*) AS times
+      FROM reversals GROUP BY payment_id
+), given_legs AS (
+    SELECT r.payment_id, leg ->> 'purse' AS purse, leg ->> 'lot' AS lot, sum((leg ->> 'amount_fen')::bigint) AS fen
+      FROM reversals r CROSS JOIN LATERAL json_array_elements(r.legs) AS leg GROUP BY 1, 2, 3
+), paid_legs AS (
+    SELECT p.id AS payment_id, leg ->> 'purse' AS purse, leg ->> 'lot' AS lot, sum((leg ->> 'amount_fen')::bigint) AS fen
+      FROM payments p CROSS JOIN LATERAL json_array_elements(p.legs) AS leg
+     WHERE p.id IN (SELECT payment_id FROM reversals) GROUP BY 1, 2, 3
+)
+SELECT 'more was given back to a purse than it had paid' AS what, 'payment ' || g.payment_id AS subject,
+       format('%s %s: %s fen of %s', g.purse, g.lot, g.fen, coalesce(p.fen, 0)) AS detail
+  FROM given_legs g LEFT JOIN paid_legs p
+    ON p.payment_id = g.payment_id AND p.purse = g.purse AND p.lot IS NOT DISTINCT FROM g.lot
+ WHERE g.fen > coalesce(p.fen, 0)
+UNION ALL
+SELECT 'refunded_fen is not what was given back', 'payment ' || coalesce(p.id, g.payment_id),
+       format('%s fen, voids and refunds %s fen', p.refunded_fen, coalesce(g.fen, 0))
+  FROM payments p FULL JOIN given g ON g.payment_id = p.id
+ WHERE p.refunded_fen IS DISTINCT FROM coalesce(g.fen, 0)
+UNION ALL
+SELECT 'the status does not fit what was given back', 'payment ' || p.id,
+       format('%s with %s of %s fen given back', p.status, coalesce(g.fen, 0), p.amount_fen)
+  FROM payments p LEFT JOIN given g ON g.payment_id = p.id
+ WHERE p.status <> CASE WHEN g.payment_id IS NULL THEN 'succeeded'
+                        WHEN g.voided AND g.times = 1 AND g.fen = p.amount_fen THEN 'voided'
+                        WHEN g.voided THEN 'a void beside others'
+                        WHEN g.fen = p.amount_fen THEN 'refunded'
+                        ELSE 'partially_refunded' END
+"""
+
+# Codes older than two months are dropped by the partition, so a payment may outlive its code.
+_I5: Final = """
+SELECT 'a number of a terminal was paid twice' AS what, format('terminal %s, epoch %s, seq %s', terminal_id, epoch, seq) AS subject,
+       string_agg(id::text, ' ' ORDER BY id) AS detail
+  FROM payments WHERE terminal_id IS NOT NULL GROUP BY terminal_id, epoch, seq HAVING count(*) > 1
+UNION ALL
+SELECT 'a key of a terminal was paid twice', format('terminal %s, key %s', terminal_id, key),
+       string_agg(payment_id::text, ' ' ORDER BY payment_id)
+  FROM terminal_requests GROUP BY terminal_id, key HAVING count(*) > 1
+UNION ALL
+SELECT 'two requests name one payment', 'payment ' || payment_id, count(*) || ' requests'
+  FROM terminal_requests GROUP BY payment_id HAVING count(*) > 1
+UNION ALL
+SELECT 'a code was paid twice', 'code ' || code_id, string_agg(id::text, ' ' ORDER BY id)
+  FROM payments WHERE code_id IS NOT NULL GROUP BY code_id HAVING count(*) > 1
+UNION ALL
+SELECT 'a code and its payment disagree', 'code ' || coalesce(c.id, p.code_id),
+       format('used by %s, the payment with this code is %s', coalesce(c.used_by::text, 'none'), coalesce(p.id::text, 'none'))
+  FROM (SELECT id, used_by FROM pay_codes WHERE used_by IS NOT NULL) c
+  FULL JOIN (SELECT id, code_id FROM payments WHERE code_id >= (SELECT id FROM pay_codes ORDER BY id LIMIT 1)) p ON p.code_id = c.id
+ WHERE c.used_by IS DISTINCT FROM p.id
+"""
+
+# Stored answers are kept for a week: only requests as young as the oldest of them must have one.
+_I6: Final = """
+WITH lined AS (
+    SELECT transfer_id, sum(amount_fen) FILTER (WHERE debit_kind IN ('cash', 'subsidy', 'official')) AS from_purses_fen,
+           sum(amount_fen) FILTER (WHERE credit_kind = 'payable') AS to_payable_fen
+      FROM ledger_lines WHERE kind = 'payment' GROUP BY transfer_id
+)
+SELECT 'a payment was acknowledged and does not exist' AS what, 'payment ' || a.id AS subject, 'answered ' || a.status AS detail
+  FROM stored_answers a LEFT JOIN payments p ON p.id = a.id WHERE a.status = 201 AND p.id IS NULL
+UNION ALL
+SELECT 'a refusal was answered and yet it was paid', 'payment ' || a.id, 'answered ' || a.status
+  FROM stored_answers a JOIN payments p ON p.id = a.id WHERE a.status <> 201
+UNION ALL
+SELECT 'an answer without its request', 'payment ' || a.id, 'answered ' || a.status
+  FROM stored_answers a LEFT JOIN terminal_requests r ON r.payment_id = a.id WHERE r.payment_id IS NULL
+UNION ALL
+SELECT 'a request without its answer', 'payment ' || r.payment_id, format('terminal %s, seq %s', r.terminal_id, r.seq)
+  FROM terminal_requests r LEFT JOIN stored_answers a ON a.id = r.payment_id
+ WHERE a.id IS NULL AND r.payment_id >= (SELECT id FROM stored_answers ORDER BY id LIMIT 1)
+UNION ALL
+SELECT 'a payment without its request', 'payment ' || p.id, format('terminal %s, epoch %s, seq %s', p.terminal_id, p.epoch, p.seq)
+  FROM payments p
+  LEFT JOIN terminal_requests r
+    ON r.terminal_id = p.terminal_id AND r.epoch = p.epoch AND r.seq = p.seq AND r.payment_id = p.id
+ WHERE p.terminal_id IS NOT NULL AND r.payment_id IS NULL
+UNION ALL
+SELECT 'the ledger lines are not those of the payment', 'payment ' || coalesce(p.id, l.transfer_id),
+       format('%s fen paid; lines: %s fen from purses, %s fen to the canteen', p.amount_fen, l.from_purses_fen, l.to_payable_fen)
+  FROM payments p FULL JOIN lined l ON l.transfer_id = p.id
+ WHERE l.from_purses_fen IS DISTINCT FROM p.amount_fen OR l.to_payable_fen IS DISTINCT FROM p.amount_fen
+"""
+
+# `Line.canonical` and `chain_hash` of lines.py, written in SQL: each link is recomputed from the stored one before it.
+_LEDGER_CHAIN_SQL: Final = r"""
+WITH linked AS (
+    SELECT lane, n, line_count, hash,
+           lag(n, 1, 0::bigint) OVER chain AS n_before, lag(hash, 1, decode(repeat('00', 32), 'hex')) OVER chain AS hash_before
+      FROM ledger_batches WINDOW chain AS (PARTITION BY lane ORDER BY n)
+), written AS (
+    SELECT lane, n, count(*) AS line_count,
+           string_agg(concat_ws(',', transfer_id, ordinal, kind, region_id, debit_kind || ':' || debit_owner,
+                                credit_kind || ':' || credit_owner, coalesce(lot_id::text, ''), amount_fen, business_date,
+                                accounting_period),
+                      E'\n' ORDER BY transfer_id, ordinal) AS lines
+      FROM ledger_lines GROUP BY lane, n
+)
+SELECT CASE WHEN b.n IS NULL THEN 'lines without a link of the chain'
+            WHEN b.n <> b.n_before + 1 THEN 'a link of the chain is missing'
+            ELSE 'the lines are not those that were sealed' END AS what,
+       format('lane %s, n %s', coalesce(b.lane, w.lane), coalesce(b.n, w.n)) AS subject,
+       format('%s lines sealed, %s there', b.line_count, coalesce(w.line_count, 0)) AS detail
+  FROM linked b FULL JOIN written w ON w.lane = b.lane AND w.n = b.n
+ WHERE b.n IS NULL OR w.n IS NULL OR b.n <> b.n_before + 1 OR b.line_count <> w.line_count
+    OR b.hash <> sha256(b.hash_before || convert_to(w.lines, 'UTF8'))
+"""
+
+# Counted by ordinal within the outbox's rows: one row tells of a whole batch.
+_I9: Final = """
+WITH told AS (
+    SELECT event ->> 'type' AS type,
+           event -> 'data' ->> CASE event ->> 'type'
+               WHEN 'payment.succeeded' THEN 'payment' WHEN 'payment.voided' THEN 'void' WHEN 'payment.refunded' THEN 'refund'
+               WHEN 'top_up.succeeded' THEN 'top_up' WHEN 'subsidy.granted' THEN 'lot' END AS subject
+      FROM outbox CROSS JOIN LATERAL json_array_elements(events::json) AS event
+     WHERE event ->> 'type' IN
+           ('payment.succeeded', 'payment.voided', 'payment.refunded', 'top_up.succeeded', 'subsidy.granted')
+), counted AS (
+    SELECT type, subject, count(*) AS times FROM told GROUP BY type, subject
+), changes (type, subject) AS (
+    SELECT 'payment.succeeded', 'pay_' || replace(id::text, '-', '') FROM payments
+    UNION ALL
+    SELECT 'payment.voided', 'void_' || replace(id::text, '-', '') FROM reversals WHERE kind = 'void'
+    UNION ALL
+    SELECT 'payment.refunded', 'ref_' || replace(id::text, '-', '') FROM reversals WHERE kind = 'refund'
+    UNION ALL
+    SELECT 'top_up.succeeded', 'top_' || replace(id::text, '-', '') FROM top_ups WHERE state = 'succeeded'
+    UNION ALL
+    SELECT 'subsidy.granted', 'lot_' || replace(transfer_id::text, '-', '') FROM ledger_lines WHERE kind = 'grant'
+)
+SELECT CASE WHEN c.subject IS NULL THEN 'told and did not happen' ELSE 'happened and was not told once' END AS what,
+       coalesce(c.type, t.type) || ' ' || coalesce(c.subject, t.subject) AS subject,
+       'told ' || coalesce(t.times, 0) || ' times' AS detail
+  FROM changes c FULL JOIN counted t ON t.type = c.type AND t.subject = c.subject
+ WHERE c.subject IS NULL OR t.times IS DISTINCT FROM 1
+"""
+
+_I12: Final = """
+SELECT 'the legs do not sum to the whole' AS what, 'payment ' || id AS subject, amount_fen || ' fen, legs ' || legs AS detail
+  FROM payments
+ WHERE amount_fen IS DISTINCT FROM (SELECT sum((leg ->> 'amount_fen')::bigint) FROM json_array_elements(legs) AS leg)
+UNION ALL
+SELECT 'the legs do not sum to the whole', kind || ' ' || id, amount_fen || ' fen, legs ' || legs
+  FROM reversals
+ WHERE amount_fen IS DISTINCT FROM (SELECT sum((leg ->> 'amount_fen')::bigint) FROM json_array_elements(legs) AS leg)
+UNION ALL
+SELECT 'the legs do not sum to the whole', 'hold ' || id, amount_fen || ' fen, legs ' || legs
+  FROM holds
+ WHERE amount_fen IS DISTINCT FROM (SELECT sum((leg ->> 'amount_fen')::bigint) FROM json_array_elements(legs) AS leg)
+UNION ALL
+SELECT 'a lot holds less than nothing or more than was granted', 'lot ' || id, format('%s of %s fen', balance_fen, granted_fen)
+  FROM subsidy_lots WHERE balance_fen < 0 OR balance_fen > granted_fen
+UNION ALL
+SELECT 'a lot has ended and still holds money', 'lot ' || id, balance_fen || ' fen'
+  FROM subsidy_lots WHERE expired_at IS NOT NULL AND balance_fen <> 0
+"""
+
+_I13: Final = """
+SELECT 'more than one subsidised meal' AS what, format('holder %s, %s on %s', holder_id, meal, business_date) AS subject,
+       string_agg(id::text, ' ' ORDER BY id) AS detail
+  FROM (SELECT p.id, p.holder_id, p.business_date, p.context ->> 'meal' AS meal FROM payments p
+         WHERE p.status NOT IN ('voided', 'refunded')
+           AND EXISTS (SELECT FROM json_array_elements(p.legs) AS leg WHERE leg ->> 'purse' = 'subsidy')) AS subsidised
+ WHERE meal IS NOT NULL
+ GROUP BY holder_id, business_date, meal HAVING count(*) > 1
+"""
+
+INVARIANTS: Final = (
+    Invariant(
+        "I1",
+        "每个地区的账本借贷相等, 两地往来互为镜像",
+        "The entries of each region's book sum to 0, and what two regions owe each other stands alike in both books",
+        _I1,
+    ),
+    Invariant(
+        "I2",
+        "余额等于其分录之和, 版本号等于分录数",
+        "A balance is the fold of its entries, and its version is their number: purses, lots, prefunds, house accounts",
+        _I2,
+    ),
+    Invariant(
+        "I3",
+        "可用余额不为负, 冻结金额等于未结预授权之和",
+        "What is available is never below 0, and what is set aside is the sum of the open holds",
+        _I3,
+    ),
+    Invariant(
+        "I4",
+        "退款不超过各支付部分, 状态与退款一致",
+        "No leg gives back more than it paid, and a payment's status and refunded sum are those of its voids and refunds",
+        _I4,
+    ),
+    Invariant(
+        "I5",
+        "每台终端的每个流水号、每个幂等键、每个付款码只付一次",
+        "One payment for each number of a terminal, for each key, and for each pay code",
+        _I5,
+    ),
+    Invariant(
+        "I6",
+        "已确认的付款必然存在且完整",
+        "Every acknowledged payment exists, with its request and its ledger lines; what was refused was not paid",
+        _I6,
+    ),
+    Invariant(
+        "I7",
+        "每条通道的哈希链未断",
+        "The hash chain of each lane is unbroken: no link is missing and the lines are those that were sealed",
+        _LEDGER_CHAIN_SQL,
+    ),
+    Invariant(
+        "I9",
+        "每次状态变化恰好通知一次",
+        "Every payment, void, refund, top-up and grant was told by exactly one event",
+        _I9,
+    ),
+    Invariant(
+        "I12",
+        "各部分之和等于总额, 过期补贴已清空",
+        "Legs sum to the whole, lots stay between 0 and what was granted, and a lot that has ended is empty",
+        _I12,
+    ),
+    Invariant(
+        "I13",
+        "每人每餐每日至多一次补贴",
+        "At most one subsidised meal for each person, meal and business day",
+        _I13,
+    ),
+)
+
+
+async def find_offenders(session: AsyncSession, invariant: Invariant) -> Finding:
+    """Ask one invariant's question; the first rows that break it are named, the others counted."""
+    rows = (
+        await session.execute(
+            text(
+                "SELECT what, subject, detail, count(*) OVER () AS total "
+                f"FROM ({invariant.sql}) AS offending ORDER BY what, subject LIMIT {OFFENDERS_SHOWN}"
+            )
+        )
+    ).all()
+    offenders = tuple(Offender(row.what, row.subject or "", row.detail or "") for row in rows)
+    return Finding(invariant, rows[0].total if rows else 0, offenders)
+
+
+async def audit(session: AsyncSession) -> list[Finding]:
+    """Ask every invariant's question, in order."""
+    await session.execute(text(_STATEMENT_TIMEOUT))
+    return [await find_offenders(session, invariant) for invariant in INVARIANTS]
