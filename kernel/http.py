@@ -149,12 +149,19 @@ def install_error_handlers(app: FastAPI) -> None:
         response.headers.update(error.headers or {})
         return response
 
+    async def tell_unexpected(request: Request, _error: Exception) -> Response:
+        # Our own fault: the server logs it under the same id, and the caller learns nothing of our insides.
+        response = await tell(request, GuanjiaError())
+        response.headers["X-Request-Id"] = request_id()
+        return response
+
     async def tell_database(request: Request, error: Exception) -> Response:
         return await tell(request, error_for_database(error) or GuanjiaError())
 
     app.add_exception_handler(GuanjiaError, tell)
     app.add_exception_handler(RequestValidationError, tell_invalid)
     app.add_exception_handler(HTTPException, tell_http)
+    app.add_exception_handler(Exception, tell_unexpected)
     for broken in (
         DBAPIError,
         PoolTimeout,

@@ -25,6 +25,7 @@ from app.embedded.postgres import EmbeddedPostgres
 from app.embedded.valkey import EmbeddedValkey
 from kernel import clock
 from kernel.db import Database
+from tests.chromium import find_chromium
 from tests.servers import RUN_FOLDER_VARIABLE, TEMPLATE, SharedPostgres, end_keeper, shared_postgres
 
 # ---- one run, one folder, one database server
@@ -148,6 +149,20 @@ def own_valkey(tmp_path: Path) -> Iterator[EmbeddedValkey]:
     valkey.start()
     yield valkey
     valkey.stop()
+
+
+# ---- a browser
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """The system's Chromium. Without one the test is skipped by name; with REQUIRE_BROWSER=1, as in .ci/run, it fails."""
+    path = find_chromium()
+    if path is None:
+        if os.environ.get("REQUIRE_BROWSER") == "1":
+            pytest.fail("REQUIRE_BROWSER is set, and there is no Chromium here (apt-get install chromium)")
+        pytest.skip("no Chromium here (apt-get install chromium)")
+    return path
 
 
 # ---- the world outside

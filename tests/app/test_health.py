@@ -58,6 +58,24 @@ class TestAddresses:
         assert answer.json()["code"] == "NOT_FOUND"
         assert answer.json()["request_id"] == answer.headers["x-request-id"]
 
+    async def test_our_own_fault_has_the_wire_form_too_and_tells_nothing_of_our_insides(
+        self, database_url: str, valkey_url: str
+    ) -> None:
+        def break_down() -> None:
+            raise RuntimeError("the secret recipe")
+
+        app = create_app(Settings(database_url=SecretStr(database_url), redis_url=SecretStr(valkey_url)))
+        app.add_api_route("/v1/broken", break_down)
+        app.router.routes.insert(0, app.router.routes.pop())  # Before the pages.
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            answer = await client.get("/v1/broken")
+
+        assert answer.status_code == 500
+        assert answer.json()["code"] == "INTERNAL"
+        assert answer.json()["request_id"] == answer.headers["x-request-id"]
+        assert "recipe" not in answer.text
+
     async def test_metrics_are_prometheus_text(self, database_url: str, valkey_url: str) -> None:
         async with served(database_url, valkey_url) as client:
             answer = await client.get("/metrics")
