@@ -5,7 +5,7 @@ Who sells something implements `PostingRule`. Accounts: `open_holders`. Money in
 """
 
 from payments.batch import Item
-from payments.funding import Allotment, grant_subsidies, prefund_unit, top_up_at_counter
+from payments.funding import Allotment, grant_subsidies, prefund_unit, top_up_at_counter, top_up_many_at_counter
 from payments.holders import NewHolder, change_state, open_holders, reissue_card
 from payments.hot_route import PaymentsEndpoint
 from payments.pay_codes import IssuedCode, issue_pay_code, issue_pay_codes
@@ -64,5 +64,6 @@ __all__ = [
     "reissue_card",
     "root_public_key",
     "top_up_at_counter",
+    "top_up_many_at_counter",
     "void_payment",
 ]

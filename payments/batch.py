@@ -1,4 +1,4 @@
-"""One posting batch inside its transaction: lock, claim, load, decide, write. It never commits.
+"""One posting batch inside its transaction: lock, claim, load, decide. It writes nothing but the claims.
 
 The steps and their order are the promise of `hot_statements.py`; deciding is `decide.py`. What stands here is the
 carrying of rows between the two.
@@ -7,14 +7,13 @@ carrying of rows between the two.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
 
 from identity.api import Terminal
 from kernel.errors import GuanjiaError, IdempotencyKeyReused, TryAgain
-from kernel.events import encode_events
 from kernel.idempotency import Answer
 from kernel.ids import first_id_at, public_id
 from payments import answers
@@ -31,7 +30,7 @@ from payments.decide import (
 )
 from payments.errors import ConfirmRepeat, SeqReused
 from payments.events import PaymentSucceeded
-from payments.lines import Line, chain_hash, house_deltas
+from payments.lines import Line
 from payments.posting_rule import DenyCode, Payer, PostingRule, Refusal, Usage
 
 # A code lives 60 s; a voucher until the end of its business day. Older rows need not be looked at.
@@ -75,11 +74,20 @@ class LaneHead:
     outbox_n: int
 
 
+class Decided(NamedTuple):
+    """A payment that will be written, with the rows that it spends from."""
+
+    item: Item
+    accepted: Accepted
+    code: CodeState
+    holder: HolderState
+
+
 @dataclass(slots=True)
 class Written:
     """What a batch decided and will write."""
 
-    accepted: list[tuple[Item, Accepted, CodeState, HolderState]] = field(default_factory=list)
+    accepted: list[Decided] = field(default_factory=list)
     answers: list[tuple[UUID, int, bytes]] = field(default_factory=list)
     given_back: list[Item] = field(default_factory=list)
     guesses: list[Item] = field(default_factory=list)
@@ -185,7 +193,7 @@ class Batch:
         for row in await self.prepared["LOAD_LOTS"].fetch(buckets, ids, earliest):
             holder_id, lot_id, balance_fen, held_fen, expires_on, scope, version = row
             lot = LotState(lot_id, balance_fen, held_fen, expires_on, _read_scope(scope), version)
-            holders[holder_id].lots.append(lot)
+            holders[holder_id].lots[lot_id] = lot
 
     async def _load_usage(self, winners: list[Item]) -> None:
         wanted: set[tuple[int, UUID, str]] = set()
@@ -253,98 +261,10 @@ class Batch:
         person = public_id("per", holder.person_id)
         site_label = self.rule.site_label(accepted.quote.site_id)
         written.events.append(answers.succeeded_event(item.request, accepted, legs, person, holder.label, site_label))
-        written.accepted.append((item, accepted, code, holder))
+        written.accepted.append(Decided(item, accepted, code, holder))
         written.answers.append((item.request.payment_id, 201, body))
         written.lines.extend(accepted.lines)
         item.outcome = Answer(201, body, replayed=False)
-
-    async def write(self, written: Written, head: LaneHead, at: datetime) -> LaneHead:
-        """Write what was decided; returns where the lane will stand once this is committed."""
-        if written.given_back:
-            await self.prepared["GIVE_BACK_REQUESTS"].fetch(
-                [item.terminal.id for item in written.given_back],
-                [item.request.payment_id for item in written.given_back],
-            )
-        if written.answers:
-            await self.prepared["INSERT_ANSWERS"].fetch(*_columns(written.answers, 3))
-        if written.guesses:
-            await self.prepared["RECORD_GUESSES"].fetch(
-                [item.terminal.id for item in written.guesses],
-                [at] * len(written.guesses),
-                [item.request.payment_id for item in written.guesses],
-            )
-        if not written.accepted:
-            return head
-        await self._write_holders(written)
-        await self._write_payments(written, head, at)
-        return await self._write_books(written, head, at)
-
-    async def _write_holders(self, written: Written) -> None:
-        spent = await self.prepared["SPEND_CODES"].fetch(
-            *_columns(
-                [(holder.bucket, code.id, item.request.payment_id) for item, _, code, holder in written.accepted], 3
-            )
-        )
-        # Held by the lock already; held again by the row itself.
-        if len(spent) != len(written.accepted):
-            raise AssertionError("a pay code would be spent twice")
-        purses: dict[tuple[UUID, str], tuple[int, UUID, str, int, int]] = {}
-        lots: dict[UUID, tuple[int, UUID, int, int]] = {}
-        usage: dict[tuple[UUID, str], tuple[int, UUID, str, int, int]] = {}
-        for _, accepted, _, holder in written.accepted:
-            by_id = {lot.id: lot for lot in holder.lots}
-            for leg in accepted.legs:
-                if leg.lot_id is not None:
-                    lot = by_id[leg.lot_id]
-                    lots[lot.id] = (holder.bucket, lot.id, lot.balance_fen, lot.version)
-                else:
-                    purse = holder.purses[leg.purse]
-                    purses[holder.id, leg.purse] = (
-                        holder.bucket, holder.id, leg.purse, purse.balance_fen, purse.version,
-                    )  # fmt: skip  # one row a line
-            for key in accepted.quote.counters:
-                used = holder.usage[key]
-                usage[holder.id, key] = (holder.bucket, holder.id, key, used.count, used.amount_fen)
-        if purses:
-            await self.prepared["UPDATE_PURSES"].fetch(*_columns(list(purses.values()), 5))
-        if lots:
-            await self.prepared["UPDATE_LOTS"].fetch(*_columns(list(lots.values()), 4))
-        if usage:
-            await self.prepared["RAISE_USAGE"].fetch(*_columns(list(usage.values()), 5))
-
-    async def _write_payments(self, written: Written, head: LaneHead, at: datetime) -> None:
-        rows = [_payment_row(*accepted) for accepted in written.accepted]
-        columns = _columns(rows, 20)
-        await self.prepared["INSERT_PAYMENTS"].fetch(*columns[:19], at, head.lane, head.n + 1, columns[19])
-
-    async def _write_books(self, written: Written, head: LaneHead, at: datetime) -> LaneHead:
-        n, outbox_n = head.n + 1, head.outbox_n + 1
-        rows = [
-            (
-                line.bucket, line.transfer_id, line.ordinal, line.kind, line.region_id, line.debit.kind,
-                line.debit.owner, line.credit.kind, line.credit.owner, line.lot_id, line.amount_fen,
-                line.business_date, line.accounting_period,
-            )
-            for line in written.lines
-        ]  # fmt: skip  # one row a line
-        await self.prepared["INSERT_LINES"].fetch(*_columns(rows, 13), head.lane, n)
-        link = chain_hash(head.hash, written.lines)
-        deltas = house_deltas(written.lines)
-        await self.prepared["INSERT_BATCH"].fetch(
-            head.lane,
-            n,
-            len(written.lines),
-            link,
-            at,
-            [delta.region_id for delta in deltas],
-            [delta.account.kind for delta in deltas],
-            [delta.account.owner for delta in deltas],
-            [delta.amount_fen for delta in deltas],
-            [delta.entry_count for delta in deltas],
-            outbox_n,
-            encode_events(written.events),
-        )
-        return LaneHead(head.lane, n, link, outbox_n)
 
     async def count_guesses(self, written: Written, at: datetime) -> dict[UUID, tuple[int, datetime]]:
         """How many unknown codes each guessing terminal sent in the last minute, and when the first came."""
@@ -375,37 +295,3 @@ def _read_scope(column: str) -> dict[str, list[str]]:
         return {}
     scope: dict[str, list[str]] = msgspec.json.decode(column)
     return scope
-
-
-def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
-
-
-_encode = msgspec.json.Encoder().encode
-
-
-def _payment_row(item: Item, accepted: Accepted, code: CodeState, holder: HolderState) -> tuple[Any, ...]:
-    request, quote = item.request, accepted.quote
-    legs = [{"purse": leg.purse, "lot": leg.lot_id, "amount_fen": leg.amount_fen} for leg in accepted.legs]
-    return (
-        holder.bucket,
-        request.payment_id,
-        holder.id,
-        holder.person_id,
-        holder.payer.unit_id,
-        holder.payer.region_id,
-        quote.host_region_id,
-        quote.site_id,
-        request.sale.terminal_id,
-        item.terminal.epoch,
-        item.seq,
-        code.id,
-        quote.amount_fen,
-        _encode(legs).decode(),
-        _encode(quote.counters).decode(),
-        _encode(quote.context).decode(),
-        _encode(accepted.trace).decode(),
-        quote.business_date,
-        quote.accounting_period,
-        request.happened_at,
-    )

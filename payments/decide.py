@@ -66,7 +66,7 @@ class HolderState:
     state: str
     payer: Payer
     purses: dict[str, PurseState] = field(default_factory=dict)
-    lots: list[LotState] = field(default_factory=list)
+    lots: dict[UUID, LotState] = field(default_factory=dict)
     usage: dict[str, Usage] = field(default_factory=dict)
     recent: list[RecentPayment] = field(default_factory=list)
 
@@ -75,7 +75,7 @@ class HolderState:
         cash, official = self.purses.get("cash"), self.purses.get("official")
         return {
             "cash_fen": cash.balance_fen if cash else 0,
-            "subsidy_fen": sum([lot.balance_fen for lot in self.lots if lot.expires_on >= on]),
+            "subsidy_fen": sum([lot.balance_fen for lot in self.lots.values() if lot.expires_on >= on]),
             "official_fen": official.balance_fen if official else 0,
         }
 
@@ -183,7 +183,7 @@ def deduct(quote: Quote, holder: HolderState) -> tuple[Leg, ...] | None:
     if share_left > 0:
         fitting = [
             lot
-            for lot in holder.lots
+            for lot in holder.lots.values()
             if lot.balance_fen > lot.held_fen and in_scope(lot, quote.lot_tags, quote.business_date)
         ]
         fitting.sort(key=lambda lot: (lot.expires_on, lot.available_fen, lot.id.int))
@@ -206,9 +206,8 @@ def _accept(
     request: Request, code: CodeState, holder: HolderState, quote: Quote, legs: tuple[Leg, ...], at: datetime
 ) -> Accepted:
     """Apply the payment to the working copy and say what is to be written."""
-    lots = {lot.id: lot for lot in holder.lots}
     for leg in legs:
-        pocket = lots[leg.lot_id] if leg.lot_id is not None else holder.purses[leg.purse]
+        pocket = holder.lots[leg.lot_id] if leg.lot_id is not None else holder.purses[leg.purse]
         pocket.balance_fen -= leg.amount_fen
         pocket.version += 1
         # Money invariants are asserted twice: here before the write, and by a CHECK in SQL.

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel import clock
 from kernel.audit_log import record
+from kernel.errors import NotFound
 from kernel.ids import HOUSE_BUCKET, public_id, uuid7
 from kernel.outbox import publish
 from kernel.settings import get_settings
@@ -22,8 +23,8 @@ from payments import queries
 from payments.errors import PrefundTooLow
 from payments.events import SubsidyGranted, TopUpSucceeded
 from payments.ledger import open_period, post_lines
-from payments.lines import Account, Line
-from payments.models import Grant, Holder, SubsidyLot, TopUp, UnitPrefund
+from payments.lines import Account, Booking, Line, single_line
+from payments.models import Grant, Holder, Purse, SubsidyLot, TopUp, UnitPrefund
 
 # A lot's money goes back this long after its last day, so that a late sale of that day still finds it.
 EXPIRY_DELAY: Final = timedelta(hours=72)
@@ -53,11 +54,9 @@ async def prefund_unit(session: AsyncSession, unit_id: UUID, region_id: UUID, am
         session, actor=actor, action="unit.prefund", subject=public_id("org", unit_id), data={"amount_fen": amount_fen}
     )
     period = await open_period(session, prefund.region_id, on)
-    line = Line(
-        HOUSE_BUCKET, transfer, 0, "prefund", prefund.region_id, Account("bank", prefund.region_id),
-        Account("unit_prefund", unit_id), None, amount_fen, on, period,
-    )  # fmt: skip  # one line of the ledger
-    await post_lines(session, [line])
+    booking = Booking(HOUSE_BUCKET, transfer, "prefund", on, period)
+    bank, account = Account("bank", prefund.region_id), Account("unit_prefund", unit_id)
+    await post_lines(session, [single_line(booking, prefund.region_id, bank, account, amount_fen)])
     return prefund.balance_fen
 
 
@@ -139,21 +138,9 @@ async def _open_lots(
                 "version": 1,
             }
         )
-        lines.append(
-            Line(
-                holder.bucket,
-                lot_id,
-                0,
-                "grant",
-                prefund.region_id,
-                Account("unit_prefund", prefund.unit_id),
-                Account("subsidy", holder.id),
-                lot_id,
-                allotment.amount_fen,
-                on,
-                period,
-            )  # fmt: skip  # one line of the ledger
-        )
+        booking = Booking(holder.bucket, lot_id, "grant", on, period)
+        unit, purse = Account("unit_prefund", prefund.unit_id), Account("subsidy", holder.id)
+        lines.append(single_line(booking, prefund.region_id, unit, purse, allotment.amount_fen, lot_id))
         publish(
             session,
             SubsidyGranted(
@@ -170,43 +157,56 @@ async def _open_lots(
 
 async def top_up_at_counter(session: AsyncSession, person_id: UUID, amount_fen: int, *, actor: str) -> UUID:
     """Cash taken at the service counter (bank to cash); returns the top-up's id."""
-    holder = await queries.lock_person(session, person_id)
-    purses = await queries.purses_of(session, holder.bucket, holder.id)
-    cash, on = purses["cash"], _today()
-    top_up_id = uuid7(holder.bucket)
-    cash.balance_fen += amount_fen
-    cash.version += 1
-    session.add(
-        TopUp(
-            bucket=holder.bucket,
-            id=top_up_id,
-            holder_id=holder.id,
-            channel="counter",
-            amount_fen=amount_fen,
-            state="succeeded",
-            actor=actor,
-            recorded_at=clock.now(),
-        )
-    )
+    return (await top_up_many_at_counter(session, {person_id: amount_fen}, actor=actor))[person_id]
+
+
+async def top_up_many_at_counter(session: AsyncSession, amounts: Mapping[UUID, int], *, actor: str) -> dict[UUID, UUID]:
+    """The same for many people in one transaction, as a counter's list at the end of a day; ids by person."""
+    keys = await queries.holder_keys(session, list(amounts))
+    holders = await queries.lock_holders(session, list(keys.values()))
+    if len(holders) != len(amounts):
+        raise NotFound(what="holder")
+    on = _today()
+    top_ups = {holder.person_id: uuid7(holder.bucket) for holder in holders}
+    lines: list[Line] = []
+    for holder in holders:
+        top_up_id, amount_fen = top_ups[holder.person_id], amounts[holder.person_id]
+        cash = await session.get(Purse, (holder.bucket, holder.id, "cash"), populate_existing=True)
+        assert cash is not None, "every holder has a cash purse"
+        cash.balance_fen += amount_fen
+        cash.version += 1
+        session.add(_top_up_row(holder, top_up_id, amount_fen, actor))
+        booking = Booking(holder.bucket, top_up_id, "top_up", on, await open_period(session, holder.region_id, on))
+        bank, purse = Account("bank", holder.region_id), Account("cash", holder.id)
+        lines.append(single_line(booking, holder.region_id, bank, purse, amount_fen))
     await session.flush()
-    publish(
-        session,
-        TopUpSucceeded(
-            happened_at=clock.rfc3339(clock.now()),
-            top_up=public_id("top", top_up_id),
-            person=public_id("per", person_id),
-            channel="counter",
-            amount_fen=amount_fen,
-            purses=await queries.sums_of(session, holder.bucket, holder.id, on),
-        ),
+    for holder in holders:
+        publish(
+            session,
+            TopUpSucceeded(
+                happened_at=clock.rfc3339(clock.now()),
+                top_up=public_id("top", top_ups[holder.person_id]),
+                person=public_id("per", holder.person_id),
+                channel="counter",
+                amount_fen=amounts[holder.person_id],
+                purses=await queries.sums_of(session, holder.bucket, holder.id, on),
+            ),
+        )
+    await post_lines(session, lines)
+    return top_ups
+
+
+def _top_up_row(holder: Holder, top_up_id: UUID, amount_fen: int, actor: str) -> TopUp:
+    return TopUp(
+        bucket=holder.bucket,
+        id=top_up_id,
+        holder_id=holder.id,
+        channel="counter",
+        amount_fen=amount_fen,
+        state="succeeded",
+        actor=actor,
+        recorded_at=clock.now(),
     )
-    period = await open_period(session, holder.region_id, on)
-    line = Line(
-        holder.bucket, top_up_id, 0, "top_up", holder.region_id, Account("bank", holder.region_id),
-        Account("cash", holder.id), None, amount_fen, on, period,
-    )  # fmt: skip  # one line of the ledger
-    await post_lines(session, [line])
-    return top_up_id
 
 
 async def expire_lots(session: AsyncSession, limit: int = 500) -> int:
@@ -245,10 +245,9 @@ async def _take_back(session: AsyncSession, lot: SubsidyLot) -> Line:
     prefund.version += 1
     lot.balance_fen = 0
     lot.version += 1
-    return Line(
-        lot.bucket, uuid7(lot.bucket), 0, "expiry", lot.region_id, Account("subsidy", lot.holder_id),
-        Account("unit_prefund", lot.unit_id), lot.id, amount_fen, on, await open_period(session, lot.region_id, on),
-    )  # fmt: skip  # one line of the ledger
+    booking = Booking(lot.bucket, uuid7(lot.bucket), "expiry", on, await open_period(session, lot.region_id, on))
+    purse, unit = Account("subsidy", lot.holder_id), Account("unit_prefund", lot.unit_id)
+    return single_line(booking, lot.region_id, purse, unit, amount_fen, lot.id)
 
 
 def _today() -> date:

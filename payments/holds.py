@@ -4,9 +4,8 @@ A hold takes nothing: posted balances stay, what is available shrinks (I3: avail
 is a durable timer of the kernel, fired in the worker.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,10 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kernel import clock, timers
 from kernel.errors import NotFound
 from kernel.ids import bucket_of, uuid7
+from kernel.settings import get_settings
 from payments import queries
 from payments.errors import PaymentRefused
 from payments.ledger import open_period, post_lines
-from payments.lines import Account, Line
+from payments.lines import Account, Booking, single_line
 from payments.models import Hold, Holder, Purse
 from payments.posting_rule import DenyCode, Refusal
 from payments.states import HOLD, next_state
@@ -60,13 +60,12 @@ async def capture_hold(session: AsyncSession, hold_id: UUID, amount_fen: int, cr
         raise PaymentRefused(Refusal(DenyCode.AMOUNT_LIMIT, {"held_fen": hold.amount_fen}))
     cash.balance_fen -= amount_fen
     cash.version += 1
-    transfer, on = uuid7(holder.bucket), clock.now().date()
+    transfer = uuid7(holder.bucket)
+    on = clock.business_date(clock.now(), get_settings().zone)
     period = await open_period(session, holder.region_id, on)
     await session.flush()
-    line = Line(
-        holder.bucket, transfer, 0, "capture", holder.region_id, Account("cash", holder.id), credit, None,
-        amount_fen, on, period,
-    )  # fmt: skip  # one line of the ledger
+    booking = Booking(holder.bucket, transfer, "capture", on, period)
+    line = single_line(booking, holder.region_id, Account("cash", holder.id), credit, amount_fen)
     await post_lines(session, [line])
     return transfer
 
@@ -76,9 +75,10 @@ async def release_hold(session: AsyncSession, hold_id: UUID) -> None:
     await _end(session, hold_id, "release")
 
 
-async def expire_hold(session: AsyncSession, ref: str, _payload: Mapping[str, Any]) -> None:
+async def expire_hold(session: AsyncSession, timer: timers.Timer) -> None:
     """The timer's work: free a hold whose time is up; one that ended meanwhile stays as it is."""
-    hold = await session.get(Hold, (bucket_of(UUID(ref)), UUID(ref)))
+    hold_id = UUID(timer.ref)
+    hold = await session.get(Hold, (bucket_of(hold_id), hold_id))
     if hold is not None and hold.state == "open":
         await _end(session, hold.id, "expire")
 

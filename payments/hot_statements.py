@@ -133,32 +133,17 @@ SELECT * FROM unnest($1::smallint[], $2::uuid[], $3::text[], $4::integer[], $5::
 ON CONFLICT (bucket, holder_id, key) DO UPDATE SET count = excluded.count, amount_fen = excluded.amount_fen
 """
 
-INSERT_PAYMENTS: Final = """
-INSERT INTO payments (bucket, id, holder_id, person_id, unit_id, home_region_id, host_region_id, site_id, terminal_id,
-                      epoch, seq, code_id, amount_fen, refunded_fen, status, legs, counters, context, trace,
-                      business_date, accounting_period, happened_at, recorded_at, lane, n)
-SELECT bucket, id, holder_id, person_id, unit_id, home_region_id, host_region_id, site_id, terminal_id,
-       epoch, seq, code_id, amount_fen, 0, 'succeeded', legs, counters, context, trace,
-       business_date, accounting_period, happened_at, $20, $21, $22
-  FROM unnest($1::smallint[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[],
-              $9::uuid[], $10::integer[], $11::bigint[], $12::uuid[], $13::bigint[], $14::json[], $15::json[],
-              $16::json[], $17::json[], $18::date[], $19::text[], $23::timestamptz[])
-       AS k(bucket, id, holder_id, person_id, unit_id, home_region_id, host_region_id, site_id, terminal_id,
-            epoch, seq, code_id, amount_fen, legs, counters, context, trace,
-            business_date, accounting_period, happened_at)
-"""
-
-INSERT_LINES: Final = """
-INSERT INTO ledger_lines (bucket, transfer_id, ordinal, kind, region_id, debit_kind, debit_owner, credit_kind,
-                          credit_owner, lot_id, amount_fen, business_date, accounting_period, lane, n)
-SELECT k.*, $14, $15
-  FROM unnest($1::smallint[], $2::uuid[], $3::smallint[], $4::text[], $5::uuid[], $6::text[], $7::uuid[], $8::text[],
-              $9::uuid[], $10::uuid[], $11::bigint[], $12::date[], $13::text[]) AS k
-"""
-
-INSERT_ANSWERS: Final = """
-INSERT INTO stored_answers (id, status, body) SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::bytea[])
-"""
+# What only grows is written by COPY: these are the columns, in the order of the rows.
+PAYMENT_COLUMNS: Final = (
+    *("bucket", "id", "holder_id", "person_id", "unit_id", "home_region_id", "host_region_id", "site_id"),
+    *("terminal_id", "epoch", "seq", "code_id", "amount_fen", "refunded_fen", "status", "legs", "counters"),
+    *("context", "trace", "business_date", "accounting_period", "happened_at", "recorded_at", "lane", "n"),
+)
+LINE_COLUMNS: Final = (
+    *("bucket", "transfer_id", "ordinal", "kind", "region_id", "debit_kind", "debit_owner", "credit_kind"),
+    *("credit_owner", "lot_id", "amount_fen", "business_date", "accounting_period", "lane", "n"),
+)
+ANSWER_COLUMNS: Final = ("id", "status", "body")
 
 # The batch's own rows, none of them of a holder: the next link of the chain, the house accounts, what others are told.
 INSERT_BATCH: Final = """

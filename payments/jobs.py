@@ -1,17 +1,29 @@
-"""Payments' background steps, run by the worker: partitions ahead, checkpoints, expiry, old answers away."""
+"""Payments' background steps, run by the worker: partitions ahead, checkpoints, expiry, old answers away, the audit."""
 
-from datetime import timedelta
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime, time, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
+import structlog
 from sqlalchemy import text
 
 from kernel import clock
 from kernel.db import Database
 from kernel.partitions import drop_expired_partitions
-from payments import funding, ledger, tables
+from kernel.settings import get_settings
+from kernel.timers import TimerHandler
+from payments import funding, holds, ledger, metrics, tables
+from payments.invariants import Finding, audit
+
+log = structlog.get_logger(__name__)
 
 GUESSES_KEPT: Final = timedelta(hours=1)
 IDEMPOTENT_REQUESTS_KEPT: Final = timedelta(days=8)
+TIMERS: Final[Mapping[str, TimerHandler]] = {holds.TIMER_KIND: holds.expire_hold}
+# After the business day has ended, before anybody comes for breakfast.
+AUDIT_AT: Final = time(3)
 
 
 async def keep_partitions(db: Database) -> None:
@@ -49,3 +61,37 @@ async def forget_old_requests(db: Database) -> None:
             text("DELETE FROM idempotent_requests WHERE recorded_at < :before"),
             {"before": clock.now() - IDEMPOTENT_REQUESTS_KEPT},
         )
+
+
+async def audit_every_night(db: Database) -> None:
+    """Check the invariants each night at three; what breaks one is logged by name and counted for the operator."""
+    while True:
+        await asyncio.sleep((next_audit_at(clock.now(), get_settings().zone) - clock.now()).total_seconds())
+        await audit_books(db)
+
+
+def next_audit_at(after: datetime, zone: ZoneInfo) -> datetime:
+    """The first three o'clock of a zone after an instant."""
+    local = after.astimezone(zone)
+    today = datetime.combine(local.date(), AUDIT_AT, zone)
+    return today if today > local else datetime.combine(local.date() + timedelta(days=1), AUDIT_AT, zone)
+
+
+async def audit_books(db: Database) -> list[Finding]:
+    """Check every invariant once; returns what was found."""
+    async with db.session() as session:
+        findings = await audit(session)
+    for finding in findings:
+        metrics.OFFENDERS.labels(finding.invariant.name).set(finding.offender_count)
+        for offender in finding.offenders:
+            log.error(
+                "audit.broken",
+                invariant=finding.invariant.name,
+                what=offender.what,
+                subject=offender.subject,
+                detail=offender.detail,
+            )
+    broken = [finding.invariant.name for finding in findings if not finding.holds]
+    log.info("audit.done", invariants=len(findings), broken=broken)
+    metrics.AUDITED_AT.set(clock.now().timestamp())
+    return findings

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from kernel.settings import get_settings
 
 # Only ever used outside production: `Settings` refuses to start production without a secret key of its own.
-DEMO_SECRET_KEY: Final = "demo-only-secret-key-never-in-production"
+DEMO_SECRET_KEY: Final = "demo-only-secret-key-never-in-production"  # noqa: S105  public on purpose
 
 
 class WrongSecretKey(RuntimeError):

@@ -46,6 +46,24 @@ class Line(NamedTuple):
             f"{self.accounting_period}"
         )
 
+    def row(self, lane: int, n: int) -> tuple[object, ...]:
+        """The line as a row of `ledger_lines`, written by a lane's n-th commit."""
+        return (
+            self.bucket,
+            self.transfer_id,
+            self.ordinal,
+            self.kind,
+            self.region_id,
+            *self.debit,
+            *self.credit,
+            self.lot_id,
+            self.amount_fen,
+            self.business_date,
+            self.accounting_period,
+            lane,
+            n,
+        )
+
 
 class Delta(NamedTuple):
     """What one commit did to one house account."""
@@ -91,6 +109,30 @@ class Booking(NamedTuple):
     kind: str
     business_date: date
     accounting_period: str
+
+
+def single_line(
+    booking: Booking,
+    region_id: UUID,
+    debit: Account,
+    credit: Account,
+    amount_fen: int,
+    lot_id: UUID | None = None,
+) -> Line:
+    """A transfer of one line within one book."""
+    return Line(
+        booking.bucket,
+        booking.transfer_id,
+        0,
+        booking.kind,
+        region_id,
+        debit,
+        credit,
+        lot_id,
+        amount_fen,
+        booking.business_date,
+        booking.accounting_period,
+    )
 
 
 def sale_lines(

@@ -28,6 +28,7 @@ from kernel.idempotency import Answer
 from payments import hot_statements as sql
 from payments import metrics
 from payments.batch import Batch, Item, LaneHead
+from payments.batch_writing import write
 from payments.errors import QueueFull
 from payments.lines import GENESIS
 from payments.posting_rule import PostingRule
@@ -140,7 +141,7 @@ class Posting:
                 await self._post_all([item for item, _ in taken])
             except BaseException as error:
                 # Whatever happens here, no caller may be left waiting.
-                log.error("posting.failed", error=repr(error))
+                log.exception("posting.failed")
                 for item, _ in taken:
                     item.outcome = item.outcome or TryAgain()
                 if not isinstance(error, Exception):
@@ -168,17 +169,17 @@ class Posting:
         try:
             await self._post(items)
             return
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  whatever it was, each request is tried by itself next
             log.warning("posting.batch_failed", size=len(items), error=repr(error))
             await self._recover(error)
         for item in items:
             item.outcome = None
             try:
                 await self._post([item])
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  its caller is told; the others go on
                 await self._recover(error)
                 item.outcome = TryAgain() if isinstance(error, _RETRYABLE) else GuanjiaError()
-                log.error("posting.item_failed", key=item.key, error=repr(error))
+                log.warning("posting.item_failed", key=item.key, error=repr(error))
 
     async def _recover(self, error: Exception) -> None:
         """Make the connection fit for the next transaction."""
@@ -203,7 +204,7 @@ class Posting:
             winners = await batch.claim(at)
             await batch.load(winners, at)
             written = batch.decide(winners)
-            head = await batch.write(written, self._head, at)
+            head = await write(connection, self._prepared, written, self._head, at)
             guesses = await batch.count_guesses(written, at) if written.guesses else {}
             await connection.execute("COMMIT")
         except BaseException:
