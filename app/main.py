@@ -24,7 +24,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.services = services
         app.state.database = services.database
         app.state.valkey = services.valkey
-        await refuse_demo_secrets(services)
+        await refuse_demo_secrets(settings, services.database)
         for part in WEB_PARTS:
             await stack.enter_async_context(part(app, services))
         tell_ready()

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app import migrate
 from app.problems import MigrationFailed, NotConfigured
-from app.production import refuse_weak_settings
+from app.production import refuse_demo_secrets, refuse_weak_settings
 from app.seeding import seed_demo_if_empty
 from kernel.db import Database
 from kernel.settings import Settings
@@ -21,8 +21,7 @@ def prepare_database(settings: Settings, *, with_demo: bool, say: Callable[[str]
         raise NotConfigured("GUANJIA_DATABASE_URL is needed; `guanjia run` sets it by itself.")
     url = settings.database_url.get_secret_value()
     _bring_to_head(url, say=say)
-    if with_demo and not settings.production:
-        asyncio.run(_seed(settings, url, say=say))
+    asyncio.run(_look_after_demo(settings, url, with_demo=with_demo, say=say))
 
 
 def _bring_to_head(url: str, *, say: Callable[[str], None]) -> None:
@@ -42,9 +41,12 @@ def _bring_to_head(url: str, *, say: Callable[[str], None]) -> None:
         raise MigrationFailed(f"The database could not be brought to schema {head}: {error}") from error
 
 
-async def _seed(settings: Settings, url: str, *, say: Callable[[str], None]) -> None:
+async def _look_after_demo(settings: Settings, url: str, *, with_demo: bool, say: Callable[[str], None]) -> None:
     db = Database(url)
     try:
-        await seed_demo_if_empty(db, settings.data_dir, say=say)
+        # Here too, so that the operator is told in one sentence before any process is started.
+        await refuse_demo_secrets(settings, db)
+        if with_demo and not settings.production:
+            await seed_demo_if_empty(db, settings.data_dir, say=say)
     finally:
         await db.close()

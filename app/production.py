@@ -3,7 +3,7 @@
 from sqlalchemy import text
 
 from app.problems import NotForProduction
-from app.services import Services
+from kernel.db import Database
 from kernel.settings import Settings
 from payments.keys import DEMO_SECRET_KEY
 
@@ -26,12 +26,12 @@ def refuse_weak_settings(settings: Settings) -> None:
         raise NotForProduction("GUANJIA_PRODUCTION is on, and GUANJIA_SECRET_KEY is too simple to be random.")
 
 
-async def refuse_demo_secrets(services: Services) -> None:
+async def refuse_demo_secrets(settings: Settings, database: Database) -> None:
     """A database that the demo was ever seeded into has logins that everybody knows: it never serves in production."""
-    refuse_weak_settings(services.settings)
-    if not services.settings.production:
+    refuse_weak_settings(settings)
+    if not settings.production:
         return
-    async with services.database.session() as session:
+    async with database.session() as session:
         if await session.scalar(text("SELECT to_regclass('demo_seed') IS NOT NULL")):
             raise NotForProduction(
                 "GUANJIA_PRODUCTION is on, but this database holds the demo's people, passwords and tokens. "

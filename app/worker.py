@@ -48,7 +48,7 @@ async def run_worker(settings: Settings, *, health_port: int | None, loops: Sequ
     for stop_signal in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(stop_signal, stopping.set)
     async with open_services(settings) as services:
-        await refuse_demo_secrets(services)
+        await refuse_demo_secrets(settings, services.database)
         keepers = [asyncio.create_task(keep_running(loop, services), name=loop.name) for loop in loops]
         async with _health_server(health_port):
             log.info("worker runs", loops=[loop.name for loop in loops])

@@ -44,11 +44,11 @@ class TestDemoData:
 
         async with open_services(production(database_url)) as services:
             with pytest.raises(NotForProduction, match="demo's people, passwords and tokens"):
-                await refuse_demo_secrets(services)
+                await refuse_demo_secrets(services.settings, services.database)
 
     async def test_a_database_without_it_is_taken(self, database_url: str) -> None:
         async with open_services(production(database_url)) as services:
-            await refuse_demo_secrets(services)
+            await refuse_demo_secrets(services.settings, services.database)
 
     async def test_a_demo_is_left_alone_where_it_belongs(self, database_url: str, db: Database) -> None:
         async with db.session() as session:
@@ -57,4 +57,4 @@ class TestDemoData:
         settings = Settings(database_url=SecretStr(database_url), redis_url=SecretStr("redis://127.0.0.1:1/0"))
         async with open_services(settings) as services:
             assert isinstance(services, Services)
-            await refuse_demo_secrets(services)
+            await refuse_demo_secrets(services.settings, services.database)
