@@ -16,7 +16,7 @@ const TYPED_MAX = 8
 export function useWedge(
   input: Ref<HTMLInputElement | null>,
   pane: Ref<HTMLElement | null>,
-  handlers: { enter: (entry: WedgeEntry) => void; escape: () => void; typed: () => void },
+  handlers: { enter: (entry: WedgeEntry) => void; escape: () => void; typed: () => void; asking: () => boolean },
   active: () => boolean,
 ) {
   const typed = ref('')
@@ -61,8 +61,7 @@ export function useWedge(
     if (!active() || event.ctrlKey || event.altKey || event.metaKey || !isOurs(event.target)) return
     const key = keyOf(event)
     if (key === null) return
-    // Enter on a focused button presses it, unless digits are waiting.
-    if (key === 'Enter' && buffer === '' && event.target instanceof HTMLButtonElement) return
+    if (key === 'Enter' && buffer === '' && pressesButton(event.target)) return
     event.preventDefault()
     if (key === 'Enter') enter()
     else if (key === 'Escape') {
@@ -70,6 +69,12 @@ export function useWedge(
       handlers.escape()
     } else if (key === 'Backspace') erase()
     else append(key)
+  }
+
+  /** Enter presses the button that has the focus, unless the till is asking and the button is no answer. */
+  function pressesButton(target: EventTarget | null): boolean {
+    if (!(target instanceof HTMLButtonElement)) return false
+    return !handlers.asking() || target.dataset.answer !== undefined
   }
 
   function isOurs(target: EventTarget | null): boolean {
