@@ -26,6 +26,8 @@ T = TypeVar("T")
 # module: names of its commands.
 COMMANDS_OF_DOMAINS: Final[dict[str, tuple[str, ...]]] = {
     "identity.commands": ("import", "administrators"),
+    "payments.commands": ("audit",),
+    "app.explain": ("explain",),
 }
 
 app = typer.Typer(
@@ -68,6 +70,16 @@ def web(
     from app.web import serve
 
     raise typer.Exit(_explained(lambda: serve(get_settings(), fd=fd)))
+
+
+@app.command(rich_help_panel="Look")
+def bench(
+    only: Annotated[str | None, typer.Option(help="One bench: codes, posting, http or realtime.")] = None,
+) -> None:
+    """Measure: start servers of its own, run the benches, print a table, write bench/results/latest.json."""
+    from bench.main import run as run_benches
+
+    raise typer.Exit(run_benches(only))
 
 
 @app.command(rich_help_panel="Run")

@@ -27,7 +27,7 @@ async def measure(rig: Rig, posting_rate: float | None) -> list[Row]:
     """All rows of this file."""
     empty = await _measure_empty()
     port = free_port()
-    async with running(["-m", "app", "web"], rig.environment(port), port) as pid:
+    async with running(["-m", "app.cli", "web"], rig.environment(port), port) as pid:
         await _pay(rig, port, WARM_UP)
         await rig.reset_statistics()
         web = psutil.Process(pid)
@@ -36,7 +36,9 @@ async def measure(rig: Rig, posting_rate: float | None) -> list[Row]:
         result = await _pay(rig, port, PAYMENTS)
         cpu_s = sum(web.cpu_times()[:2]) + rig.postgres_cpu_s() - cpu_before
         wal = await _wal_bytes(rig) - wal_before
-        commits = (await rig.fetch("SELECT coalesce(sum(calls), 0) AS n FROM pg_stat_statements WHERE query = 'COMMIT'"))[0]["n"]
+        commits = (
+            await rig.fetch("SELECT coalesce(sum(calls), 0) AS n FROM pg_stat_statements WHERE query = 'COMMIT'")
+        )[0]["n"]
     pgbench = await asyncio.to_thread(_pgbench, rig)
     rows = [
         compared("http payments", result.rate, "payments/s", "empty FastAPI POST", empty.rate, 0.7),
@@ -50,13 +52,15 @@ async def measure(rig: Rig, posting_rate: float | None) -> list[Row]:
         *await _bytes_per_payment(rig),
     ]
     if posting_rate is not None:
-        rows.append(compared("http beside posting alone", result.rate, "payments/s", "posting alone", posting_rate, 0.5))
+        rows.append(
+            compared("http beside posting alone", result.rate, "payments/s", "posting alone", posting_rate, 0.5)
+        )
     return rows
 
 
-async def requests_for(rig: Rig, count: int) -> tuple[list[bytes], list[int]]:
+async def requests_for(rig: Rig, count: int, *, first_holders: int = 0) -> tuple[list[bytes], list[int]]:
     """Requests with fresh codes, and the amounts that their answers must say."""
-    codes, _ = await rig.issue_codes(count)
+    codes, _ = await rig.issue_codes(count, first_holders=first_holders)
     requests, amounts = [], []
     for number, code in enumerate(codes):
         amounts.append(amount_of(number))
@@ -92,7 +96,6 @@ async def _measure_empty() -> LoadResult:
     body = json.dumps({"code": "7" * 20, "amount_fen": 1800, "seq": 1}).encode()
     request = post("/v1/payments", body, {"Authorization": "Bearer " + "x" * 47, "Idempotency-Key": uuid4().hex})
 
-
     async with running(["-m", "bench.empty_app"], {**os.environ, "GUANJIA_PORT": str(port)}, port):
         await asyncio.to_thread(drive, port, [request] * WARM_UP, connections=CONNECTIONS)
         return await asyncio.to_thread(drive, port, [request] * PAYMENTS, connections=CONNECTIONS)
@@ -118,14 +121,21 @@ async def _bytes_per_payment(rig: Rig) -> list[Row]:
 
 def _pgbench(rig: Rig) -> float:
     """Transactions a second of pgbench's simple update, with as many clients, for ten seconds."""
-    database = rig.postgres.url
-    for arguments in (["--initialize", "--quiet", "--scale=10"], ["--builtin=simple-update", f"--client={CONNECTIONS}", "--jobs=2", "--time=10", "--no-vacuum"]):
-        done = subprocess.run(  # noqa: S603  our own wheel's program
-            [str(BINARIES / "pgbench"), *arguments, database], capture_output=True, text=True, check=True, timeout=120
-        )
-    found = re.search(r"tps = ([0-9.]+)", done.stdout)
+    _run_pgbench(rig, ["--initialize", "--quiet", "--scale=10"])
+    arguments = ["--builtin=simple-update", f"--client={CONNECTIONS}", "--jobs=2", "--time=10", "--no-vacuum"]
+    printed = _run_pgbench(rig, arguments)
+    found = re.search(r"tps = ([0-9.]+)", printed)
     if found is None:
-        raise RuntimeError(done.stdout)
+        raise RuntimeError(printed)
     return float(found.group(1))
 
 
+def _run_pgbench(rig: Rig, arguments: list[str]) -> str:
+    done = subprocess.run(
+        [str(BINARIES / "pgbench"), *arguments, rig.postgres.url],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    return done.stdout

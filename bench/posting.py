@@ -47,8 +47,7 @@ async def _rate(rig: Rig, count: int, *, batch_max: int, waiting: int) -> float:
     answers: list[Answer] = []
 
     async def worker() -> None:
-        for item in items:
-            answers.append(await posting.submit(item))
+        answers.extend([await posting.submit(item) for item in items])
 
     started = time.perf_counter()
     await asyncio.gather(*[worker() for _ in range(waiting)])

@@ -30,6 +30,8 @@ from app.demo_data.places import open_places
 from app.embedded.postgres import EmbeddedPostgres
 from app.embedded.valkey import EmbeddedValkey
 from app.migrate import upgrade
+from identity.people import NewPerson, open_people
+from identity.sign_in import open_session
 from identity.terminals import enrol_terminal, open_terminal
 from kernel import clock
 from kernel.calendar import seed_calendar
@@ -40,6 +42,7 @@ from payments import api
 ROOT: Final = Path(__file__).resolve().parent.parent
 TILLS: Final = 14
 HOLDERS: Final = 10_000
+SIGNED_IN: Final = 1_000
 CASH_FEN: Final = 100_000
 _ACTOR: Final = "bench"
 _ISSUED_AT_ONCE: Final = 2000
@@ -77,9 +80,15 @@ class Rig:
             "GUANJIA_DATA_DIR": str(self.folder),
         }
 
-    async def issue_codes(self, count: int) -> tuple[list[api.IssuedCode], float]:
-        """Fresh codes, spread over all holders, in random order; and how many were issued a second."""
-        order = [self.holders[number % len(self.holders)] for number in range(count)]
+    async def open_sessions(self, count: int) -> list[str]:
+        """Signed-in people: the first `count` account holders."""
+        async with self.database.session() as session:
+            return [(await open_session(session, person)).token for person in self.people[:count]]
+
+    async def issue_codes(self, count: int, *, first_holders: int = 0) -> tuple[list[api.IssuedCode], float]:
+        """Fresh codes, spread over all holders (or the first of them), in random order; and codes issued a second."""
+        holders = self.holders[:first_holders] if first_holders else self.holders
+        order = [holders[number % len(holders)] for number in range(count)]
         issued: list[api.IssuedCode] = []
         started = time.perf_counter()
         for at in range(0, count, _ISSUED_AT_ONCE):
@@ -165,8 +174,18 @@ async def _open_tills(rig: Rig) -> None:
         rig.tokens.append(enrolled["token"])
 
 
+async def _open_people(rig: Rig) -> list[UUID]:
+    """Those who will sign in are people of the unit; the other accounts need nobody to hold a phone."""
+    everybody = [
+        NewPerson("王小明", rig.unit, "staff", valid_from=clock.now().date(), staff_number=f"B{number:05d}")
+        for number in range(SIGNED_IN)
+    ]
+    async with rig.database.session() as session:
+        return await open_people(session, everybody, actor=_ACTOR)
+
+
 async def _open_holders(rig: Rig) -> None:
-    rig.people = [uuid7() for _ in range(HOLDERS)]
+    rig.people = await _open_people(rig) + [uuid7() for _ in range(HOLDERS - SIGNED_IN)]
     month_end = (clock.now() + timedelta(days=20)).date()
     async with rig.database.session() as session:
         await api.prefund_unit(session, rig.unit, rig.region, 10**11, actor=_ACTOR)

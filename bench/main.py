@@ -1,0 +1,52 @@
+"""Runs the benches: all of them, or one by name. Called by `guanjia bench` and `make bench`."""
+
+import asyncio
+import sys
+
+import uvloop
+
+from bench import http_payments, posting, realtime
+from bench.audited import refuse_unclean_books
+from bench.rig import open_rig
+from bench.rows import Row, save, show
+
+NAMES = ("codes", "posting", "http", "realtime")
+
+
+def run(only: str | None) -> int:
+    """Run, print the table, write bench/results/latest.json. Returns 1 where a goal was missed."""
+    if only is not None and only not in NAMES:
+        sys.stderr.write(f"There is no bench {only!r}; there are: {', '.join(NAMES)}\n")
+        return 2
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        rows = runner.run(_run(only))
+    show(rows)
+    save(rows)
+    return 0 if all(row.ok is not False for row in rows) else 1
+
+
+async def _run(only: str | None) -> list[Row]:
+    wanted = NAMES if only is None else (only,)
+    rows: list[Row] = []
+    _say("starting servers, opening a canteen with 14 tills and 10,000 accounts ...")
+    async with open_rig() as rig:
+        if "codes" in wanted:
+            rows += await posting.measure_codes(rig)
+        if "posting" in wanted:
+            _say("posting alone ...")
+            rows += await posting.measure(rig)
+        if "http" in wanted:
+            _say("payments over HTTP ...")
+            rate = next((row.value for row in rows if row.name == "posting alone"), None)
+            rows += await http_payments.measure(rig, rate)
+        if "realtime" in wanted:
+            _say("600 payments a second with 1,000 sockets ...")
+            rows += await realtime.measure(rig)
+        _say("auditing ...")
+        await refuse_unclean_books(rig)
+    return rows
+
+
+def _say(sentence: str) -> None:
+    sys.stdout.write(f"· {sentence}\n")
+    sys.stdout.flush()
