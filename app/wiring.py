@@ -71,7 +71,7 @@ CHANNEL_POLICIES: Final[tuple[ChannelPolicy, ...]] = (
     region_policy("region", Role.CANTEEN_MANAGER, Role.FINANCE, Role.SYSTEM_ADMIN),
 )
 
-TIMER_HANDLERS: Final[Mapping[str, timers.TimerHandler]] = {**identity_jobs.TIMERS}
+TIMER_HANDLERS: Final[Mapping[str, timers.TimerHandler]] = {**identity_jobs.TIMERS, **payments_jobs.TIMERS}
 
 
 @asynccontextmanager
@@ -94,7 +94,7 @@ async def _posting(app: FastAPI, services: Services) -> AsyncIterator[None]:
     )
     app.state.posting_rule = rule
     await posting.start()
-    app.state.payments_endpoint = PaymentsEndpoint(posting, terminals)
+    app.state.payments_endpoint = PaymentsEndpoint(services.database, posting, terminals)
     try:
         yield
     finally:
@@ -131,6 +131,7 @@ LOOPS: Final[tuple[Loop, ...]] = (
     Loop("payments checkpoints", _every(30, payments_jobs.fold_account_deltas)),
     Loop("payments lots", _every(60, payments_jobs.expire_due_lots)),
     Loop("payments forgets", _every(600, payments_jobs.forget_old_requests)),
+    Loop("payments audit", lambda s: payments_jobs.audit_every_night(s.database)),
     Loop("work calendar", lambda s: calendar.keep_calendar(s.database)),
     Loop("timers", lambda s: timers.fire_for_ever(s.database, TIMER_HANDLERS)),
     Loop("identity forgets", lambda s: identity_jobs.forget_for_ever(s.database)),

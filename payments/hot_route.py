@@ -9,10 +9,11 @@ from typing import Any, Final
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from identity.api import Terminal
+from identity.api import Terminal, authenticate_terminal
 from kernel import http
+from kernel.db import Database
 from kernel.errors import GuanjiaError, Malformed, Unauthenticated
-from kernel.idempotency import Answer
+from kernel.idempotency import Answer, check_key
 from payments.posting import Posting
 from payments.service import decode_payment_request, queue_item
 from payments.terminals import TerminalCache
@@ -25,7 +26,8 @@ class PaymentsEndpoint:
 
     path = "/v1/payments"
 
-    def __init__(self, posting: Posting, terminals: TerminalCache) -> None:
+    def __init__(self, database: Database, posting: Posting, terminals: TerminalCache) -> None:
+        self._database = database
         self._posting = posting
         self._terminals = terminals
 
@@ -41,7 +43,8 @@ class PaymentsEndpoint:
                 language = value.decode("latin-1")
         request_id, speaks = http.new_request_id(), http.language_of(language)
         try:
-            terminal = self._terminal(authorization)
+            terminal = await self._terminal(authorization)
+            key = check_key(key)
             body = decode_payment_request(await _read_body(receive))
             item = queue_item(terminal, key, body, request_id=request_id, language=speaks)
             answer = await self._posting.submit(item)
@@ -52,11 +55,16 @@ class PaymentsEndpoint:
         else:
             await _send_answer(send, answer, request_id)
 
-    def _terminal(self, authorization: bytes | None) -> Terminal:
+    async def _terminal(self, authorization: bytes | None) -> Terminal:
         if authorization is None or authorization[:7].lower() != b"bearer ":
             raise Unauthenticated
-        terminal = self._terminals.by_token(authorization[7:].strip().decode("latin-1"))
-        if terminal is None or terminal.status == "revoked":
+        token = authorization[7:].strip().decode("latin-1")
+        terminal = self._terminals.by_token(token)
+        if terminal is None:
+            # Enrolled a moment ago, perhaps by another process: the first payment must not be the one that is refused.
+            async with self._database.session() as session:
+                return await authenticate_terminal(session, token)
+        if terminal.status == "revoked":
             raise Unauthenticated
         return terminal
 

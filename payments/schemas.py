@@ -154,7 +154,7 @@ class PayCodeView(BaseModel):
 class RefundRequest(_Model):
     """How much to give back, and why."""
 
-    amount_fen: int = Field(ge=1, le=AMOUNT_FEN_MAX)
+    amount_fen: int = Field(ge=1, le=AMOUNT_FEN_MAX, strict=True)
     reason: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")
 
 
@@ -170,7 +170,7 @@ class ReversalView(BaseModel):
 class CounterTopUpRequest(_Model):
     """Cash taken at the service counter."""
 
-    amount_fen: int = Field(ge=1, le=AMOUNT_FEN_MAX)
+    amount_fen: int = Field(ge=1, le=AMOUNT_FEN_MAX, strict=True)
 
 
 class TopUpView(BaseModel):
@@ -184,7 +184,7 @@ class TopUpView(BaseModel):
 class PrefundRequest(_Model):
     """What a unit pays in ahead."""
 
-    amount_fen: int = Field(ge=1, le=10**13)
+    amount_fen: int = Field(ge=1, le=10**13, strict=True)
 
 
 class PrefundView(BaseModel):
