@@ -26,6 +26,7 @@ from app.embedded.valkey import EmbeddedValkey
 from kernel import clock
 from kernel.db import Database
 from tests.chromium import find_chromium
+from tests.product import Product, end_product, shared_product
 from tests.servers import RUN_FOLDER_VARIABLE, TEMPLATE, SharedPostgres, end_keeper, shared_postgres
 
 # ---- one run, one folder, one database server
@@ -46,6 +47,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or RUN_FOLDER_VARIABLE not in os.environ:
         return
     folder = Path(os.environ.pop(RUN_FOLDER_VARIABLE))
+    end_product(folder)
     end_keeper(folder)
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -54,6 +56,17 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def postgres_server() -> SharedPostgres:
     """The shared PostgreSQL of this run; its cluster is thrown away afterwards and therefore not durable."""
     return shared_postgres()
+
+
+# ---- the whole product, from outside
+
+
+@pytest.fixture(scope="session")
+def product() -> Iterator[Product]:
+    """The running product with the demo province in it, shared by this run's processes."""
+    product = shared_product()
+    yield product
+    product.close()
 
 
 # ---- databases
