@@ -5,6 +5,7 @@ Who sells something implements `PostingRule`. Accounts: `open_holders`. Money in
 """
 
 from payments.batch import Item
+from payments.explain import Chapter, Language, events_of_payment, tell_payment
 from payments.funding import Allotment, grant_subsidies, prefund_unit, top_up_at_counter, top_up_many_at_counter
 from payments.holders import NewHolder, change_state, open_holders, reissue_card
 from payments.hot_route import PaymentsEndpoint
@@ -32,10 +33,12 @@ from payments.trust import ensure_signing_key, root_public_key
 __all__ = [
     "NO_USAGE",
     "Allotment",
+    "Chapter",
     "DenyCode",
     "IssuedCode",
     "Item",
     "ItemRequest",
+    "Language",
     "NewHolder",
     "Payer",
     "PaymentRequest",
@@ -51,6 +54,7 @@ __all__ = [
     "change_state",
     "create_partitions_around",
     "ensure_signing_key",
+    "events_of_payment",
     "find_holder_key",
     "grant_subsidies",
     "holder_keys",
@@ -63,6 +67,7 @@ __all__ = [
     "refund_payment",
     "reissue_card",
     "root_public_key",
+    "tell_payment",
     "top_up_at_counter",
     "top_up_many_at_counter",
     "void_payment",

@@ -15,6 +15,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 OFFENDERS_SHOWN: Final = 20
+_NAMED: Final = (
+    "SELECT what, subject, detail, count(*) OVER () AS total FROM ({}) AS offending ORDER BY what, subject LIMIT {}"
+)
 # An audit of a year may take its time; it locks nothing.
 _STATEMENT_TIMEOUT: Final = "SET LOCAL statement_timeout = '30min'"
 
@@ -379,14 +382,7 @@ INVARIANTS: Final = (
 
 async def find_offenders(session: AsyncSession, invariant: Invariant) -> Finding:
     """Ask one invariant's question; the first rows that break it are named, the others counted."""
-    rows = (
-        await session.execute(
-            text(
-                "SELECT what, subject, detail, count(*) OVER () AS total "
-                f"FROM ({invariant.sql}) AS offending ORDER BY what, subject LIMIT {OFFENDERS_SHOWN}"
-            )
-        )
-    ).all()
+    rows = (await session.execute(text(_NAMED.format(invariant.sql, OFFENDERS_SHOWN)))).all()
     offenders = tuple(Offender(row.what, row.subject or "", row.detail or "") for row in rows)
     return Finding(invariant, rows[0].total if rows else 0, offenders)
 

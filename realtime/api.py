@@ -13,7 +13,7 @@ from typing import Final
 from realtime.boards import Boards
 from realtime.channels import Caller, ChannelPolicy, region_policy
 from realtime.hub import Hub, HubLimits
-from realtime.queries import channel_position, relay_lag_s
+from realtime.queries import channel_position, deliveries_of, relay_lag_s
 
 # Of this process: the worker's loop sends them.
 boards: Final = Boards()
@@ -26,6 +26,7 @@ __all__ = [
     "HubLimits",
     "boards",
     "channel_position",
+    "deliveries_of",
     "publish_board",
     "region_policy",
     "relay_lag_s",

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel import clock
 from realtime.frames import event_frame
-from realtime.models import ChannelHead
+from realtime.models import ChannelEvent, ChannelHead
 
 
 class PositionedFrame(NamedTuple):
@@ -69,6 +69,18 @@ async def frames_after(
         )
         found[row.channel].append(PositionedFrame(row.position, frame))
     return found
+
+
+async def deliveries_of(
+    session: AsyncSession, channels: Sequence[str], event_ids: Sequence[str]
+) -> dict[tuple[str, str], int]:
+    """Positions by (event id, channel) of those events that these channels have heard and still keep."""
+    rows = await session.execute(
+        select(ChannelEvent.event_id, ChannelEvent.channel, ChannelEvent.position).where(
+            ChannelEvent.channel.in_(channels), ChannelEvent.event_id.in_(event_ids)
+        )
+    )
+    return {(row.event_id, row.channel): row.position for row in rows}
 
 
 async def relay_lag_s(session: AsyncSession) -> float:
