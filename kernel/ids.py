@@ -22,7 +22,7 @@ _VARIANT = 2 << 62
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Seeded from the system's entropy. Ids are unique names, never secrets: tokens and codes use the `secrets` module.
-_random = random.Random(random.SystemRandom().getrandbits(128))
+_random = random.Random(random.SystemRandom().getrandbits(128))  # noqa: S311  see above
 
 
 def uuid7(bucket: int | None = None, at: datetime | None = None) -> UUID:
