@@ -40,6 +40,9 @@ GENERATORS: Final[tuple[Generator, ...]] = (
     Generator("docs/events.md", "app.catalogues:events_page"),
     Generator("docs/realtime.schema.json", "realtime.schemas:frames_schema_json"),
     Generator("docs/processes.md", "app.catalogues:processes_page"),
+    Generator("docs/states.md", "app.handbook.states:states_page"),
+    Generator("docs/invariants.md", "app.handbook.invariants:invariants_page"),
+    Generator("docs/glossary.md", "app.handbook.glossary:glossary_page"),
     # What the front end's types are made from (frontend/scripts/generate.mjs).
     Generator("frontend/src/generated/openapi.json", "app.catalogues:openapi_json"),
     Generator("frontend/src/generated/events.json", "app.catalogues:events_json"),

@@ -1,0 +1,207 @@
+"""The words of the trade: Chinese, English, and the names they have in the code.
+
+docs/glossary.md is made from this list (app/handbook/glossary.py). A test holds that every table's class and every event
+is in it. Where the meaning is that of a class, its docstring says it; `meaning` is for words without one.
+"""
+
+from typing import Final, NamedTuple
+
+
+class Term(NamedTuple):
+    """One word. `names` are identifiers; the first one that is a class lends its docstring where `meaning` is empty."""
+
+    zh: str
+    en: str
+    names: tuple[str, ...]
+    meaning: str = ""
+
+
+PLACES: Final = (
+    Term("地区", "region", ("Region",)),
+    Term("机构", "organisation", ("Organisation",)),
+    Term("单位", "unit", ("unit_id",), "An organisation whose people share canteens and whose subsidies they eat by."),
+    Term("运营方", "operator", ("operator_id",), "The organisation that runs a site."),
+    Term("场所", "site", ("Site",)),
+    Term("终端, 消费机", "terminal, till", ("TerminalRow", "Terminal")),
+    Term(
+        "配对码",
+        "pairing code",
+        ("pairing_code",),
+        "What a new till is enrolled with; good once, and for a while only.",
+    ),
+    Term("终端变更", "terminal changed", ("TerminalChanged",)),
+    Term("地点变更", "places changed", ("PlacesChanged",)),
+    Term(
+        "消费模式",
+        "mode",
+        ("TerminalMode",),
+        "How a till forms the amount: keyed 金额, fixed 定额, menu 点菜, count 计次.",
+    ),
+    Term(
+        "流水号",
+        "sequence number",
+        ("seq",),
+        "A till's own count of its requests within an epoch; a number is used once.",
+    ),
+    Term("纪元", "epoch", ("epoch",), "A till whose storage was wiped begins a new one, and counts from 1 again."),
+)
+
+PEOPLE: Final = (
+    Term("人员", "person", ("Person",)),
+    Term(
+        "人员类别",
+        "person class",
+        ("PersonClass",),
+        "What a price depends on: staff 在职, contract 编外, retired 退休, family 家属, visitor 访客.",
+    ),
+    Term("归属", "membership", ("Membership",)),
+    Term("入职", "person joined", ("PersonJoined",)),
+    Term("归属变更", "membership changed", ("MembershipChanged",)),
+    Term("人员状态变更", "person status changed", ("PersonStatusChanged",)),
+    Term("角色", "role", ("RoleGrantRow", "Role")),
+    Term("角色变更", "roles changed", ("RolesChanged",)),
+    Term(
+        "三员",
+        "three administrators",
+        ("ADMINISTRATORS",),
+        "System, security and audit administrator: three people, never one.",
+    ),
+    Term("登录凭据", "credential", ("Credential",)),
+    Term("登录会话", "session", ("SignInSession",)),
+    Term("会话结束", "session ended", ("SessionEnded",)),
+    Term("失败次数", "attempts", ("Attempts",)),
+    Term("双人审批", "two-person approval", ("Approval",)),
+    Term("提请审批", "approval requested", ("ApprovalRequested",)),
+    Term("审批结果", "approval decided", ("ApprovalDecided",)),
+)
+
+MONEY: Final = (
+    Term("一卡通", "one card", ("holder",), "One account for card, code and phone, good at every canteen."),
+    Term("账户, 持有人", "holder", ("Holder",)),
+    Term("账户索引", "holder directory", ("HolderDirectory",)),
+    Term("账户状态变更", "holder state changed", ("HolderStateChanged",)),
+    Term("钱包", "purse", ("Purse",)),
+    Term("现金", "cash", ("cash_fen",), "Money that is the holder's own."),
+    Term("公务", "official", ("official_fen",), "Money for official meals; kept apart from the holder's own."),
+    Term("补贴", "subsidy lot", ("SubsidyLot",)),
+    Term("补贴发放", "grant", ("Grant",)),
+    Term("补贴到账", "subsidy granted", ("SubsidyGranted",)),
+    Term(
+        "补贴清零",
+        "expiry",
+        ("expire_lots",),
+        "What is unspent of a lot 72 hours after its last day goes back to the unit, never to cash.",
+    ),
+    Term("预存", "prefund", ("UnitPrefund",)),
+    Term("充值", "top-up", ("TopUp",)),
+    Term("充值成功", "top-up succeeded", ("TopUpSucceeded",)),
+    Term("冻结款", "hold", ("Hold",)),
+    Term("实体卡", "card", ("Card",)),
+    Term("卡号索引", "card directory", ("CardDirectory",)),
+    Term(
+        "挂失, 解挂, 补卡",
+        "report lost, unlist, reissue",
+        ("report_lost", "unlist", "reissue"),
+        "A lost card or phone is refused everywhere; the money stays.",
+    ),
+    Term("付款码", "pay code", ("PayCode",)),
+    Term(
+        "离线码块",
+        "offline block",
+        ("offline_block",),
+        "The 200 signed digits after the 20 of a pay code: proof without a network.",
+    ),
+    Term("签名密钥", "signing key", ("SigningKey",)),
+    Term("根密钥", "root key", ("RootKey",)),
+    Term("信任列表", "trust list", ("trust_list",), "The public keys that tills accept, signed by the root key."),
+    Term("终端请求", "terminal request", ("TerminalRequest",)),
+    Term("消费", "payment", ("Payment",)),
+    Term("消费成功", "payment succeeded", ("PaymentSucceeded",)),
+    Term("扣款明细", "leg", ("Leg", "legs"), "A part of a payment, out of one purse and one lot of it."),
+    Term("价格说明", "trace", ("trace",), "The reasons of a price, stored with the payment, in sentences."),
+    Term("撤销, 退款", "void, refund", ("Reversal",)),
+    Term("已撤销", "payment voided", ("PaymentVoided",)),
+    Term("已退款", "payment refunded", ("PaymentRefunded",)),
+    Term("限次, 限额", "usage counter", ("UsageCounter",)),
+    Term(
+        "营业日",
+        "business date",
+        ("business_date",),
+        "The day that a sale belongs to; it ends at 02:00 local time, not at midnight.",
+    ),
+)
+
+BOOKS: Final = (
+    Term("账本", "book", ("region_id",), "The accounts of one region. A line never leaves its book."),
+    Term("科目", "account", ("Account",), "`kind:owner` in a book, such as `cash:<holder>` or `payable:<canteen>`."),
+    Term("分录行", "ledger line", ("LedgerLine",)),
+    Term("记账批次", "ledger batch", ("LedgerBatch",)),
+    Term("科目变动", "account delta", ("AccountDelta",)),
+    Term("会计期间", "accounting period", ("AccountingPeriod",)),
+    Term("通道", "lane", ("Lane",)),
+    Term("桶", "bucket", ("bucket",), "A holder's number from 0 to 999, for life; 1000 for what belongs to no holder."),
+    Term("应付食堂", "payable", ("payable",), "What a region's book owes a canteen."),
+    Term(
+        "应付他区, 应收他区",
+        "due to, due from",
+        ("due_to", "due_from"),
+        "What one region owes another for its people's meals, in both books.",
+    ),
+)
+
+CANTEENS: Final = (
+    Term("食堂", "canteen", ("Canteen",)),
+    Term("就餐单位", "canteen unit", ("CanteenUnit",)),
+    Term("餐别", "meal", ("Meal",), "breakfast 早餐, lunch 午餐, dinner 晚餐, night 夜宵."),
+    Term("餐段", "meal period", ("MealPeriod",)),
+    Term("价格", "price", ("Price",)),
+    Term("单位承担", "unit share", ("unit_share_fen",), "The most that subsidies may pay of a meal; the rest is cash."),
+    Term("限制", "limit", ("Limit",)),
+    Term("菜品", "dish", ("Dish",)),
+    Term("菜单", "menu", ("Menu",)),
+    Term("菜单项", "menu item", ("MenuItem",)),
+    Term("每分钟收入", "minute total", ("MinuteTotal",)),
+    Term("最近付款", "last payments", ("LastPayments",)),
+    Term("看板", "board", ("board",), "The latest figures of a canteen, sent at most four times a second."),
+)
+
+TELLING: Final = (
+    Term(
+        "事件",
+        "event",
+        ("Event",),
+        "Something that happened, told after its commit to those it concerns, and never changed.",
+    ),
+    Term("发件箱", "outbox", ("OutboxRow",)),
+    Term("转发", "relay", ("Relay",), "Gives every event its position in each channel that hears it."),
+    Term("转发进度", "relay cursor", ("RelayCursor",)),
+    Term("频道", "channel", ("channel",), "What a socket subscribes to: `me`, `canteen:<id>`, `region:<id>`."),
+    Term("频道事件", "channel event", ("ChannelEvent",)),
+    Term("频道位置", "channel head", ("ChannelHead",)),
+    Term("处理进度", "handler cursor", ("HandlerCursor",)),
+)
+
+HOUSE: Final = (
+    Term("幂等请求", "idempotent request", ("IdempotentRequest",)),
+    Term("定时", "timer", ("TimerRow",)),
+    Term("工作日历", "work calendar", ("CalendarDay",)),
+    Term(
+        "配置版本",
+        "configuration version",
+        ("Configuration",),
+        "One number that rises with every change which posting keeps in memory.",
+    ),
+    Term("审计日志", "audit log", ("AuditRow",), "Who did what to which thing; append-only."),
+    Term("审计封印", "audit seal", ("AuditSeal",)),
+    Term("待封印", "unsealed audit", ("UnsealedAudit",)),
+)
+
+SECTIONS: Final = {
+    "Places and tills 地点与终端": PLACES,
+    "People 人员": PEOPLE,
+    "Money 钱": MONEY,
+    "Books 账": BOOKS,
+    "Canteens 食堂": CANTEENS,
+    "Telling 通知": TELLING,
+    "The house 系统": HOUSE,
+}
