@@ -20,8 +20,7 @@ from app.explain import explain_payment
 from kernel import audit_log, clock
 from kernel.db import Database
 from kernel.errors import NotFound
-from kernel.ids import parse_public_id
-from payments import api, funding, holds, jobs
+from payments import funding, holds, jobs
 from payments.invariants import INVARIANTS, Finding, audit
 from realtime.jobs import relay_events
 from realtime.queries import relay_lag_s
@@ -46,12 +45,12 @@ async def live_through_everything(world: World) -> None:
     today = clock.now().date()
     person = await world.person(cash_fen=20_000, lots={35_200: today + timedelta(days=20)})
     first = body_of(await world.pay((await world.code(person)).code))
-    await void(world, first["id"])
+    await world.void(first["id"])
     await world.pay((await world.code(person)).code, confirm_repeat=True)
     await jobs.fold_account_deltas(world.db)
     away = world.terminal(world.tills[-1])
     abroad = body_of(await world.pay((await world.code(person)).code, amount_fen=2500, terminal=away))
-    await refund(world, abroad["id"], 500)
+    await world.refund(abroad["id"], 500)
     assert (await world.pay((await world.code(person)).code, amount_fen=900_000)).status == 402
     await world.code(person)
     async with world.db.session() as session:
@@ -59,23 +58,6 @@ async def live_through_everything(world: World) -> None:
     await world.person(lots={900: today - timedelta(days=9)})
     async with world.db.session() as session:
         assert await funding.expire_lots(session) == 1
-
-
-async def void(world: World, payment: str) -> None:
-    async with world.db.session() as session:
-        await api.void_payment(session, parse_public_id("pay", payment), world.till, site_label=world.rule.site_label)
-
-
-async def refund(world: World, payment: str, amount_fen: int) -> None:
-    async with world.db.session() as session:
-        await api.refund_payment(
-            session,
-            parse_public_id("pay", payment),
-            amount_fen,
-            "cold soup",
-            actor="test",
-            site_label=world.rule.site_label,
-        )
 
 
 @pytest.fixture

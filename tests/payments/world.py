@@ -22,9 +22,11 @@ from kernel.configuration import bump_configuration
 from kernel.db import Database
 from kernel.errors import GuanjiaError
 from kernel.idempotency import Answer
-from kernel.ids import uuid7
+from kernel.ids import parse_public_id, uuid7
 from payments import api
 from payments.posting_rule import NO_USAGE, DenyCode, Payer, Quote, Refusal, Sale, Usage
+from payments.queries import get_payment
+from payments.reversals import Reversed
 
 LUNCH_FEN = 1800
 UNIT_SHARE_FEN = 1600
@@ -35,7 +37,9 @@ class FlatRule:
     """Every meal 18.00, of which the unit bears 16.00 at the first serving of the day; keyed amounts as they are."""
 
     region_of_site: dict[UUID, UUID] = field(default_factory=dict)
-    zone: Any = None
+    is_open: bool = True
+    amount_max_fen: int | None = None
+    count_max: int | None = None
 
     async def refresh(self, connection: "asyncpg.Connection[asyncpg.Record]", since_version: int) -> None:
         rows = await connection.fetch("SELECT id, region_id FROM sites")
@@ -49,7 +53,13 @@ class FlatRule:
         served = usage.get(key, NO_USAGE).count
         if payer.person_class == "visitor":
             return Refusal(DenyCode.CLASS)
+        if not self.is_open:
+            return Refusal(DenyCode.OUT_OF_PERIOD)
+        if self.count_max is not None and served >= self.count_max:
+            return Refusal(DenyCode.COUNT_LIMIT)
         amount_fen = LUNCH_FEN if sale.amount_fen is None else sale.amount_fen
+        if self.amount_max_fen is not None and amount_fen > self.amount_max_fen:
+            return Refusal(DenyCode.AMOUNT_LIMIT)
         return Quote(
             amount_fen=amount_fen,
             unit_share_fen=min(UNIT_SHARE_FEN, amount_fen) if served == 0 else 0,
@@ -97,7 +107,9 @@ class World:
     def next_seq(self, terminal: Terminal) -> int:
         return next(self._seqs.setdefault(terminal.id, itertools.count(1)))
 
-    async def person(self, *, cash_fen: int = 0, lots: Mapping[int, Any] | None = None, person_class: str = "staff") -> UUID:
+    async def person(
+        self, *, cash_fen: int = 0, lots: Mapping[int, Any] | None = None, person_class: str = "staff"
+    ) -> UUID:
         """Somebody with cash and lots ({amount_fen: last day})."""
         person_id = uuid4()
         holder = api.NewHolder(person_id, self.unit, self.home, person_class, "王*")
@@ -140,6 +152,40 @@ class World:
         item = api.queue_item(terminal, key or uuid4().hex, body, request_id="req_test", language="zh")
         return await self.posting.submit(item)
 
+    async def lunch(self, person_id: UUID, **arguments: Any) -> dict[str, Any]:
+        """A fresh code, paid at once: the body of the 201."""
+        answer = await self.pay((await self.code(person_id)).code, confirm_repeat=True, **arguments)
+        assert answer.status == 201, answer.body
+        return body_of(answer)
+
+    async def void(self, payment: str, terminal: Terminal | None = None) -> Reversed:
+        """At a till of the home canteen, unless another is given."""
+        async with self.db.session() as session:
+            return await api.void_payment(
+                session, parse_public_id("pay", payment), terminal or self.till, site_label=self.rule.site_label
+            )
+
+    async def refund(self, payment: str, amount_fen: int, reason: str = "cold soup") -> Reversed:
+        """By the office."""
+        async with self.db.session() as session:
+            return await api.refund_payment(
+                session,
+                parse_public_id("pay", payment),
+                amount_fen,
+                reason,
+                actor="test",
+                site_label=self.rule.site_label,
+            )
+
+    async def change(self, person_id: UUID, trigger: str) -> str:
+        """A trigger on somebody's account; its state afterwards."""
+        async with self.db.session() as session:
+            return (await api.change_state(session, person_id, trigger, actor="test", reason="")).state
+
+    async def status_of(self, payment: str) -> str:
+        async with self.db.session() as session:
+            return (await get_payment(session, parse_public_id("pay", payment))).status
+
     async def refused(self, code: str, **arguments: Any) -> GuanjiaError:
         """The error that a payment raised."""
         try:
@@ -179,7 +225,11 @@ async def _places(session: AsyncSession, world: World, operator: UUID) -> None:
     for number, (organisation, kind) in enumerate(((world.unit, "unit"), (operator, "operator"))):
         await session.execute(
             insert(Organisation).values(
-                id=organisation, home_region_id=world.home, kind=kind, code=f"O{number}-{organisation.hex[-6:]}", **names
+                id=organisation,
+                home_region_id=world.home,
+                kind=kind,
+                code=f"O{number}-{organisation.hex[-6:]}",
+                **names,
             )
         )
     for site, region in ((world.canteen, world.home), (world.canteen_away, world.away)):
