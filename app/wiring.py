@@ -91,6 +91,7 @@ async def _posting(app: FastAPI, services: Services) -> AsyncIterator[None]:
         terminals,
         batch_max=settings.posting_batch_max,
         queue_max=settings.posting_queue_max,
+        lanes=settings.posting_lanes,
     )
     app.state.posting_rule = rule
     await posting.start()

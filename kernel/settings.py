@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     )
     public_url: str | None = Field(default=None, description="Address that people use, where a proxy stands in front.")
     posting_batch_max: int = Field(default=400, ge=1, le=2000, description="Most payments in one transaction.")
+    posting_lanes: int = Field(
+        default=2, ge=1, le=8, description="Lanes of one web process; the second helps where many payments wait."
+    )
     posting_queue_max: int = Field(
         default=4000, ge=1, description="Payments that may wait; beyond it the answer is 503."
     )

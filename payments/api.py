@@ -10,7 +10,7 @@ from payments.funding import Allotment, grant_subsidies, prefund_unit, top_up_at
 from payments.holders import NewHolder, change_state, open_holders, reissue_card
 from payments.hot_route import PaymentsEndpoint
 from payments.pay_codes import IssuedCode, issue_pay_code, issue_pay_codes
-from payments.posting import Posting
+from payments.posting_queue import Posting
 from payments.posting_rule import (
     NO_USAGE,
     DenyCode,

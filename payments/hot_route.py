@@ -14,7 +14,7 @@ from kernel import http
 from kernel.db import Database
 from kernel.errors import GuanjiaError, Malformed, Unauthenticated
 from kernel.idempotency import Answer, check_key
-from payments.posting import Posting
+from payments.posting_queue import Posting
 from payments.service import decode_payment_request, queue_item
 from payments.terminals import TerminalCache
 

@@ -25,7 +25,7 @@ from payments.pay_code_format import SUITE_ED25519
 KEY_LIFE: Final = timedelta(days=90)
 PUBLISHED_AHEAD: Final = timedelta(days=7)
 ACCEPTED_AFTER: Final = timedelta(hours=48)
-_SIGNED_PREFIX: Final = b"HZT1"
+SIGNED_PREFIX: Final = b"HZT1"
 
 
 def public_bytes(key: Ed25519PrivateKey) -> bytes:
@@ -148,5 +148,5 @@ async def trust_list(session: AsyncSession) -> dict[str, Any]:
     ]
     signed: dict[str, Any] = {"keys": keys, "version": keys[-1]["kid"] if keys else 0}
     root = _unsealed((await _root_key(session)).sealed_private_key)
-    signature = base64.b64encode(root.sign(_SIGNED_PREFIX + rfc8785.dumps(signed))).decode()
+    signature = base64.b64encode(root.sign(SIGNED_PREFIX + rfc8785.dumps(signed))).decode()
     return {**signed, "signature": signature}

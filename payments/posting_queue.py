@@ -1,0 +1,178 @@
+"""The posting queue: how thousands of payments a second become a few hundred commits.
+
+Each web process has one queue and a lane or two. A request waits in the queue until a lane takes it; everything that
+is waiting then (up to `batch_max`) is posted in one transaction. Only after the commit do the futures resolve and the
+answers leave. The second lane helps only where more is waiting than one batch wants: while one lane's transaction is
+in the database, the other's is being decided here. Each lane then keeps to its own buckets, so that no lane waits for
+a holder that another has locked.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from kernel import clock
+from kernel.db import Database
+from kernel.errors import TooManyRequests, TryAgain
+from kernel.idempotency import Answer
+from payments import metrics
+from payments.batch import Item
+from payments.errors import QueueFull
+from payments.posting import Guesses, Knowledge, Lane, TerminalDirectory
+from payments.posting_rule import PostingRule
+
+log = structlog.get_logger()
+
+GUESSES_A_MINUTE: Final = 10
+# How many requests one lane must leave waiting before the next one helps.
+SPILL: Final = 150
+# How soon an idle process learns of a change of configuration.
+IDLE_REFRESH_S: Final = 0.5
+
+Waiting = tuple[Item, "asyncio.Future[Answer]"]
+
+
+class Posting:
+    """One process's queue and its lanes. `start` it, `submit` to it, `stop` it."""
+
+    def __init__(
+        self,
+        database: Database,
+        rule: PostingRule,
+        terminals: TerminalDirectory,
+        *,
+        batch_max: int = 400,
+        queue_max: int = 4000,
+        lanes: int = 2,
+    ) -> None:
+        self._batch_max = batch_max
+        self._queue_max = queue_max
+        self._waiting: list[deque[Waiting]] = [deque() for _ in range(lanes)]
+        knowledge = Knowledge(rule, terminals)
+        self._lanes = [Lane(database, knowledge, self._slow_down) for _ in range(lanes)]
+        self._wakes = [asyncio.Event() for _ in range(lanes)]
+        self._committers: list[asyncio.Task[None]] = []
+        self._blocked_until: dict[UUID, datetime] = {}
+        self._stopping = False
+
+    @property
+    def lane(self) -> int:
+        """The number of the first lane that this process writes; 0 while it has none."""
+        return self._lanes[0].number
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether payments can be posted now."""
+        return self._lanes[0].is_open
+
+    async def start(self) -> None:
+        """Lease the lanes and begin. Fails where the database cannot be reached."""
+        for lane in self._lanes:
+            await lane.open()
+        self._committers = [
+            asyncio.create_task(self._run(index), name=f"posting {index}") for index in range(len(self._lanes))
+        ]
+
+    async def stop(self) -> None:
+        """Post what is waiting, then give the lanes back."""
+        self._stopping = True
+        for wake in self._wakes:
+            wake.set()
+        for committer in self._committers:
+            with suppress(asyncio.CancelledError):
+                await committer
+        for lane in self._lanes:
+            await lane.close()
+
+    async def submit(self, item: Item) -> Answer:
+        """Post one request: its answer, once it is durable. Raises what the caller is to be told instead."""
+        self._refuse_guesser(item.terminal.id)
+        waiting = self._waiting_count()
+        if self._stopping or waiting >= self._queue_max:
+            raise QueueFull
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting[item.bucket % len(self._lanes)].append((item, future))
+        for wake in self._wakes if waiting >= SPILL else self._wakes[:1]:
+            wake.set()
+        return await future
+
+    def _waiting_count(self) -> int:
+        return sum(map(len, self._waiting))
+
+    def _refuse_guesser(self, terminal_id: UUID) -> None:
+        blocked_until = self._blocked_until.get(terminal_id)
+        if blocked_until is None:
+            return
+        left = (blocked_until - clock.now()).total_seconds()
+        if left > 0:
+            raise TooManyRequests(retry_after_s=int(left) + 1)
+        del self._blocked_until[terminal_id]
+
+    def _slow_down(self, guesses: Guesses) -> None:
+        for terminal_id, (count, first_at) in guesses.items():
+            if count >= GUESSES_A_MINUTE:
+                self._blocked_until[terminal_id] = first_at + timedelta(seconds=60)
+
+    async def _run(self, index: int) -> None:
+        """One lane's life: post what waits; when nothing does, wait."""
+        lane, wake = self._lanes[index], self._wakes[index]
+        while True:
+            taken = self._take(index)
+            if taken:
+                metrics.BATCH_SIZE.observe(len(taken))
+                await self._post(lane, taken)
+            elif self._stopping:
+                return
+            else:
+                wake.clear()
+                await self._wait_for_work(lane, wake)
+
+    def _take(self, index: int) -> list[Waiting]:
+        """A lane's own buckets; the first lane takes all of them while few are waiting."""
+        alone = index == 0 and self._waiting_count() <= SPILL
+        taken: list[Waiting] = []
+        for queue in self._waiting if alone else [self._waiting[index]]:
+            while queue and len(taken) < self._batch_max:
+                taken.append(queue.popleft())
+        return taken
+
+    async def _wait_for_work(self, lane: Lane, wake: asyncio.Event) -> None:
+        """Until somebody submits; while nobody does, still learn of new and revoked tills within the second."""
+        try:
+            async with asyncio.timeout(IDLE_REFRESH_S):
+                await wake.wait()
+        except TimeoutError:
+            await lane.look_around()
+
+    async def _post(self, lane: Lane, taken: list[Waiting]) -> None:
+        try:
+            await lane.post_all([item for item, _ in taken])
+        except BaseException as error:
+            # Whatever happens here, no caller may be left waiting.
+            log.exception("posting.failed")
+            for item, _ in taken:
+                item.outcome = item.outcome or TryAgain()
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            for item, future in reversed(taken):
+                if item.outcome is None:
+                    self._waiting[item.bucket % len(self._lanes)].appendleft((item, future))
+            _resolve([(item, future) for item, future in taken if item.outcome is not None])
+
+
+def _resolve(taken: Sequence[Waiting]) -> None:
+    for item, future in taken:
+        if future.done():
+            # The caller has gone away; what was posted stays posted, and the key finds it again.
+            continue
+        if isinstance(item.outcome, Answer):
+            future.set_result(item.outcome)
+        else:
+            future.set_exception(item.outcome or TryAgain())
