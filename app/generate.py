@@ -42,6 +42,8 @@ GENERATORS: Final[tuple[Generator, ...]] = (
     Generator("docs/processes.md", "app.catalogues:processes_page"),
     Generator("docs/states.md", "app.handbook.states:states_page"),
     Generator("docs/invariants.md", "app.handbook.invariants:invariants_page"),
+    Generator("docs/pay-code.md", "app.handbook.pay_code:pay_code_page"),
+    Generator("docs/data.md", "app.handbook.tables:tables_page"),
     Generator("docs/glossary.md", "app.handbook.glossary:glossary_page"),
     # What the front end's types are made from (frontend/scripts/generate.mjs).
     Generator("frontend/src/generated/openapi.json", "app.catalogues:openapi_json"),
