@@ -134,7 +134,7 @@ class Batch:
             [item.key for item in ordered],
             [item.body_hash for item in ordered],
             [item.request.payment_id for item in ordered],
-            [at] * len(ordered),
+            at,
         )
         if len(won) == len(ordered):
             return list(self.items)

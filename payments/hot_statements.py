@@ -33,7 +33,7 @@ SELECT h.bucket, h.id, h.person_id, h.unit_id, h.region_id, h.person_class, h.la
 # 2. Take the terminals' numbers and keys. Who loses, here or to a commit still under way, gets the stored answer.
 CLAIM_REQUESTS: Final = """
 INSERT INTO terminal_requests (terminal_id, epoch, seq, key, body_hash, payment_id, recorded_at)
-SELECT * FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::text[], $5::bytea[], $6::uuid[], $7::timestamptz[])
+SELECT k.*, $7 FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::text[], $5::bytea[], $6::uuid[]) AS k
 ON CONFLICT DO NOTHING
 RETURNING payment_id
 """
