@@ -1,0 +1,34 @@
+"""docs/stories/ are lived again and compared: a page that tells how things go must not be about how they once went."""
+
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from kernel import clock, ids
+from tests.app.paid_lunch import NOON, SEED, tell_paid_lunch
+from tests.canteen.conftest import Town, town
+
+__all__ = ["town"]
+
+STORIES = Path(__file__).resolve().parents[2] / "docs" / "stories"
+
+
+@pytest.fixture(autouse=True)
+def _fixed_time_and_ids() -> Iterator[None]:
+    """From an hour before the lunch, so that the town is built by the same clock and seed too."""
+    with clock.frozen(NOON - timedelta(hours=1)), ids.seeded(SEED):
+        yield
+
+
+async def test_the_paid_lunch_goes_as_its_page_says(town: Town, valkey_url: str) -> None:
+    page = STORIES / "paid-lunch.md"
+
+    told = await tell_paid_lunch(town, valkey_url)
+
+    if "WRITE_STORIES" in os.environ:
+        page.parent.mkdir(exist_ok=True)
+        page.write_text(told, encoding="utf-8")
+    assert told == page.read_text(encoding="utf-8"), "run with WRITE_STORIES=1 and look at what has changed"
