@@ -1,0 +1,97 @@
+"""The statements of the hot path can be spread by bucket: read from their texts, and from the tables they touch."""
+
+import re
+
+import pytest
+from sqlalchemy import text
+
+from kernel.db import Database
+from payments import hot_statements
+from payments.hot_statements import HOT_STATEMENTS
+
+HOT_TABLES = (
+    *("holders", "purses", "subsidy_lots", "usage_counters", "pay_codes", "payments", "ledger_lines"),
+    *("reversals", "holds", "cards"),
+)
+# Keyed by terminal or by lane, or one small row: reference or local tables beside the buckets.
+OTHER_TABLES = {
+    *("terminal_requests", "stored_answers", "terminal_guesses", "ledger_batches", "account_deltas", "outbox"),
+    *("configuration", "lanes"),
+}
+
+_REFERENCE = re.compile(r"\b(FROM|JOIN|UPDATE|INTO)\s+(?!unnest\b|LATERAL\b|pg_)([a-z_]+)(?:\s+(?!SET\b|ON\b|WHERE\b)([a-z]\w*))?", re.IGNORECASE)  # fmt: skip  # one pattern
+
+
+def tables_of(statement: str) -> list[tuple[str, str]]:
+    """(table, the name it goes by) of every reference in a statement."""
+    found = [(match[2].lower(), match[3] or match[2]) for match in _REFERENCE.finditer(statement)]
+    return [(table, alias) for table, alias in found if table in HOT_TABLES or table in OTHER_TABLES]
+
+
+def missing_buckets(statement: str) -> list[str]:
+    """Hot tables of a statement that are read or changed without naming their bucket."""
+    missing = []
+    for table, alias in tables_of(statement):
+        if table not in HOT_TABLES:
+            continue
+        keyed = [
+            rf"\b{alias}\.bucket\s*=\s*(\w+\.bucket|\$\d)",
+            rf"\(\s*{alias}\.bucket\s*,",
+            rf"INSERT INTO {table} \(bucket,",
+        ]
+        if not any(re.search(pattern, statement) for pattern in keyed):
+            missing.append(table)
+    return missing
+
+
+class TestTexts:
+    @pytest.mark.parametrize("name", sorted(HOT_STATEMENTS))
+    def test_hot_tables_are_joined_within_a_bucket(self, name: str) -> None:
+        assert missing_buckets(HOT_STATEMENTS[name]) == []
+
+    @pytest.mark.parametrize("name", sorted(HOT_STATEMENTS))
+    def test_no_statement_touches_a_table_that_nobody_has_thought_of(self, name: str) -> None:
+        named = set(re.findall(r"\b(?:FROM|JOIN|UPDATE|INTO)\s+([a-z_]+)", HOT_STATEMENTS[name]))
+        ours = {table for table in named if not table.startswith(("unnest", "pg_")) and table != "SET"}
+        assert ours <= {*HOT_TABLES, *OTHER_TABLES}
+
+    def test_a_join_by_id_alone_would_be_found(self) -> None:
+        forgetful = HOT_STATEMENTS["UPDATE_LOTS"].replace("l.bucket = k.bucket AND ", "")
+        assert missing_buckets(forgetful) == ["subsidy_lots"]
+        forgetful = HOT_STATEMENTS["LOCK_HOLDERS"].replace("c.bucket = k.bucket AND ", "")
+        assert missing_buckets(forgetful) == ["pay_codes"]
+
+    def test_only_holders_are_locked_and_in_one_order(self) -> None:
+        locking = {name for name, statement in HOT_STATEMENTS.items() if "FOR UPDATE" in statement}
+        assert locking == {"LOCK_HOLDERS"}
+        assert "ORDER BY h.bucket, h.id" in HOT_STATEMENTS["LOCK_HOLDERS"]
+        assert HOT_STATEMENTS["LOCK_HOLDERS"].rstrip().endswith("FOR UPDATE OF h")
+
+    def test_what_is_copied_in_begins_with_its_bucket(self) -> None:
+        assert hot_statements.PAYMENT_COLUMNS[:2] == ("bucket", "id")
+        assert hot_statements.LINE_COLUMNS[:3] == ("bucket", "transfer_id", "ordinal")
+
+
+class TestTables:
+    async def test_primary_and_unique_keys_of_hot_tables_begin_with_the_bucket(self, db: Database) -> None:
+        async with db.session() as session:
+            rows = await session.execute(
+                text("""
+                    SELECT i.indrelid::regclass::text AS table, pg_get_indexdef(i.indexrelid) AS definition
+                      FROM pg_index i WHERE i.indisunique AND i.indrelid = ANY(cast(:tables AS regclass[]))
+                """),
+                {"tables": list(HOT_TABLES)},
+            )
+            keys = rows.all()
+        assert {row.table for row in keys} == set(HOT_TABLES)
+        assert [row.definition for row in keys if "(bucket," not in row.definition] == []
+
+    async def test_no_foreign_key_ties_hot_tables_together(self, db: Database) -> None:
+        async with db.session() as session:
+            tied = await session.scalars(
+                text(
+                    "SELECT conname FROM pg_constraint WHERE contype = 'f' AND conrelid = ANY(cast(:tables AS regclass[]))"
+                ),
+                {"tables": list(HOT_TABLES)},
+            )
+            assert list(tied) == []
