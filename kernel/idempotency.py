@@ -45,8 +45,8 @@ class Answer(NamedTuple):
 
 
 def check_key(key: str | None) -> str:
-    """A key has 1 to 255 characters."""
-    if not key or len(key) > KEY_LENGTH_MAX:
+    """A key has 1 to 255 characters, none of them NUL: the database could not keep it."""
+    if not key or len(key) > KEY_LENGTH_MAX or "\0" in key:
         raise IdempotencyKeyRequired()
     return key
 

@@ -36,7 +36,7 @@ def queue_item(terminal: Terminal, key: str | None, body: PaymentRequest, *, req
         request=Request(
             payment_id=uuid7(bucket if bucket >= 0 else HOUSE_BUCKET, at),
             sale=Sale(terminal.site_id, terminal.id, at, body.amount_fen, _items(body)),
-            happened_at=body.happened_at or at,
+            happened_at=_instant(body.happened_at) or at,
             confirm_repeat=body.confirm_repeat,
             by_block=len(text) == TEXT_LENGTH,
         ),
@@ -60,6 +60,14 @@ def _code_text(body: PaymentRequest) -> str:
     if len(text) not in (P1_LENGTH, TEXT_LENGTH) or not (text.isascii() and text.isdigit()):
         raise Malformed(reason="a pay code has 20 or 220 digits", field="code")
     return text
+
+
+def _instant(happened_at: datetime | None) -> datetime | None:
+    """The same in UTC. At the two ends of the calendar an offset can lead out of it: that is no instant."""
+    try:
+        return happened_at.astimezone(UTC) if happened_at is not None else None
+    except OverflowError:
+        raise Malformed(reason="no such instant", field="happened_at") from None
 
 
 def _items(body: PaymentRequest) -> tuple[SaleItem, ...]:
