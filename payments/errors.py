@@ -6,6 +6,7 @@ SeqReused           409     the terminal has used this number for another reques
 RefundExceeds       409     more than what is left of the payment
 PeriodLocked        409     the books of that period are closed; only an adjustment can follow
 PrefundTooLow       402     a unit's prefund does not cover the grant
+OtherBook           409     a unit's money and a person's account stand in two regions' books: no grant between them
 BalanceLeft         409     an account with money or open holds cannot be closed
 QueueFull           503     more payments are waiting than may wait; send the same request again
 """
@@ -83,6 +84,15 @@ class PrefundTooLow(GuanjiaError):
     status = 402
     message_zh = "单位预存款不足"
     message_en = "The unit's prefund does not cover this"
+
+
+class OtherBook(GuanjiaError):
+    """`data.people`: whose accounts stand in another region's book than the unit's prefund."""
+
+    code = "OTHER_BOOK"
+    status = 409
+    message_zh = "人员账户与单位预存款不在同一地区的账本"
+    message_en = "The unit's money and this account stand in two regions' books"
 
 
 class BalanceLeft(GuanjiaError):

@@ -20,7 +20,7 @@ from kernel.ids import HOUSE_BUCKET, public_id, uuid7
 from kernel.outbox import publish
 from kernel.settings import get_settings
 from payments import queries
-from payments.errors import PrefundTooLow
+from payments.errors import OtherBook, PrefundTooLow
 from payments.events import SubsidyGranted, TopUpSucceeded
 from payments.ledger import open_period, post_lines
 from payments.lines import Account, Booking, Line, single_line
@@ -72,15 +72,22 @@ async def grant_subsidies(
     """A unit gives each person a lot (E2: unit_prefund to subsidy), all or none; returns the grant's id.
 
     `scope` limits where lots may be spent: {"sites": [...], "meals": [...]}; each dimension that is named must hold
-    one of the sale's tags. Everything is refused where the prefund does not cover the sum.
+    one of the sale's tags. Everything is refused where the prefund does not cover the sum, or somebody has no account
+    in the book of the unit's region: what is granted in one book could not be spent from another.
     """
-    keys = await queries.holder_keys(session, [allotment.person_id for allotment in allotments])
+    people = {allotment.person_id for allotment in allotments}
+    keys = await queries.holder_keys(session, list(people))
+    if len(keys) != len(people):
+        raise NotFound(what="holder")
     holders = await queries.lock_holders(session, list(keys.values()))
     prefund = await queries.lock_prefund(session, unit_id)
     total_fen = sum(allotment.amount_fen for allotment in allotments)
     available_fen = prefund.balance_fen if prefund else 0
     if prefund is None or available_fen < total_fen:
         raise PrefundTooLow(available_fen=available_fen, needed_fen=total_fen)
+    strangers = [holder.person_id for holder in holders if holder.region_id != prefund.region_id]
+    if strangers:
+        raise OtherBook(people=[public_id("per", person_id) for person_id in strangers])
     prefund.balance_fen -= total_fen
     prefund.version += len(allotments)
     grant_id = uuid7()

@@ -91,10 +91,10 @@ async def change_membership(
     holder = await queries.lock_person(session, person_id)
     holder.unit_id, holder.person_class = unit_id, person_class
     if holder.region_id != region_id:
-        # The purses are accounts of the home region's book; only a transfer between books can move them.
+        # The purses are accounts of the home region's book; only a transfer between books can move them. A lot that
+        # has ended counts too: a refund of what it paid comes back as a lot of its book.
         purses = await queries.purses_of(session, holder.bucket, holder.id)
-        lots = await queries.lots_of(session, holder.bucket, holder.id)
-        if not any(purse.version for purse in purses.values()) and not lots:
+        if not any(purse.version for purse in purses.values()) and not await queries.ever_had_lot(session, holder):
             holder.region_id = region_id
     holder.changed_at = clock.now()
 

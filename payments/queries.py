@@ -96,6 +96,14 @@ async def lots_of(session: AsyncSession, bucket: int, holder_id: UUID, on: date 
     return list((await session.scalars(query)).all())
 
 
+async def ever_had_lot(session: AsyncSession, holder: Holder) -> bool:
+    """Whether a unit has ever granted something to this holder."""
+    lot = await session.scalar(
+        select(SubsidyLot.id).where(SubsidyLot.bucket == holder.bucket, SubsidyLot.holder_id == holder.id).limit(1)
+    )
+    return lot is not None
+
+
 async def sums_of(session: AsyncSession, bucket: int, holder_id: UUID, on: date) -> dict[str, int]:
     """What is left in each purse on a business date."""
     purses = await purses_of(session, bucket, holder_id)

@@ -1,0 +1,72 @@
+"""Whose book: money that is granted in one region's book is spent from that book, and never from another."""
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from kernel import clock
+from kernel.errors import NotFound
+from payments import api, funding, holders
+from payments.errors import OtherBook
+from payments.service import holder_of
+from tests.payments.world import World, body_of
+
+
+async def grant(world: World, *people: UUID, amount_fen: int = 5000) -> None:
+    async with world.db.session() as session:
+        allotments = [api.Allotment(person, amount_fen) for person in people]
+        await api.grant_subsidies(session, world.unit, allotments, expires_on=clock.now().date(), actor="test")
+
+
+async def open_account(world: World, region: UUID) -> UUID:
+    person = uuid4()
+    async with world.db.session() as session:
+        await api.open_holders(session, [api.NewHolder(person, world.unit, region, "staff", "李*")])
+    return person
+
+
+async def move(world: World, person: UUID, region: UUID) -> None:
+    async with world.db.session() as session:
+        await holders.change_membership(session, person, unit_id=world.unit, region_id=region, person_class="staff")
+
+
+async def region_of(world: World, person: UUID) -> UUID:
+    async with world.db.session() as session:
+        return (await holder_of(session, person)).region_id
+
+
+class TestGrant:
+    async def test_into_another_regions_book_nothing_is_granted_to_anybody(self, world: World) -> None:
+        at_home, away = await open_account(world, world.home), await open_account(world, world.away)
+        with pytest.raises(OtherBook) as refused:
+            await grant(world, at_home, away)
+        assert refused.value.data == {"people": [f"per_{away.hex}"]}
+        assert (await world.purses(at_home))["subsidy_fen"] == 0
+
+    async def test_somebody_without_an_account_is_not_found(self, world: World) -> None:
+        with pytest.raises(NotFound):
+            await grant(world, await open_account(world, world.home), uuid4())
+
+
+class TestMove:
+    async def test_an_account_that_never_had_anything_moves_to_the_new_book(self, world: World) -> None:
+        person = await open_account(world, world.home)
+        await move(world, person, world.away)
+        assert await region_of(world, person) == world.away
+
+    async def test_a_lot_that_has_ended_keeps_its_account_in_its_book(self, world: World) -> None:
+        person = await open_account(world, world.home)
+        await grant(world, person, amount_fen=1600)
+        paid = body_of(await world.pay((await world.code(person)).code, amount_fen=1600))
+        clock.advance(timedelta(days=5))
+        async with world.db.session() as session:
+            assert await funding.expire_lots(session) == 1
+        await move(world, person, world.away)
+        assert await region_of(world, person) == world.home
+        # The refund opens a new lot in the old book, and it is spent from there.
+        async with world.db.session() as session:
+            identifier = UUID(paid["id"].removeprefix("pay_"))
+            await api.refund_payment(session, identifier, 1600, "cold", actor="test", site_label=world.rule.site_label)
+        again = body_of(await world.pay((await world.code(person)).code, amount_fen=1600))
+        assert [leg["purse"] for leg in again["legs"]] == ["subsidy"]
