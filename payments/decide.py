@@ -162,7 +162,8 @@ def _refuse_holder(holder: HolderState) -> Refusal | None:
 def _find_repeat(request: Request, holder: HolderState, amount_fen: int | None, at: datetime) -> UUID | None:
     for recent in holder.recent:
         same = recent.terminal_id == request.sale.terminal_id and recent.amount_fen == amount_fen
-        if same and timedelta(0) <= at - recent.at <= REPEAT_WINDOW:
+        # In either direction: this one may have waited in another lane's queue while that one was recorded.
+        if same and abs(at - recent.at) <= REPEAT_WINDOW:
             return recent.id
     return None
 
