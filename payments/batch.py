@@ -107,6 +107,7 @@ class Batch:
         self.codes: dict[tuple[int, int], CodeState] = {}
         self.spend_keys: dict[tuple[int, int], int] = {}
         self.deferred: list[Item] = []
+        self.counted: set[tuple[int, UUID, str]] = set()
 
     async def lock_holders(self, at: datetime) -> int | None:
         """Lock the holders of the batch's codes; returns the configuration version that this snapshot sees."""
@@ -196,7 +197,7 @@ class Batch:
             holders[holder_id].lots[lot_id] = lot
 
     async def _load_usage(self, winners: list[Item]) -> None:
-        wanted: set[tuple[int, UUID, str]] = set()
+        wanted = self.counted
         for item in winners:
             holder = self.holder_of(item)
             if holder is not None:
@@ -256,6 +257,10 @@ class Batch:
         item.outcome = Answer(402, body, replayed=False)
 
     def _accept(self, item: Item, accepted: Accepted, code: CodeState, holder: HolderState, written: Written) -> None:
+        for key in accepted.quote.counters:
+            # Another lane may have reloaded the prices since the counters were read. What was not read is not raised.
+            if (holder.bucket, holder.id, key) not in self.counted:
+                raise TryAgain(reason="the configuration has moved")
         legs = answers.wire_legs(accepted.legs)
         body = answers.payment_body(item.request, accepted, legs, item.request_id)
         person = public_id("per", holder.person_id)

@@ -150,7 +150,7 @@ class Lane:
             except Exception as error:  # noqa: BLE001  its caller is told; the others go on
                 log.warning("posting.item_failed", key=item.key, error=repr(error))
                 await self._recover(error)
-                item.outcome = TryAgain() if isinstance(error, RETRYABLE) else GuanjiaError()
+                item.outcome = TryAgain() if isinstance(error, (*RETRYABLE, TryAgain)) else GuanjiaError()
 
     async def _recover(self, error: Exception) -> None:
         """Make the connection fit for the next transaction."""
