@@ -52,6 +52,12 @@ class PaymentsEndpoint:
             await _send_error(send, Malformed(reason=str(error)), speaks, request_id)
         except GuanjiaError as error:
             await _send_error(send, error, speaks, request_id)
+        except Exception as error:
+            # No handler of the framework stands behind this: a database that is away is told here as everywhere.
+            told = http.error_for_database(error)
+            if told is None:
+                raise
+            await _send_error(send, told, speaks, request_id)
         else:
             await _send_answer(send, answer, request_id)
 

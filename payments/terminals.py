@@ -27,10 +27,12 @@ class TerminalCache:
 
     async def refresh(self, connection: "asyncpg.Connection[asyncpg.Record]", since_version: int) -> None:
         """Load what changed after a configuration version; 0 loads everything anew."""
+        changed = await load_terminals(connection, since_version)
         if since_version == 0:
+            # Only now: a database that went away meanwhile must not leave us without any till.
             self._by_token.clear()
             self._by_id.clear()
-        for terminal in await load_terminals(connection, since_version):
+        for terminal in changed:
             before = self._by_id.get(terminal.id)
             if before is not None:
                 self._by_token.pop(before.token_hash, None)
