@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
-from typing import Any
+from typing import Any, cast
 
 import uvloop
 
@@ -48,8 +48,8 @@ class _Connection(asyncio.Protocol):
         self._sent_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are no subclass of asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
         self._send_next()
 
     def _send_next(self) -> None:
@@ -148,7 +148,7 @@ def _child(pipe: Any, port: int, requests: list[bytes], connections: int, rate: 
 
 def drive(port: int, requests: list[bytes], *, connections: int = 64, rate: float | None = None) -> LoadResult:
     """Send all requests from a process of its own; with `rate`, on a schedule of so many a second."""
-    context = get_context("fork")
+    context = get_context("spawn")
     ours, theirs = context.Pipe()
     child = context.Process(target=_child, args=(theirs, port, requests, connections, rate))
     child.start()

@@ -74,7 +74,7 @@ class _Listeners:
     """All sockets, in one process of their own."""
 
     def __init__(self, port: int, people: list[str], boards: list[str], canteen: str) -> None:
-        context = get_context("fork")
+        context = get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_listen, args=(theirs, port, people, boards, canteen))
         self._process.start()

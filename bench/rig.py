@@ -43,7 +43,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 TILLS: Final = 14
 HOLDERS: Final = 10_000
 SIGNED_IN: Final = 1_000
-CASH_FEN: Final = 100_000
+CASH_FEN: Final = 2_000_000
 _ACTOR: Final = "bench"
 _ISSUED_AT_ONCE: Final = 2000
 
@@ -204,8 +204,8 @@ async def _open_holders(rig: Rig) -> None:
 
 
 def amount_of(number: int) -> int:
-    """Distinct amounts, so that no two payments of a run look alike: 0.01 to 4.99 yuan and on."""
-    return 1 + number % 1999
+    """Distinct amounts, so that no two payments of a run look like a double tap: 0.01 to 600.00 yuan."""
+    return 1 + number % 60_000
 
 
 def free_port() -> int:

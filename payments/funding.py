@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel import clock
 from kernel.audit_log import record
-from kernel.errors import NotFound
+from kernel.errors import NotFound, StateConflict
 from kernel.ids import HOUSE_BUCKET, public_id, uuid7
 from kernel.outbox import publish
 from kernel.settings import get_settings
@@ -173,6 +173,9 @@ async def top_up_many_at_counter(session: AsyncSession, amounts: Mapping[UUID, i
     holders = await queries.lock_holders(session, list(keys.values()))
     if len(holders) != len(amounts):
         raise NotFound(what="holder")
+    if any(holder.state == "closed" for holder in holders):
+        # No way leads out of a closed account: the money would lie there for ever.
+        raise StateConflict(state="closed", trigger="top_up", allowed=[])
     on = _today()
     top_ups = {holder.person_id: uuid7(holder.bucket) for holder in holders}
     lines: list[Line] = []

@@ -148,7 +148,11 @@ class Posting:
             async with asyncio.timeout(IDLE_REFRESH_S):
                 await wake.wait()
         except TimeoutError:
-            await lane.look_around()
+            try:
+                await lane.look_around()
+            except Exception:
+                # The next batch meets the same trouble and tells its callers; the lane itself must live on.
+                log.exception("posting.look_around_failed")
 
     async def _post(self, lane: Lane, taken: list[Waiting]) -> None:
         try:

@@ -271,7 +271,7 @@ async def reissue_card(person_id: PersonId, person: CurrentPerson, session: Sess
     "/people/{person_id}/account/top_ups",
     status_code=201,
     response_model=schemas.TopUpView,
-    responses=raises(IdempotencyKeyRequired, Unauthenticated, Forbidden, NotFound, IdempotencyKeyReused),
+    responses=raises(IdempotencyKeyRequired, Unauthenticated, Forbidden, NotFound, StateConflict, IdempotencyKeyReused),
 )
 async def top_up_at_counter(
     person_id: PersonId,
