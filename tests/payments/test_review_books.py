@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from kernel import clock
-from kernel.errors import NotFound
+from kernel.errors import NotFound, StateConflict
 from payments import api, funding, holders
 from payments.errors import OtherBook
 from payments.service import holder_of
@@ -47,6 +47,17 @@ class TestGrant:
     async def test_somebody_without_an_account_is_not_found(self, world: World) -> None:
         with pytest.raises(NotFound):
             await grant(world, await open_account(world, world.home), uuid4())
+
+
+class TestClosedAccount:
+    async def test_cash_that_nobody_could_ever_spend_is_not_taken(self, world: World) -> None:
+        person = await world.person()
+        async with world.db.session() as session:
+            await api.change_state(session, person, "close", actor="test", reason="")
+        with pytest.raises(StateConflict):
+            async with world.db.session() as session:
+                await api.top_up_at_counter(session, person, 100, actor="test")
+        assert (await world.purses(person))["cash_fen"] == 0
 
 
 class TestMove:

@@ -6567,7 +6567,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `IDEMPOTENCY_KEY_REUSED`: This Idempotency-Key was used with another body */
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `IDEMPOTENCY_KEY_REUSED`: This Idempotency-Key was used with another body */
             409: {
                 headers: {
                     [name: string]: unknown;
