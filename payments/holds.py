@@ -55,9 +55,11 @@ async def place_hold(
 
 async def capture_hold(session: AsyncSession, hold_id: UUID, amount_fen: int, credit: Account) -> UUID:
     """Take up to what is held, to a house account of the holder's region; what is not taken is free again."""
-    hold, holder, cash = await _end(session, hold_id, "capture")
-    if not 0 < amount_fen <= hold.amount_fen:
-        raise PaymentRefused(Refusal(DenyCode.AMOUNT_LIMIT, {"held_fen": hold.amount_fen}))
+    seen = await _get_hold(session, hold_id)
+    # What was held never changes, so this needs no lock; nothing may have happened to the hold when it is refused.
+    if not 0 < amount_fen <= seen.amount_fen:
+        raise PaymentRefused(Refusal(DenyCode.AMOUNT_LIMIT, {"held_fen": seen.amount_fen}))
+    holder, cash = await _end(session, hold_id, "capture")
     cash.balance_fen -= amount_fen
     cash.version += 1
     transfer = uuid7(holder.bucket)
@@ -83,10 +85,15 @@ async def expire_hold(session: AsyncSession, timer: timers.Timer) -> None:
         await _end(session, hold.id, "expire")
 
 
-async def _end(session: AsyncSession, hold_id: UUID, trigger: str) -> tuple[Hold, Holder, Purse]:
-    seen = await session.get(Hold, (bucket_of(hold_id), hold_id))
-    if seen is None:
+async def _get_hold(session: AsyncSession, hold_id: UUID) -> Hold:
+    hold = await session.get(Hold, (bucket_of(hold_id), hold_id))
+    if hold is None:
         raise NotFound(what="hold")
+    return hold
+
+
+async def _end(session: AsyncSession, hold_id: UUID, trigger: str) -> tuple[Holder, Purse]:
+    seen = await _get_hold(session, hold_id)
     holder = await queries.lock_holder(session, seen.bucket, seen.holder_id)
     hold = await session.get(Hold, (seen.bucket, seen.id), populate_existing=True)
     assert hold is not None, "a hold is never deleted"
@@ -97,4 +104,4 @@ async def _end(session: AsyncSession, hold_id: UUID, trigger: str) -> tuple[Hold
     if trigger != "expire":
         await timers.cancel(session, TIMER_KIND, str(hold.id))
     await session.flush()
-    return hold, holder, cash
+    return holder, cash
