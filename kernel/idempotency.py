@@ -19,6 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from kernel import clock
 from kernel.db import Base
 from kernel.errors import GuanjiaError, IdempotencyKeyRequired, IdempotencyKeyReused
+from kernel.outbox import savepoint
 
 KEY_LENGTH_MAX = 255
 
@@ -80,7 +81,7 @@ async def once(
     if claimed is None:
         return await _stored_answer(session, caller, key, body_hash)
     try:
-        async with session.begin_nested():
+        async with savepoint(session):
             answer = Answer(201, msgspec.json.encode(await act()), replayed=False)
     except GuanjiaError as refusal:
         if refusal.status != 402:

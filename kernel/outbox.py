@@ -5,6 +5,8 @@ the office lane (0) is locked by each transaction just before its commit. So a r
 it has seen of each lane. Rows are never updated.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 
 from sqlalchemy import (
@@ -53,6 +55,18 @@ class OutboxRow(db.Base):
 def publish(session: AsyncSession, *events: Event) -> None:
     """Tell of something, if and when this session's transaction commits."""
     session.info.setdefault(_BUFFER, []).extend(events)
+
+
+@asynccontextmanager
+async def savepoint(session: AsyncSession) -> AsyncIterator[None]:
+    """A part of a transaction that is undone by itself when it raises, together with what it had told of."""
+    told = len(session.info.get(_BUFFER, []))
+    try:
+        async with session.begin_nested():
+            yield
+    except BaseException:
+        del session.info.get(_BUFFER, [])[told:]
+        raise
 
 
 async def lock_office_lane(session: AsyncSession) -> None:
