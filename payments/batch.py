@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from identity.api import Terminal
-from kernel.errors import GuanjiaError, IdempotencyKeyReused, TryAgain
+from kernel.errors import GuanjiaError, IdempotencyKeyReused, TooManyRequests, TryAgain
 from kernel.idempotency import Answer
 from kernel.ids import first_id_at, public_id
 from payments import answers
@@ -36,9 +36,12 @@ from payments.posting_rule import DenyCode, Payer, PostingRule, Refusal, Usage
 # A code lives 60 s; a voucher until the end of its business day. Older rows need not be looked at.
 _CODE_LOOK_BACK: Final = timedelta(days=2)
 _REPEAT_LOOK_BACK: Final = timedelta(seconds=9)
-_GUESS_WINDOW: Final = timedelta(seconds=60)
+GUESS_WINDOW: Final = timedelta(seconds=60)
+GUESSES_A_MINUTE: Final = 10
 
 Prepared = dict[str, Any]
+# Of terminals that send codes nobody was given: how many in the last minute, and when the first came.
+Guesses = dict[UUID, tuple[int, datetime]]
 
 
 @dataclass(slots=True, eq=False)
@@ -108,6 +111,7 @@ class Batch:
         self.spend_keys: dict[tuple[int, int], int] = {}
         self.deferred: list[Item] = []
         self.counted: set[tuple[int, UUID, str]] = set()
+        self.guesses: Guesses = {}
 
     async def lock_holders(self, at: datetime) -> int | None:
         """Lock the holders of the batch's codes; returns the configuration version that this snapshot sees."""
@@ -173,6 +177,7 @@ class Batch:
                     row["id"], row["holder_id"], row["expires_at"], row["block_expires_at"], row["used_by"]
                 )
                 self.spend_keys[key] = row["spend_key"]
+        await self._load_guesses(winners, at)
         if not self.holders:
             return
         holder_buckets = [holder.bucket for holder in self.holders.values()]
@@ -184,6 +189,14 @@ class Batch:
         )
         for holder_id, payment_id, terminal_id, amount_fen, recorded_at in recent:
             self.holders[holder_id].recent.append(RecentPayment(payment_id, terminal_id, amount_fen, recorded_at))
+
+    async def _load_guesses(self, winners: list[Item], at: datetime) -> None:
+        """How often those have guessed who seem to guess now: a whole batch of guesses may come at once."""
+        guessing = {item.terminal.id for item in winners if self.code_of(item) is None}
+        if guessing:
+            self.guesses = dict.fromkeys(guessing, (0, at))
+            for row in await self.prepared["COUNT_GUESSES"].fetch(sorted(guessing), at - GUESS_WINDOW):
+                self.guesses[row["terminal_id"]] = (row["count"], row["first_at"])
 
     async def _load_purses_and_lots(self, buckets: list[int], ids: list[UUID], at: datetime) -> None:
         holders = self.holders
@@ -226,9 +239,10 @@ class Batch:
         for item in winners:
             code, holder = self.code_of(item), self.holder_of(item)
             try:
+                self._slow_down_guesser(item)
                 outcome = self._refuse_terminal(item) or decide(item.request, code, holder, self.rule)
             except GuanjiaError as error:
-                # The request itself cannot be priced (a dish that is not on the menu): nothing is consumed.
+                # It has to wait, or cannot be priced (a dish that is not on the menu): nothing is consumed.
                 item.outcome = error
                 written.given_back.append(item)
                 continue
@@ -243,6 +257,12 @@ class Batch:
                 self._accept(item, outcome, code, holder, written)
         return written
 
+    def _slow_down_guesser(self, item: Item) -> None:
+        count, first_at = self.guesses.get(item.terminal.id, (0, item.request.sale.at))
+        if count >= GUESSES_A_MINUTE:
+            left_s = int((first_at + GUESS_WINDOW - item.request.sale.at).total_seconds())
+            raise TooManyRequests(retry_after_s=max(1, min(left_s + 1, 60)))
+
     def _refuse_terminal(self, item: Item) -> Refusal | None:
         terminal = self.terminals.by_id(item.terminal.id)
         if terminal is None or terminal.status != "active" or terminal.epoch != item.terminal.epoch:
@@ -252,6 +272,8 @@ class Batch:
     def _refuse(self, item: Item, refusal: Refusal, written: Written) -> None:
         if refusal.code is DenyCode.CODE_UNKNOWN:
             written.guesses.append(item)
+            count, first_at = self.guesses.get(item.terminal.id, (0, item.request.sale.at))
+            self.guesses[item.terminal.id] = (count + 1, first_at)
         body = answers.refusal_body(refusal, item.language, item.request_id)
         written.answers.append((item.request.payment_id, 402, body))
         item.outcome = Answer(402, body, replayed=False)
@@ -270,13 +292,6 @@ class Batch:
         written.answers.append((item.request.payment_id, 201, body))
         written.lines.extend(accepted.lines)
         item.outcome = Answer(201, body, replayed=False)
-
-    async def count_guesses(self, written: Written, at: datetime) -> dict[UUID, tuple[int, datetime]]:
-        """How many unknown codes each guessing terminal sent in the last minute, and when the first came."""
-        rows = await self.prepared["COUNT_GUESSES"].fetch(
-            sorted({item.terminal.id for item in written.guesses}), at - _GUESS_WINDOW
-        )
-        return {row["terminal_id"]: (row["count"], row["first_at"]) for row in rows}
 
 
 def _outcome_of_loser(item: Item, taken: list[Any]) -> Answer | GuanjiaError:

@@ -9,7 +9,6 @@ finds their keys taken if it had succeeded, and does the work if it had not.
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import datetime
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -22,7 +21,7 @@ from kernel.db import Database
 from kernel.errors import GuanjiaError, TryAgain
 from payments import hot_statements as sql
 from payments import metrics
-from payments.batch import Batch, Item, LaneHead
+from payments.batch import Batch, Guesses, Item, LaneHead
 from payments.batch_writing import write
 from payments.lines import GENESIS
 from payments.posting_rule import PostingRule
@@ -43,9 +42,6 @@ RETRYABLE: Final = (
     asyncpg.LockNotAvailableError,
     asyncpg.InsufficientResourcesError,
 )
-
-# What a lane tells of its unknown codes: per terminal how many in the last minute, and when the first came.
-Guesses = dict[UUID, tuple[int, datetime]]
 
 
 class TerminalDirectory(Protocol):
@@ -179,7 +175,6 @@ class Lane:
             await batch.load(winners, at)
             written = batch.decide(winners)
             head = await write(connection, self._prepared, written, self._head, at)
-            guesses = await batch.count_guesses(written, at) if written.guesses else {}
             await connection.execute("COMMIT")
         except BaseException:
             for item in items:
@@ -189,7 +184,7 @@ class Lane:
                     await connection.execute("ROLLBACK")
             raise
         self._head = head
-        self._tell_guesses(guesses)
+        self._tell_guesses(batch.guesses)
         metrics.PAYMENTS.inc(len(written.accepted))
         metrics.COMMITS.inc()
 

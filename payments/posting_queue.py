@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -22,14 +22,13 @@ from kernel.db import Database
 from kernel.errors import TooManyRequests, TryAgain
 from kernel.idempotency import Answer
 from payments import metrics
-from payments.batch import Item
+from payments.batch import GUESS_WINDOW, GUESSES_A_MINUTE, Guesses, Item
 from payments.errors import QueueFull
-from payments.posting import Guesses, Knowledge, Lane, TerminalDirectory
+from payments.posting import Knowledge, Lane, TerminalDirectory
 from payments.posting_rule import PostingRule
 
 log = structlog.get_logger()
 
-GUESSES_A_MINUTE: Final = 10
 # How many requests one lane must leave waiting before the next one helps.
 SPILL: Final = 150
 # How soon an idle process learns of a change of configuration.
@@ -117,7 +116,7 @@ class Posting:
     def _slow_down(self, guesses: Guesses) -> None:
         for terminal_id, (count, first_at) in guesses.items():
             if count >= GUESSES_A_MINUTE:
-                self._blocked_until[terminal_id] = first_at + timedelta(seconds=60)
+                self._blocked_until[terminal_id] = first_at + GUESS_WINDOW
 
     async def _run(self, index: int) -> None:
         """One lane's life: post what waits; when nothing does, wait."""

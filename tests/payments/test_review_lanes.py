@@ -1,14 +1,19 @@
 """What two lanes may do to each other: they share the prices in memory, and a person may stand before both."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from uuid import uuid4
 
+import pytest
 from sqlalchemy import text
 
 from kernel import clock
+from kernel.errors import TooManyRequests
+from kernel.idempotency import Answer
 from payments import api
 from payments.errors import ConfirmRepeat
+from payments.pay_code_format import write_p1
 from payments.posting_rule import Payer, Quote, Refusal, Sale, Usage
 from tests.payments.world import FlatRule, World, body_of
 
@@ -64,3 +69,22 @@ class TestDoubleTap:
         except ConfirmRepeat:
             return
         raise AssertionError(f"700 fen were taken twice: {answer}")
+
+
+class TestGuessesAtOnce:
+    async def test_a_hundred_at_once_are_ten_guesses_and_the_till_waits(self, world: World) -> None:
+        codes = [write_p1(n % 2, n) for n in range(100)]
+        found = await asyncio.gather(*[world.pay(code, amount_fen=1) for code in codes], return_exceptions=True)
+        told = [answer.status for answer in found if isinstance(answer, Answer)]
+        waiting = [error for error in found if isinstance(error, TooManyRequests)]
+        assert (told, len(waiting)) == ([402] * 10, 90)
+        assert {0 < error.data["retry_after_s"] <= 60 for error in waiting} == {True}
+        # Another process, which has seen none of them, lets nothing more through either.
+        other = api.Posting(world.db, world.rule, world.terminals)
+        await other.start()
+        try:
+            body = api.PaymentRequest(seq=777, code=write_p1(1, 777), amount_fen=1)
+            with pytest.raises(TooManyRequests):
+                await other.submit(api.queue_item(world.till, "k", body, request_id="req_1", language="zh"))
+        finally:
+            await other.stop()
