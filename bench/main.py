@@ -14,7 +14,7 @@ NAMES = ("codes", "posting", "http", "realtime")
 
 
 def run(only: str | None) -> int:
-    """Run, print the table, write bench/results/latest.json. Returns 1 where a goal was missed."""
+    """Run, print the table, write bench/results/latest.json. A missed goal is a row that says so, no failure."""
     if only is not None and only not in NAMES:
         sys.stderr.write(f"There is no bench {only!r}; there are: {', '.join(NAMES)}\n")
         return 2
@@ -22,7 +22,7 @@ def run(only: str | None) -> int:
         rows = runner.run(_run(only))
     show(rows)
     save(rows)
-    return 0 if all(row.ok is not False for row in rows) else 1
+    return 0
 
 
 async def _run(only: str | None) -> list[Row]:
