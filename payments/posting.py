@@ -140,13 +140,18 @@ class Lane:
             await self._post_each(items)
 
     async def _post_each(self, items: list[Item]) -> None:
-        for item in items:
+        for ordinal, item in enumerate(items):
             try:
                 await self._post([item])
             except Exception as error:  # noqa: BLE001  its caller is told; the others go on
                 log.warning("posting.item_failed", key=item.key, error=repr(error))
                 await self._recover(error)
                 item.outcome = TryAgain() if isinstance(error, (*RETRYABLE, TryAgain)) else GuanjiaError()
+                if not self.is_open:
+                    # The database is away: hundreds would otherwise wait for hundreds of attempts to connect.
+                    for rest in items[ordinal + 1 :]:
+                        rest.outcome = TryAgain()
+                    return
 
     async def _recover(self, error: Exception) -> None:
         """Make the connection fit for the next transaction."""

@@ -1,5 +1,6 @@
 """While the database is away a till is told to try again, in the form in which everything is told."""
 
+import asyncio
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -7,6 +8,7 @@ import msgspec
 import pytest
 
 from kernel.db import Database
+from kernel.errors import TryAgain
 from payments.hot_route import PaymentsEndpoint
 from payments.terminals import TerminalCache
 from tests.payments.world import World
@@ -31,6 +33,32 @@ async def post(endpoint: PaymentsEndpoint, token: str, body: dict[str, Any]) -> 
 async def gone() -> Database:
     """A database at a port where nobody listens."""
     return Database("postgresql://guanjia@127.0.0.1:9/gone")
+
+
+class TestQueue:
+    async def test_of_many_that_wait_each_is_told_after_a_few_attempts_to_connect(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        people = [await world.person(cash_fen=500) for _ in range(20)]
+        codes = [(await world.code(person)).code for person in people]
+        attempts = 0
+
+        async def refuse() -> Any:
+            nonlocal attempts
+            attempts += 1
+            raise ConnectionRefusedError
+
+        connection = await world.db.raw_connection()
+        with monkeypatch.context() as patch:
+            patch.setattr(world.db, "raw_connection", refuse)
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+            )
+            told = await asyncio.gather(*[world.pay(code, amount_fen=1) for code in codes], return_exceptions=True)
+        await connection.close()
+        assert [type(error) for error in told] == [TryAgain] * 20
+        assert attempts <= 6
+        assert (await world.pay(codes[0], amount_fen=1)).status == 201
 
 
 class TestDatabaseAway:
