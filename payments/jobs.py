@@ -14,14 +14,17 @@ from kernel.db import Database
 from kernel.partitions import drop_expired_partitions
 from kernel.settings import get_settings
 from kernel.timers import TimerHandler
-from payments import funding, holds, ledger, metrics, tables
+from payments import funding, handlers, holds, ledger, metrics, tables
 from payments.invariants import Finding, audit
 
 log = structlog.get_logger(__name__)
 
 GUESSES_KEPT: Final = timedelta(hours=1)
 IDEMPOTENT_REQUESTS_KEPT: Final = timedelta(days=8)
-TIMERS: Final[Mapping[str, TimerHandler]] = {holds.TIMER_KIND: holds.expire_hold}
+TIMERS: Final[Mapping[str, TimerHandler]] = {
+    holds.TIMER_KIND: holds.expire_hold,
+    handlers.TIMER_KIND: handlers.begin_membership,
+}
 # After the business day has ended, before anybody comes for breakfast.
 AUDIT_AT: Final = time(3)
 
