@@ -141,6 +141,15 @@ class TestDecide:
         assert after == before - paid
         assert all(pocket.available_fen >= 0 for pocket in pockets_of(holder))
 
+    def test_a_code_pays_once_within_a_batch_too(self) -> None:
+        holder = HolderState(7, uuid7(7), uuid7(), "王*", "active", Payer(uuid7(7), "staff", UNIT, HOME))
+        holder.purses = {"cash": PurseState("cash", 5000, 0, 1)}
+        code, rule = code_of(holder), FlatRule({SITE: HOME})
+        assert isinstance(decide(request_of(100), code, holder, rule), Accepted)
+        again = decide(request_of(200), code, holder, rule)
+        assert isinstance(again, Refusal)
+        assert again.code is DenyCode.CODE_USED
+
     @given(holder_states())
     def test_a_refusal_changes_nothing(self, holder: HolderState) -> None:
         balances = [pocket.balance_fen for pocket in pockets_of(holder)]
