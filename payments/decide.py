@@ -7,11 +7,12 @@ holder's working copy (`HolderState`), so that several payments of one person in
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from payments.lines import Booking, Leg, Line, sale_lines
-from payments.posting_rule import NO_USAGE, DenyCode, Payer, PostingRule, Quote, Refusal, Sale, Usage
+from payments.posting_rule import NO_USAGE, DeductionStep, DenyCode, Payer, PostingRule, Quote, Refusal, Sale, Usage
 
 REPEAT_WINDOW: Final = timedelta(seconds=8)
 
@@ -174,33 +175,45 @@ def in_scope(lot: LotState, tags: frozenset[str], on: date) -> bool:
 
 
 def deduct(quote: Quote, holder: HolderState) -> tuple[Leg, ...] | None:
-    """Legs by the default deduction order: the lot that expires first, then the smallest, then cash. None: no funds.
+    """Legs in the quote's deduction order; None where the purses do not hold enough. Nothing is changed here.
 
-    Subsidy lots pay at most the quote's unit share; the rest is cash. Nothing is changed here.
+    Subsidy lots pay at most the quote's unit share; a purse with one balance pays what is left, as far as it goes.
     """
     legs: list[Leg] = []
-    share_left = min(quote.unit_share_fen, quote.amount_fen)
     rest = quote.amount_fen
-    if share_left > 0:
-        fitting = [
-            lot
-            for lot in holder.lots.values()
-            if lot.balance_fen > lot.held_fen and in_scope(lot, quote.lot_tags, quote.business_date)
-        ]
-        fitting.sort(key=lambda lot: (lot.expires_on, lot.available_fen, lot.id.int))
-        for lot in fitting:
-            taken = min(share_left, lot.available_fen)
-            legs.append(Leg("subsidy", lot.id, taken))
-            share_left -= taken
-            rest -= taken
-            if share_left == 0:
-                break
-    if rest:
-        cash = holder.purses.get("cash")
-        if cash is None or cash.available_fen < rest:
-            return None
-        legs.append(Leg("cash", None, rest))
-    return tuple(legs)
+    for step in quote.deduction:
+        if step.purse == "subsidy":
+            share = _lot_legs(step, quote, holder, min(quote.unit_share_fen, rest))
+            rest -= sum([leg.amount_fen for leg in share])
+            legs += share
+        elif rest:
+            purse = holder.purses.get(step.purse)
+            taken = min(rest, purse.available_fen) if purse is not None else 0
+            if taken:
+                legs.append(Leg(step.purse, None, taken))
+                rest -= taken
+    return tuple(legs) if rest == 0 else None
+
+
+def _lot_legs(step: DeductionStep, quote: Quote, holder: HolderState, share_fen: int) -> list[Leg]:
+    """Up to the unit's share out of the lots that may pay here and now."""
+    if share_fen <= 0:
+        return []
+    fitting = [
+        lot
+        for lot in holder.lots.values()
+        if lot.balance_fen > lot.held_fen and in_scope(lot, quote.lot_tags, quote.business_date)
+    ]
+    if len(fitting) > 1:
+        fitting.sort(key=attrgetter(*step.lots_by))
+    legs: list[Leg] = []
+    for lot in fitting:
+        taken = min(share_fen, lot.available_fen)
+        legs.append(Leg("subsidy", lot.id, taken))
+        share_fen -= taken
+        if share_fen == 0:
+            break
+    return legs
 
 
 def _accept(

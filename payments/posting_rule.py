@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 from uuid import UUID
 
 import asyncpg
@@ -82,13 +82,25 @@ class Refusal:
     data: dict[str, Any] = field(default_factory=dict)
 
 
+class DeductionStep(NamedTuple):
+    """One step of the deduction order: a purse, and for lots by which of their values they are taken, smallest first."""
+
+    purse: Literal["subsidy", "official", "cash"]
+    lots_by: tuple[Literal["expires_on", "available_fen", "id"], ...] = ()
+
+
+# The lot that expires first, then the smallest, then cash. A rule that wants another order puts it into its quote.
+DEFAULT_DEDUCTION: Final = (DeductionStep("subsidy", ("expires_on", "available_fen", "id")), DeductionStep("cash"))
+
+
 @dataclass(frozen=True, slots=True)
 class Quote:
     """The price of one sale, and everything that posting must write beside it.
 
     `unit_share_fen` is the most that subsidy lots may pay; `lot_tags` are what a lot's scope is matched against
     (site id, meal); `counters` are increased by one and by the amount; `context` is stored with the payment and
-    given back to the rule's domain in events; `trace` are the reasons, each `{"code", "zh", "en", ...}`.
+    given back to the rule's domain in events; `trace` are the reasons, each `{"code", "zh", "en", ...}`; `deduction` is
+    the order in which purses pay.
     """
 
     amount_fen: int
@@ -101,6 +113,7 @@ class Quote:
     counters: tuple[str, ...]
     context: dict[str, Any]
     trace: tuple[dict[str, Any], ...]
+    deduction: tuple[DeductionStep, ...] = DEFAULT_DEDUCTION
 
 
 class PostingRule(Protocol):

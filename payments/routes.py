@@ -1,5 +1,6 @@
 """HTTP of payments. A route is three lines: parse, call, return. The posting route itself is `hot_route.py`."""
 
+import asyncio
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from starlette.convertors import StringConvertor, register_url_convertor
 
 from identity.api import CallerDep, CurrentPerson, CurrentTerminal, Principal, Role, Terminal
+from kernel import clock
 from kernel.db import SessionDep
 from kernel.errors import (
     Forbidden,
@@ -45,6 +47,7 @@ from payments.errors import (
     SeqReused,
 )
 from payments.posting_rule import PostingRule
+from payments.qr import qr_png
 from payments.states import HOLDER, allowed
 
 
@@ -218,10 +221,20 @@ async def list_my_payments(
     return page_of([schemas.PaymentView.model_validate(service.payment_view(row, rule)) for row in rows], limit)
 
 
-@router.post("/me/pay_codes", status_code=201, responses=raises(Unauthenticated, NotFound, PaymentRefused))
-async def issue_my_pay_code(person: CurrentPerson, session: SessionDep) -> schemas.PayCodeView:
-    """A fresh one-time code, good for 60 seconds."""
+@router.post(
+    "/me/pay_codes",
+    status_code=201,
+    response_model=schemas.PayCodeView,
+    responses=raises(Unauthenticated, NotFound, PaymentRefused),
+)
+async def issue_my_pay_code(
+    person: CurrentPerson, session: SessionDep, accept: Annotated[str | None, Header()] = None
+) -> Any:
+    """A fresh one-time code, good for 60 seconds; with `Accept: image/png` its QR code as a picture."""
     issued = await pay_codes.issue_pay_code(session, person.person_id)
+    if accept == "image/png":
+        headers = {"X-Expires-At": clock.rfc3339(issued.expires_at), "Cache-Control": "no-store"}
+        return Response(await asyncio.to_thread(qr_png, issued.text), 201, headers, "image/png")
     return schemas.PayCodeView.model_validate(pay_codes.wire_code(issued))
 
 

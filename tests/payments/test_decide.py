@@ -1,5 +1,6 @@
 """The pure core of money by properties: whatever the amounts, nothing is created, lost or overdrawn."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from payments.lines import (
     reversed_lines,
     sale_lines,
 )
-from payments.posting_rule import DenyCode, Payer, Quote, Refusal, Sale
+from payments.posting_rule import DEFAULT_DEDUCTION, DenyCode, Payer, Quote, Refusal, Sale
 from payments.reversals import refund_legs
 from tests.payments.world import FlatRule
 
@@ -108,6 +109,14 @@ class TestDeduct:
         share = min(quote.unit_share_fen, quote.amount_fen, usable)
         enough = holder.purses["cash"].available_fen >= quote.amount_fen - share
         assert (deduct(quote, holder) is not None) == enough
+
+    @given(holder_states(), quotes())
+    def test_the_order_is_data_and_a_rule_may_put_cash_first(self, holder: HolderState, quote: Quote) -> None:
+        cash_first = replace(quote, deduction=tuple(reversed(DEFAULT_DEDUCTION)))
+        legs = deduct(cash_first, holder) or ()
+        cash_fen = sum(leg.amount_fen for leg in legs if leg.purse == "cash")
+        if legs:
+            assert cash_fen == min(quote.amount_fen, holder.purses["cash"].available_fen)
 
 
 def request_of(amount_fen: int, *, confirm_repeat: bool = False) -> Request:

@@ -485,7 +485,7 @@ export interface paths {
         put?: never;
         /**
          * Issue My Pay Code
-         * @description A fresh one-time code, good for 60 seconds.
+         * @description A fresh one-time code, good for 60 seconds; with `Accept: image/png` its QR code as a picture.
          */
         post: operations["issue_my_pay_code_v1_me_pay_codes_post"];
         delete?: never;
@@ -4958,7 +4958,9 @@ export interface operations {
     issue_my_pay_code_v1_me_pay_codes_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                accept?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
