@@ -150,8 +150,9 @@ async def list_terminal_payments(
         # Refusals took numbers too: look a little further back than the page is long.
         .limit(limit * 4 + 40)
     )
-    ids = (await session.scalars(numbers)).all()
-    keys = [(bucket_of(identifier), identifier) for identifier in ids if before is None or identifier < before]
+    if before is not None:
+        numbers = numbers.where(TerminalRequest.payment_id < before)
+    keys = [(bucket_of(identifier), identifier) for identifier in (await session.scalars(numbers)).all()]
     rows = await session.scalars(
         select(Payment).where(tuple_(Payment.bucket, Payment.id).in_(keys)).order_by(Payment.id.desc()).limit(limit + 1)
     )

@@ -115,9 +115,11 @@ async def _lock_payment(session: AsyncSession, payment_id: UUID) -> tuple[Paymen
     seen = await queries.get_payment(session, payment_id)
     holder = await queries.lock_holder(session, seen.bucket, seen.holder_id)
     payment = await queries.get_payment(session, payment_id)
-    locked = await session.get(AccountingPeriod, (payment.home_region_id, payment.accounting_period))
-    if locked is not None and locked.state == "locked":
-        raise PeriodLocked(period=payment.accounting_period)
+    # A meal in another region stands in two books; either one may be closed.
+    for region_id in {payment.home_region_id, payment.host_region_id}:
+        period = await session.get(AccountingPeriod, (region_id, payment.accounting_period))
+        if period is not None and period.state == "locked":
+            raise PeriodLocked(period=payment.accounting_period)
     return payment, holder
 
 

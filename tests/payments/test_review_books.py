@@ -1,5 +1,6 @@
 """Whose book: money that is granted in one region's book is spent from that book, and never from another."""
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -7,8 +8,9 @@ import pytest
 
 from kernel import clock
 from kernel.errors import NotFound, StateConflict
-from payments import api, funding, holders
-from payments.errors import OtherBook
+from payments import api, funding, holders, queries
+from payments.errors import OtherBook, PeriodLocked
+from payments.models import AccountingPeriod
 from payments.service import holder_of
 from tests.payments.world import World, body_of
 
@@ -81,3 +83,32 @@ class TestMove:
             await api.refund_payment(session, identifier, 1600, "cold", actor="test", site_label=world.rule.site_label)
         again = body_of(await world.pay((await world.code(person)).code, amount_fen=1600))
         assert [leg["purse"] for leg in again["legs"]] == ["subsidy"]
+
+
+class TestLockedPeriod:
+    @pytest.mark.parametrize("book", ["home", "away"])
+    async def test_of_either_book_keeps_a_payment_between_two_as_it_is(self, world: World, book: str) -> None:
+        person = await world.person(cash_fen=1000)
+        there = world.terminal(world.tills[-1])
+        paid = body_of(await world.pay((await world.code(person)).code, amount_fen=600, terminal=there))
+        async with world.db.session() as session:
+            period = paid["business_date"][:7]
+            session.add(AccountingPeriod(region_id=getattr(world, book), period=period, state="locked"))
+        identifier = UUID(paid["id"].removeprefix("pay_"))
+        with pytest.raises(PeriodLocked):
+            async with world.db.session() as session:
+                await api.refund_payment(session, identifier, 1, "cold", actor="test", site_label=world.rule.site_label)
+
+
+class TestPages:
+    async def test_a_till_reads_back_to_its_first_payment(self, world: World) -> None:
+        person = await world.person(cash_fen=1000)
+        first = body_of(await world.pay((await world.code(person)).code, amount_fen=1))["id"]
+        second = body_of(await world.pay((await world.code(person)).code, amount_fen=2))["id"]
+        poor = await world.person()
+        codes = [(await world.code(poor)).code for _ in range(43)]
+        await asyncio.gather(*[world.pay(code, amount_fen=3) for code in codes])
+        async with world.db.session() as session:
+            before = UUID(second.removeprefix("pay_"))
+            rows = await queries.list_terminal_payments(session, world.till.id, 1, before)
+        assert [f"pay_{row.id.hex}" for row in rows] == [first]
