@@ -162,17 +162,22 @@ class Product:
 
     def age_code(self, identifier: str, seconds: int) -> None:
         """Make a pay code that much older. The clock of a running product is never moved; its rows may be."""
+        self._age("pay_codes", ("expires_at", "block_expires_at"), identifier, seconds)
+
+    def age_payment(self, identifier: str, seconds: int) -> None:
+        """The same for a payment."""
+        self._age("payments", ("recorded_at",), identifier, seconds)
+
+    def _age(self, table: str, columns: tuple[str, ...], identifier: str, seconds: int) -> None:
         postgres = EmbeddedPostgres(self.data_dir)
         assert postgres.attach()
-        aged = """
-            UPDATE pay_codes SET expires_at = expires_at - $2::interval, block_expires_at = block_expires_at - $2::interval
-            WHERE id = $1
-        """
+        changes = ", ".join(f"{column} = {column} - $2::interval" for column in columns)
 
         async def age() -> str:
             connection = await asyncpg.connect(postgres.url)
             try:
-                return await connection.execute(aged, UUID(identifier.removeprefix("cod_")), timedelta(seconds=seconds))
+                statement = f"UPDATE {table} SET {changes} WHERE id = $1"
+                return await connection.execute(statement, UUID(identifier[4:]), timedelta(seconds=seconds))
             finally:
                 await connection.close()
 

@@ -38,6 +38,8 @@ from tests.product import ROOT, Json
 
 EXAMPLES = 25
 SCHEMA = schemathesis.openapi.from_dict(create_app().openapi())
+# It signs the caller out, and the rest would be told 401; tests/identity holds it.
+LEFT_OUT = "DELETE /v1/sessions/current"
 OPERATIONS = {found.ok().label: found.ok() for found in SCHEMA.get_all_operations() if isinstance(found, Ok)}
 CHECKS = [not_a_server_error, response_schema_conformance, status_code_conformance, content_type_conformance]
 CALLERS = ("employee", "cashier", "canteen_manager", "finance", "system_admin", "security_admin", "audit_admin", "till")
@@ -141,11 +143,8 @@ def _when_it_answers(url: str) -> str:
 
 
 class TestEveryAddress:
-    @pytest.mark.parametrize("label", OPERATIONS)
+    @pytest.mark.parametrize("label", [label for label in OPERATIONS if label != LEFT_OUT])
     def test_answers_as_its_page_says_and_never_500(self, web: Web, label: str) -> None:
-        if label == "DELETE /v1/sessions/current":
-            pytest.skip("signs the caller out; tests/identity holds it")
-
         @settings(
             max_examples=EXAMPLES,
             derandomize=True,

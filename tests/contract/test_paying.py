@@ -432,6 +432,15 @@ class TestVoids:
 
         is_error(void(till, paid["id"]), 409, "STATE_CONFLICT")
 
+    def test_come_within_five_minutes_or_not_at_all(self, product: Product, till: Till, diner: Diner) -> None:
+        early, late = till.pay(keyed(diner)).json(), till.pay(keyed(diner)).json()
+        product.age_payment(early["id"], 290)
+        product.age_payment(late["id"], 301)
+
+        assert void(till, early["id"]).status_code == 201
+        assert is_error(void(till, late["id"]), 409, "STATE_CONFLICT")["allowed"]
+        assert refund(till.http, late["id"], late["amount_fen"]).status_code == 201, "a refund is not too late"
+
     def test_of_one_payment_at_once_succeed_once(self, till: Till, diner: Diner) -> None:
         before, paid = diner.purses(), till.pay(keyed(diner)).json()
         with ThreadPoolExecutor(8) as pool:
