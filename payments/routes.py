@@ -324,8 +324,9 @@ async def prefund_unit(
 
     async def act() -> dict[str, Any]:
         unit_id = parse_public_id("org", organisation_id)
-        person.require(Role.FINANCE, organisation_id=unit_id)
         region_id = await service.region_of_unit(session, unit_id)
+        # Of the region, whose bank account it is: a unit's own finance could write itself any sum.
+        person.require(Role.FINANCE, region_id=region_id)
         balance = await funding.prefund_unit(session, unit_id, region_id, body.amount_fen, actor=person.actor)
         return {"unit": organisation_id, "balance_fen": balance}
 
