@@ -55,7 +55,7 @@ class Finding:
 
 
 # Every line is zero-sum by its shape, if its amount is positive and its two accounts differ; what a region owes in
-# one book, the other book must show as owed to it.
+# one book, the other book must show as owed to it, and nobody spends in one book what was given in another.
 _I1: Final = """
 SELECT 'a line without a positive amount or with one account twice' AS what,
        transfer_id || '/' || ordinal AS subject, amount_fen || ' fen' AS detail
@@ -64,6 +64,10 @@ SELECT 'a line without a positive amount or with one account twice' AS what,
 UNION ALL
 SELECT 'a book does not sum to 0', 'region ' || region_id, sum(amount_fen) || ' fen'
   FROM entries GROUP BY region_id HAVING sum(amount_fen) <> 0
+UNION ALL
+SELECT 'the account of a person stands in two books', account_kind || ':' || account_owner, count(DISTINCT region_id) || ' books'
+  FROM entries WHERE account_kind IN ('cash', 'official', 'subsidy')
+ GROUP BY account_kind, account_owner HAVING count(DISTINCT region_id) > 1
 UNION ALL
 SELECT 'due_to and due_from of two books differ', transfer_id::text,
        debtor || ' owes ' || creditor || ': ' || sum(amount_fen) || ' fen apart'

@@ -84,6 +84,9 @@ ONE_PAYMENT = "(SELECT id FROM payments WHERE status = 'succeeded' ORDER BY id L
 
 # (invariant, words that its finding must hold, what is done to the rows)
 PLANTED = [
+    ("I1", "stands in two books", """
+        UPDATE ledger_lines SET region_id = (SELECT id FROM regions WHERE id <> region_id LIMIT 1)
+         WHERE kind = 'grant' AND debit_owner IN (SELECT unit_id FROM subsidy_lots WHERE balance_fen > 0)"""),
     ("I1", "due_to and due_from", "UPDATE ledger_lines SET amount_fen = amount_fen + 1 WHERE debit_kind = 'due_from'"),
     ("I1", "without a positive amount", """
         ALTER TABLE ledger_lines DROP CONSTRAINT ledger_lines_amount_fen_check;
