@@ -253,22 +253,6 @@ async def unlist_my_card(person: CurrentPerson, session: SessionDep) -> schemas.
 
 
 @router.post(
-    "/people/{person_id}/account/{trigger}",
-    responses=raises(Unauthenticated, Forbidden, NotFound, StateConflict, BalanceLeft),
-)
-async def change_account(
-    person_id: PersonId,
-    trigger: Annotated[str, Path(pattern="^(freeze|unfreeze|report_lost|unlist|close)$")],
-    person: CurrentPerson,
-    session: SessionDep,
-) -> schemas.HolderView:
-    """The office's triggers on somebody's account."""
-    identifier = parse_public_id("per", person_id)
-    await _require_finance(session, person, identifier)
-    return _holder_view(await holders.change_state(session, identifier, trigger, actor=person.actor, reason=""))
-
-
-@router.post(
     "/people/{person_id}/account/cards",
     status_code=201,
     responses=raises(Unauthenticated, Forbidden, NotFound, StateConflict),
@@ -304,6 +288,23 @@ async def top_up_at_counter(
 
     parsed = ["top_up", person_id, body.amount_fen]
     return respond(await once(session, person.actor, key, parsed, act, tell_refusal=_teller(language)))
+
+
+# After its neighbours, which it would take in otherwise.
+@router.post(
+    "/people/{person_id}/account/{trigger}",
+    responses=raises(Unauthenticated, Forbidden, NotFound, StateConflict, BalanceLeft),
+)
+async def change_account(
+    person_id: PersonId,
+    trigger: Annotated[str, Path(pattern="^(freeze|unfreeze|report_lost|unlist|close)$")],
+    person: CurrentPerson,
+    session: SessionDep,
+) -> schemas.HolderView:
+    """The office's triggers on somebody's account."""
+    identifier = parse_public_id("per", person_id)
+    await _require_finance(session, person, identifier)
+    return _holder_view(await holders.change_state(session, identifier, trigger, actor=person.actor, reason=""))
 
 
 @router.post(

@@ -83,7 +83,7 @@ class Diner:
 
 # Far above what tills count, and apart from the other processes of this run.
 _numbers = itertools.count(random.SystemRandom().randrange(10**9, 10**15))
-_amounts = itertools.cycle(random.SystemRandom().sample(range(1, 601), 600))
+_amounts = itertools.cycle(random.SystemRandom().sample(range(1, 301), 300))
 
 
 def fresh_seq() -> int:
@@ -92,7 +92,7 @@ def fresh_seq() -> int:
 
 
 def fresh_amount_fen() -> int:
-    """1 to 600, and not the same again for long: a double tap is asked about."""
+    """1 to 300, and not the same again for long: a double tap is asked about."""
     return next(_amounts)
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -153,6 +154,29 @@ class TestMe:
 
         assert len(page["data"]) == 20
         assert page["has_more"] is True
+
+
+class TestTheCounter:
+    def test_cash_taken_there_is_in_the_purse_at_once_and_once(self, product: Product) -> None:
+        diner, finance = product.diner(12), product.staff("finance")
+        person, before = diner.http.get("/v1/me").json()["id"], diner.purses()["cash_fen"]
+        path, sent = f"/v1/people/{person}/account/top_ups", {"Idempotency-Key": uuid4().hex}
+        first = finance.post(path, json={"amount_fen": 5000}, headers=sent)
+        again = finance.post(path, json={"amount_fen": 5000}, headers=sent)
+
+        assert first.status_code == 201, first.text
+        assert (first.json()["status"], first.json()["amount_fen"]) == ("succeeded", 5000)
+        assert again.content == first.content
+        assert diner.purses()["cash_fen"] == before + 5000
+        is_error(finance.post(path, json={"amount_fen": 5000}), 400, "IDEMPOTENCY_KEY_REQUIRED")
+        is_error(diner.http.post(path, json={"amount_fen": 5000}, headers=sent), 403, "FORBIDDEN")
+
+    def test_a_new_card_comes_instead_of_the_old_one(self, product: Product) -> None:
+        person = product.diner(12).http.get("/v1/me").json()["id"]
+        cards = [product.staff("finance").post(f"/v1/people/{person}/account/cards") for _ in range(2)]
+
+        assert [card.status_code for card in cards] == [201, 201], cards[0].text
+        assert cards[0].json()["number"] != cards[1].json()["number"]
 
 
 class TestTills:

@@ -6,6 +6,7 @@ that nobody else in this file is, so that whoever calls stays who they were.
 
 import asyncio
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -265,6 +266,20 @@ class TestWhatNoPageAllows:
         body = {"seq": uuid4().int >> 70, "code": code, "amount_fen": 6}
 
         assert web.http.post("/v1/payments", json=body, headers=till).status_code == 201
+
+
+def test_no_address_is_taken_in_by_another_before_it() -> None:
+    """The router asks in order: with `{trigger}` before `top_ups` nobody would be served at the counter."""
+    labels = list(OPERATIONS)
+    patterns = [re.sub(r"\{[^/]+\}", "[^/]+", label) for label in labels]
+    taken_in = [
+        (labels[before], label)
+        for at, label in enumerate(labels)
+        for before in range(at)
+        if re.fullmatch(patterns[before], label)
+    ]
+
+    assert taken_in == []
 
 
 def test_the_page_that_was_fuzzed_is_the_page_that_is_served(web: Web) -> None:
