@@ -12,7 +12,9 @@ from typing import Final
 # pages that cost nothing, a look-up by key is the cheapest plan whatever the statistics say.
 SESSION_SETTINGS: Final = (
     "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_bitmapscan = off; "
-    "SET plan_cache_mode = force_generic_plan; SET random_page_cost = 0.01; SET jit = off"
+    "SET plan_cache_mode = force_generic_plan; SET random_page_cost = 0.01; "
+    # A holder that the office has locked must not keep a whole batch waiting: its requests are then tried one by one.
+    "SET lock_timeout = '2s'; SET jit = off"
 )
 
 CONFIGURATION_VERSION: Final = "SELECT version FROM configuration WHERE id = 1"
