@@ -37,6 +37,8 @@ from kernel.db import Database
 from tests.contract.test_addresses import is_error
 from tests.product import ROOT, Json
 
+# The first test waits for the demo to be brought in, which takes its time on a busy machine.
+pytestmark = pytest.mark.timeout(300)
 EXAMPLES = 25
 SCHEMA = schemathesis.openapi.from_dict(create_app().openapi())
 # It signs the caller out, and the rest would be told 401; tests/identity holds it.
