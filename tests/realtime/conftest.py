@@ -11,8 +11,8 @@ from tests.realtime.stories import Web, relay_running, web_process
 
 __all__ = ["House", "house", "house_url"]
 
-# As in production, only less patient.
-QUICK = HubLimits(poll_interval_s=0.2, recheck_interval_s=0.2, auth_deadline_s=1.0)
+# As in production, only looking around more often.
+QUICK = HubLimits(poll_interval_s=0.2, recheck_interval_s=0.2)
 
 
 @pytest.fixture

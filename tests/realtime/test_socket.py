@@ -266,9 +266,10 @@ class TestSigningIn:
             assert await client.receive() == Refused(code="UNAUTHENTICATED")
             assert await closed_with(client) == 4001
 
-    async def test_who_says_nothing_is_closed_at_the_deadline(self, web: Web) -> None:
-        async with web.client(None) as client:
-            assert await client.receive(timeout_s=3) == Refused(code="UNAUTHENTICATED")
+    async def test_who_says_nothing_is_closed_at_the_deadline(self, db: Database, valkey_url: str) -> None:
+        impatient = HubLimits(auth_deadline_s=0.5)
+        async with web_process(db, valkey_url, impatient) as web, web.client(None) as client:
+            assert await client.receive() == Refused(code="UNAUTHENTICATED")
             assert await closed_with(client) == 4001
 
     async def test_who_has_not_signed_in_may_ping_but_not_hear(self, web: Web) -> None:
