@@ -63,8 +63,9 @@ async def requests_for(rig: Rig, count: int, *, first_holders: int = 0) -> tuple
     codes, _ = await rig.issue_codes(count, first_holders=first_holders)
     requests, amounts = [], []
     for number, code in enumerate(codes):
-        amounts.append(amount_of(number))
-        body = json.dumps({"code": code.code, "amount_fen": amounts[-1], "seq": rig.next_seq()}).encode()
+        seq = rig.next_seq()
+        amounts.append(amount_of(seq))
+        body = json.dumps({"code": code.code, "amount_fen": amounts[-1], "seq": seq}).encode()
         token = rig.tokens[number % len(rig.tokens)]
         requests.append(
             post("/v1/payments", body, {"Authorization": f"Bearer {token}", "Idempotency-Key": uuid4().hex})

@@ -39,6 +39,7 @@ async def _run(only: str | None) -> list[Row]:
             _say("payments over HTTP ...")
             rate = next((row.value for row in rows if row.name == "posting alone"), None)
             rows += await http_payments.measure(rig, rate)
+            save(rows)
         if "realtime" in wanted:
             _say("600 payments a second with 1,000 sockets ...")
             rows += await realtime.measure(rig)

@@ -67,7 +67,7 @@ def _items(rig: Rig, terminals: api.TerminalCache, codes: list[api.IssuedCode]) 
             api.queue_item(
                 till,
                 uuid4().hex,
-                api.PaymentRequest(seq=rig.next_seq(), code=code.code, amount_fen=amount_of(number)),
+                api.PaymentRequest(seq=(seq := rig.next_seq()), code=code.code, amount_fen=amount_of(seq)),
                 request_id="req_bench",
                 language="zh",
             )

@@ -34,7 +34,7 @@ def at_least(name: str, value: float, unit: str, goal: float) -> Row:
 
 def at_most(name: str, value: float, unit: str, goal: float) -> Row:
     """A figure that should not be above its goal."""
-    return Row(name, round(value, 3), unit, None, None, f"<= {goal:g}", value <= goal)
+    return Row(name, round(float(value), 3), unit, None, None, f"<= {goal:g}", value <= goal)
 
 
 def compared(name: str, value: float, unit: str, baseline: str, base: float, goal: float) -> Row:
@@ -45,7 +45,7 @@ def compared(name: str, value: float, unit: str, baseline: str, base: float, goa
 
 def told(name: str, value: float, unit: str) -> Row:
     """A figure without a goal."""
-    return Row(name, round(value, 3), unit)
+    return Row(name, round(float(value), 3), unit)
 
 
 def machine() -> dict[str, object]:
