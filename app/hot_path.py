@@ -3,21 +3,23 @@
 Routing, dependencies and models cost more than a payment does; `payments/hot_route.py` serves it as plain ASGI.
 """
 
+from starlette.datastructures import State
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from payments.api import PaymentsEndpoint
 
 
 class HotPath:
-    """Pure ASGI middleware, the outermost one."""
+    """Pure ASGI, in front of everything. `state` is the application's, where its start leaves the endpoint."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, state: State) -> None:
         self.app = app
+        self.state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Payments to their endpoint, everything else onwards."""
         if scope["type"] == "http" and scope["path"] == PaymentsEndpoint.path and scope["method"] == "POST":
-            endpoint: PaymentsEndpoint = scope["app"].state.payments_endpoint
+            endpoint: PaymentsEndpoint = self.state.payments_endpoint
             await endpoint(scope, receive, send)
             return
         await self.app(scope, receive, send)

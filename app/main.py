@@ -1,9 +1,13 @@
 """The web application: routers, parts and pages of all domains, put together from app/wiring.py."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, cast
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app import health, pages
 from app.hot_path import HotPath
@@ -31,8 +35,18 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
 
 
+def create_served_app(settings: Settings | None = None) -> ASGIApp:
+    """What a web process serves: the application, with the tills' payments taken out in front of everything."""
+    app = create_app(settings)
+    # Where a request came from is the proxy's word, and only the proxy's (FORWARDED_ALLOW_IPS names it).
+    trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
+    # uvicorn's types of an ASGI application are narrower than Starlette's; both mean the same.
+    behind_proxy = cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), trusted))
+    return HotPath(behind_proxy, app.state)
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The ASGI application. Middleware is pure ASGI and there is little of it: a payment passes through all of it."""
+    """The ASGI application. Middleware is pure ASGI and there is little of it."""
     app = FastAPI(
         title="管家 Guanjia",
         summary="Canteens and campus services on one card, with a payment cloud",
@@ -43,7 +57,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings or get_settings()
     app.add_middleware(RequestIds)
-    app.add_middleware(HotPath)  # Added last, so it comes first.
     install_error_handlers(app)
     app.include_router(health.router)
     for router in ROUTERS:

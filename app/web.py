@@ -43,7 +43,7 @@ def serve(settings: Settings, *, fd: int | None) -> int:
     )
     server = _Server(
         uvicorn.Config(
-            "app.main:create_app",
+            "app.main:create_served_app",
             factory=True,
             loop="uvloop",
             http="httptools",
@@ -58,8 +58,7 @@ def serve(settings: Settings, *, fd: int | None) -> int:
             backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=STOP_TIMEOUT_S,
-            # Where a request came from is the proxy's word, and only the proxy's (FORWARDED_ALLOW_IPS names it).
-            proxy_headers=True,
+            proxy_headers=False,  # Not on a till's way: app/main.py puts it behind the payments.
         )
     )
     # uvicorn ends in order and then raises the signal a second time; being told to stop is no failure.

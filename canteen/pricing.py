@@ -39,10 +39,12 @@ class CanteenPricing:
         canteen = self._snapshot.canteen(site_id)
         return canteen.row.name_zh if canteen is not None and canteen.row is not None else ""
 
-    def counter_keys(self, sale: Sale, payer: Payer) -> tuple[str, ...]:
-        """The meal's counter, and the day's where a limit counts over the day."""
-        found = self._find_plan(sale, payer)
-        return () if isinstance(found, Refusal) else found[2].counters
+    def counter_keys(self, sale: Sale) -> tuple[str, ...]:
+        """The meal's counter, and the day's where a limit of this canteen counts over the day."""
+        canteen = self._snapshot.canteen(sale.site_id)
+        if canteen is None or canteen.row is None:
+            return ()
+        return self._snapshot.opening_of(canteen, sale.at).counters
 
     def quote(self, sale: Sale, payer: Payer, usage: Mapping[str, Usage]) -> Quote | Refusal:
         """The price of one sale, or why there is none."""

@@ -84,6 +84,8 @@ class Opening:
     accounting_period: str = ""
     meal_counter: str = ""
     day_counter: str = ""
+    # What a quote may want to read, whoever pays.
+    counters: tuple[str, ...] = ()
     lot_tags: frozenset[str] = frozenset()
     trace: tuple[dict[str, Any], ...] = ()
     menu: MenuRow | None = None
@@ -148,14 +150,16 @@ class Snapshot:
         if not isinstance(found, Serving):
             return Opening(found.from_at, found.until_at, None, found.next_meal)
         meal, day = found.meal, found.business_date
+        counters = (f"meal:{day.isoformat()}:{meal}", f"day:{day.isoformat()}")
         return Opening(
             from_at=found.from_at,
             until_at=found.until_at,
             meal=meal,
             business_date=day,
             accounting_period=day.isoformat()[:7],
-            meal_counter=f"meal:{day.isoformat()}:{meal}",
-            day_counter=f"day:{day.isoformat()}",
+            meal_counter=counters[0],
+            day_counter=counters[1],
+            counters=counters if self._counts_over_days(canteen) else counters[:1],
             lot_tags=frozenset({meal.value, str(row.id), public_id("can", row.id)}),
             trace=(_opening_sentence(row, found),),
             menu=next(
@@ -163,6 +167,10 @@ class Snapshot:
                 None,
             ),
         )
+
+    def _counts_over_days(self, canteen: CanteenState) -> bool:
+        rows = (*canteen.limits.values(), *self._general.limits.values())
+        return any(row.window is LimitWindow.DAY for row in rows)
 
     def _make_plan(self, canteen: CanteenState, opening: Opening, person_class: str) -> Plan:
         row, meal, day = canteen.row, opening.meal, opening.business_date

@@ -3,10 +3,10 @@
 The wire form of an error is written here and nowhere else.
 """
 
+import random
 from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Annotated, Any, Generic, TypeVar
-from uuid import uuid4
 
 import asyncpg
 import msgspec
@@ -30,6 +30,9 @@ from kernel.idempotency import Answer
 
 T = TypeVar("T")
 
+# Seeded from the system's entropy: request ids are names, not secrets, and asking the system for each costs more.
+_random = random.Random(random.SystemRandom().getrandbits(128))  # noqa: S311  see above
+
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 # SQLSTATEs after which nothing was done and the same request may be sent again.
@@ -50,7 +53,7 @@ _RETRYABLE = {
 
 def new_request_id() -> str:
     """`req_` and 32 hexadecimal digits."""
-    return f"req_{uuid4().hex}"
+    return f"req_{_random.getrandbits(128):032x}"
 
 
 def request_id() -> str:

@@ -7,13 +7,14 @@ carrying of rows between the two.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
 
 from identity.api import Terminal
-from kernel.errors import GuanjiaError, IdempotencyKeyReused, TooManyRequests, TryAgain
+from kernel.errors import GuanjiaError, IdempotencyKeyReused, TryAgain
 from kernel.idempotency import Answer
 from kernel.ids import first_id_at, public_id
 from payments import answers
@@ -30,18 +31,27 @@ from payments.decide import (
 )
 from payments.errors import ConfirmRepeat, SeqReused
 from payments.events import PaymentSucceeded
+from payments.guesses import GUESS_WINDOW, GuessWatch
 from payments.lines import Line
 from payments.posting_rule import DenyCode, Payer, PostingRule, Refusal, Usage
 
 # A code lives 60 s; a voucher until the end of its business day. Older rows need not be looked at.
-_CODE_LOOK_BACK: Final = timedelta(days=2)
+CODE_LOOK_BACK: Final = timedelta(days=2)
+# Ids are made before they are looked up; this much later by the clock of another machine. It keeps the partitions of
+# the coming months out of every look-up.
+LOOK_AHEAD: Final = timedelta(hours=1)
 _REPEAT_LOOK_BACK: Final = timedelta(seconds=9)
-GUESS_WINDOW: Final = timedelta(seconds=60)
-GUESSES_A_MINUTE: Final = 10
+
+NOBODY: Final = UUID(int=0)
 
 Prepared = dict[str, Any]
-# Of terminals that send codes nobody was given: how many in the last minute, and when the first came.
-Guesses = dict[UUID, tuple[int, datetime]]
+PayerKey = tuple[int, int, UUID]
+
+
+# Which table a row of `load_batch` comes from.
+_CLAIMED, _HOLDER, _WINNER, _CODE, _PURSE, _LOT, _USAGE, _RECENT = range(8)
+# One order for all lanes, so that two that want the same numbers wait for each other in one direction only.
+_CLAIM_ORDER: Final = attrgetter("seq", "key")
 
 
 @dataclass(slots=True, eq=False)
@@ -59,6 +69,11 @@ class Item:
     request_id: str
     language: str
     outcome: Answer | GuanjiaError | None = None
+
+    @property
+    def payer_key(self) -> tuple[int, int, UUID]:
+        """What the payer is found by: the bucket, and the code's secret."""
+        return self.bucket, self.secret, NOBODY
 
 
 class Terminals(Protocol):
@@ -101,52 +116,93 @@ class Written:
 class Batch:
     """The steps of one transaction over prepared statements."""
 
-    def __init__(self, prepared: Prepared, rule: PostingRule, terminals: Terminals, items: Sequence[Item]) -> None:
+    def __init__(
+        self, prepared: Prepared, rule: PostingRule, terminals: Terminals, watch: GuessWatch, items: Sequence[Item]
+    ) -> None:
         self.prepared = prepared
         self.rule = rule
         self.terminals = terminals
+        self.watch = watch
         self.items = items
+        self.winners = items
         self.holders: dict[UUID, HolderState] = {}
         self.codes: dict[tuple[int, int], CodeState] = {}
         self.spend_keys: dict[tuple[int, int], int] = {}
+        self.counters: dict[PayerKey, tuple[str, ...]] = {}
         self.deferred: list[Item] = []
-        self.counted: set[tuple[int, UUID, str]] = set()
-        self.guesses: Guesses = {}
+        # Of terminals that send codes nobody was given: how many in the last minute, and when the first came.
+        self.guesses: dict[UUID, tuple[int, datetime]] = {}
+        self.noted: list[tuple[UUID, datetime]] = []
 
-    async def lock_holders(self, at: datetime) -> int | None:
-        """Lock the holders of the batch's codes; returns the configuration version that this snapshot sees."""
-        buckets, secrets = self._code_keys()
-        if not buckets:
-            return None
-        rows = await self.prepared["LOCK_HOLDERS"].fetch(buckets, secrets, first_id_at(at - _CODE_LOOK_BACK))
-        for row in rows:
-            bucket, identifier, person_id, unit_id, region_id, person_class, label, state, _ = row
-            payer = Payer(identifier, person_class, unit_id, region_id)
-            self.holders[identifier] = HolderState(bucket, identifier, person_id, label, state, payer)
-        return rows[0]["configuration_version"] if rows else None
+    async def load(self, at: datetime) -> int:
+        """Lock the payers, take the terminals' numbers and keys, read what is needed to decide: one round trip.
 
-    def _code_keys(self) -> tuple[list[int], list[int]]:
-        keys = sorted({(item.bucket, item.secret) for item in self.items if item.bucket >= 0})
-        return [bucket for bucket, _ in keys], [secret for _, secret in keys]
-
-    async def claim(self, at: datetime) -> list[Item]:
-        """Take each request's number and key; the losers get their stored answer or their conflict."""
-        ordered = sorted(self.items, key=lambda item: (item.terminal.id.int, item.seq, item.key))
-        won = await self.prepared["CLAIM_REQUESTS"].fetch(
-            [item.terminal.id for item in ordered],
-            [item.terminal.epoch for item in ordered],
-            [item.seq for item in ordered],
-            [item.key for item in ordered],
-            [item.body_hash for item in ordered],
-            [item.request.payment_id for item in ordered],
+        Returns the configuration version that holds under the lock.
+        """
+        payers = self._payers()
+        rows = await self.prepared["LOAD_BATCH"].fetch(
+            payers,
+            [
+                (item.terminal.id, item.terminal.epoch, item.seq, item.key, item.body_hash, item.request.payment_id)
+                for item in sorted(self.items, key=_CLAIM_ORDER)
+            ],
+            self._counters(payers),
             at,
+            first_id_at(at - CODE_LOOK_BACK),
+            first_id_at(at - _REPEAT_LOOK_BACK),
+            first_id_at(at + LOOK_AHEAD),
+            # No zone is further behind UTC than 12 hours, and a business day ends 2 hours late.
+            (at - timedelta(hours=14)).date(),
         )
-        if len(won) == len(ordered):
-            return list(self.items)
-        winners = {row["payment_id"] for row in won}
-        losers = [item for item in self.items if item.request.payment_id not in winners]
-        await self._answer_losers(losers, winners)
-        return [item for item in self.items if item.request.payment_id in winners]
+        return self._read(rows)
+
+    def _payers(self) -> list[PayerKey]:
+        return sorted({item.payer_key for item in self.items if item.bucket >= 0})
+
+    def _counters(self, payers: list[PayerKey]) -> list[tuple[int, str]]:
+        """The counters to be read, each with the ordinal (from 1) of its payer."""
+        wanted = self.counters = dict.fromkeys(payers, ())
+        for item in self.items:
+            if item.bucket >= 0:
+                keys = self.rule.counter_keys(item.request.sale)
+                known = wanted[item.payer_key]
+                wanted[item.payer_key] = keys if not known else tuple({*known, *keys})
+        return [(ordinal, key) for ordinal, payer in enumerate(payers, 1) for key in wanted[payer]]
+
+    def _read(self, rows: list[Any]) -> int:
+        """Sort the rows of `load_batch` into the states that decisions are made from."""
+        holders, winners, version = self.holders, set(), 0
+        won = len(self.items)
+        for part, holder_id, identifier, other, region_id, name, label, state, a, b, c, day, begins, ends in rows:
+            if part == _PURSE:
+                holders[holder_id].purses[name] = PurseState(name, a, b, c)
+            elif part == _CODE:
+                self.codes[a, b] = CodeState(identifier, holder_id, begins, ends, other)
+                self.spend_keys[a, b] = c
+            elif part == _HOLDER:
+                payer = Payer(holder_id, name, other, region_id)
+                holders[holder_id] = HolderState(a, holder_id, identifier, label, state, payer)
+            elif part == _USAGE:
+                holders[holder_id].usage[name] = Usage(a, b)
+            elif part == _LOT:
+                holders[holder_id].lots[identifier] = LotState(identifier, a, b, day, _read_scope(name), c)
+            elif part == _RECENT:
+                holders[holder_id].recent.append(RecentPayment(identifier, other, a, begins))
+            elif part == _CLAIMED:
+                version, won = a, b
+            else:
+                winners.add(identifier)
+        if won < len(self.items):
+            self.winners = [item for item in self.items if item.request.payment_id in winners]
+        return version
+
+    async def prepare(self, at: datetime) -> None:
+        """What only some batches need: the losers' answers, and how often those have guessed who seem to guess now."""
+        if len(self.winners) < len(self.items):
+            winners = {item.request.payment_id for item in self.winners}
+            losers = [item for item in self.items if item.request.payment_id not in winners]
+            await self._answer_losers(losers, winners)
+        await self._load_guesses(self.winners, at)
 
     async def _answer_losers(self, losers: list[Item], winners: set[UUID]) -> None:
         rows = await self.prepared["FIND_CLAIMED"].fetch(
@@ -167,60 +223,13 @@ class Batch:
             else:
                 item.outcome = _outcome_of_loser(item, taken)
 
-    async def load(self, winners: list[Item], at: datetime) -> None:
-        """Read codes, purses, lots, usage and recent payments, under the lock."""
-        buckets, secrets = self._code_keys()
-        if buckets:
-            for row in await self.prepared["LOAD_CODES"].fetch(buckets, secrets, first_id_at(at - _CODE_LOOK_BACK)):
-                key = (row["bucket"], row["secret"])
-                self.codes[key] = CodeState(
-                    row["id"], row["holder_id"], row["expires_at"], row["block_expires_at"], row["used_by"]
-                )
-                self.spend_keys[key] = row["spend_key"]
-        await self._load_guesses(winners, at)
-        if not self.holders:
-            return
-        holder_buckets = [holder.bucket for holder in self.holders.values()]
-        holder_ids = list(self.holders)
-        await self._load_purses_and_lots(holder_buckets, holder_ids, at)
-        await self._load_usage(winners)
-        recent = await self.prepared["LOAD_RECENT"].fetch(
-            holder_buckets, holder_ids, first_id_at(at - _REPEAT_LOOK_BACK)
-        )
-        for holder_id, payment_id, terminal_id, amount_fen, recorded_at in recent:
-            self.holders[holder_id].recent.append(RecentPayment(payment_id, terminal_id, amount_fen, recorded_at))
-
-    async def _load_guesses(self, winners: list[Item], at: datetime) -> None:
+    async def _load_guesses(self, winners: Sequence[Item], at: datetime) -> None:
         """How often those have guessed who seem to guess now: a whole batch of guesses may come at once."""
         guessing = {item.terminal.id for item in winners if self.code_of(item) is None}
         if guessing:
             self.guesses = dict.fromkeys(guessing, (0, at))
             for row in await self.prepared["COUNT_GUESSES"].fetch(sorted(guessing), at - GUESS_WINDOW):
                 self.guesses[row["terminal_id"]] = (row["count"], row["first_at"])
-
-    async def _load_purses_and_lots(self, buckets: list[int], ids: list[UUID], at: datetime) -> None:
-        holders = self.holders
-        for holder_id, kind, balance_fen, held_fen, version in await self.prepared["LOAD_PURSES"].fetch(buckets, ids):
-            holders[holder_id].purses[kind] = PurseState(kind, balance_fen, held_fen, version)
-        # No zone is further behind UTC than 12 hours, and a business day ends 2 hours late.
-        earliest = (at - timedelta(hours=14)).date()
-        for row in await self.prepared["LOAD_LOTS"].fetch(buckets, ids, earliest):
-            holder_id, lot_id, balance_fen, held_fen, expires_on, scope, version = row
-            lot = LotState(lot_id, balance_fen, held_fen, expires_on, _read_scope(scope), version)
-            holders[holder_id].lots[lot_id] = lot
-
-    async def _load_usage(self, winners: list[Item]) -> None:
-        wanted = self.counted
-        for item in winners:
-            holder = self.holder_of(item)
-            if holder is not None:
-                keys = self.rule.counter_keys(item.request.sale, holder.payer)
-                wanted.update([(holder.bucket, holder.id, key) for key in keys])
-        rows = await self.prepared["LOAD_USAGE"].fetch(
-            [bucket for bucket, _, _ in wanted], [holder for _, holder, _ in wanted], [key for _, _, key in wanted]
-        )
-        for holder_id, key, count, amount_fen in rows:
-            self.holders[holder_id].usage[key] = Usage(count, amount_fen)
 
     def code_of(self, item: Item) -> CodeState | None:
         """The code's row, if the item's P2 (where it sent one) belongs to its P1."""
@@ -233,10 +242,10 @@ class Batch:
         code = self.codes.get((item.bucket, item.secret))
         return self.holders.get(code.holder_id) if code else None
 
-    def decide(self, winners: list[Item]) -> Written:
+    def decide(self) -> Written:
         """What becomes of each request, in the order of arrival."""
         written = Written()
-        for item in winners:
+        for item in self.winners:
             code, holder = self.code_of(item), self.holder_of(item)
             try:
                 self._slow_down_guesser(item)
@@ -258,10 +267,8 @@ class Batch:
         return written
 
     def _slow_down_guesser(self, item: Item) -> None:
-        count, first_at = self.guesses.get(item.terminal.id, (0, item.request.sale.at))
-        if count >= GUESSES_A_MINUTE:
-            left_s = int((first_at + GUESS_WINDOW - item.request.sale.at).total_seconds())
-            raise TooManyRequests(retry_after_s=max(1, min(left_s + 1, 60)))
+        if item.terminal.id in self.guesses:
+            self.watch.refuse_another(item.terminal.id, *self.guesses[item.terminal.id])
 
     def _refuse_terminal(self, item: Item) -> Refusal | None:
         terminal = self.terminals.by_id(item.terminal.id)
@@ -274,14 +281,17 @@ class Batch:
             written.guesses.append(item)
             count, first_at = self.guesses.get(item.terminal.id, (0, item.request.sale.at))
             self.guesses[item.terminal.id] = (count + 1, first_at)
+            self.watch.note(item.terminal.id, item.request.sale.at, count, first_at)
+            self.noted.append((item.terminal.id, item.request.sale.at))
         body = answers.refusal_body(refusal, item.language, item.request_id)
         written.answers.append((item.request.payment_id, 402, body))
         item.outcome = Answer(402, body, replayed=False)
 
     def _accept(self, item: Item, accepted: Accepted, code: CodeState, holder: HolderState, written: Written) -> None:
+        read = self.counters[item.payer_key]
         for key in accepted.quote.counters:
-            # Another lane may have reloaded the prices since the counters were read. What was not read is not raised.
-            if (holder.bucket, holder.id, key) not in self.counted:
+            # The prices may have been reloaded since the counters were read. What was not read is not raised.
+            if key not in read:
                 raise TryAgain(reason="the configuration has moved")
         legs = answers.wire_legs(accepted.legs)
         body = answers.payment_body(item.request, accepted, legs, item.request_id)

@@ -1,10 +1,9 @@
 """Writing a decided batch: set-based, in a fixed order, the books last. It never commits.
 
-What only grows (payments, ledger lines, answers) is written by COPY, which costs half of an INSERT of arrays; what
-changes (codes, purses, lots, counters) by one UPDATE each, joined on (bucket, id).
+What only grows and is wide (payments, ledger lines) is written by COPY, which costs half of an INSERT of arrays; the
+rest in one call of `write_batch`, where what changes (codes, purses, lots, counters) is one UPDATE each.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -13,8 +12,9 @@ import asyncpg
 import msgspec
 
 from kernel.events import encode_events
+from kernel.ids import first_id_at
 from payments import hot_statements as sql
-from payments.batch import Decided, LaneHead, Prepared, Written
+from payments.batch import CODE_LOOK_BACK, LOOK_AHEAD, Decided, LaneHead, Prepared, Written
 from payments.lines import chain_hash, house_deltas
 
 
@@ -27,35 +27,44 @@ async def write(
             [item.terminal.id for item in written.given_back],
             [item.request.payment_id for item in written.given_back],
         )
-    if written.answers:
-        await connection.copy_records_to_table("stored_answers", columns=sql.ANSWER_COLUMNS, records=written.answers)
     if written.guesses:
         await prepared["RECORD_GUESSES"].fetch(
             [item.terminal.id for item in written.guesses],
             [at] * len(written.guesses),
             [item.request.payment_id for item in written.guesses],
         )
+    if not written.answers:
+        return head
+    following = _next_head(head, written)
+    if written.accepted:
+        payments = [_payment_row(decided, at, following) for decided in written.accepted]
+        await connection.copy_records_to_table("payments", columns=sql.PAYMENT_COLUMNS, records=payments)
+        lines = [line.row(following.lane, following.n) for line in written.lines]
+        await connection.copy_records_to_table("ledger_lines", columns=sql.LINE_COLUMNS, records=lines)
+    await prepared["WRITE_BATCH"].fetch(
+        written.answers,
+        [_spent_code(decided) for decided in written.accepted],
+        *_changed_holders(written),
+        house_deltas(written.lines),
+        *(following.lane, following.n, len(written.lines), following.hash, at),
+        *(first_id_at(at - CODE_LOOK_BACK), first_id_at(at + LOOK_AHEAD)),
+        *(following.outbox_n, encode_events(written.events)),
+    )
+    return following
+
+
+def _next_head(head: LaneHead, written: Written) -> LaneHead:
+    """Refusals alone are no link of the chain: only what moves money is."""
     if not written.accepted:
         return head
-    await _spend_codes(prepared, written)
-    await _change_holders(prepared, written)
-    rows = [_payment_row(decided, at, head.lane, head.n + 1) for decided in written.accepted]
-    await connection.copy_records_to_table("payments", columns=sql.PAYMENT_COLUMNS, records=rows)
-    return await _write_books(connection, prepared, written, head, at)
+    return LaneHead(head.lane, head.n + 1, chain_hash(head.hash, written.lines), head.outbox_n + 1)
 
 
-async def _spend_codes(prepared: Prepared, written: Written) -> None:
-    spent = await prepared["SPEND_CODES"].fetch(
-        [decided.holder.bucket for decided in written.accepted],
-        [decided.code.id for decided in written.accepted],
-        [decided.item.request.payment_id for decided in written.accepted],
-    )
-    # Held by the holder's lock already; held again by the code's own row.
-    if len(spent) != len(written.accepted):
-        raise AssertionError("a pay code would be spent twice")
+def _spent_code(decided: Decided) -> tuple[int, UUID, UUID]:
+    return decided.holder.bucket, decided.code.id, decided.item.request.payment_id
 
 
-async def _change_holders(prepared: Prepared, written: Written) -> None:
+def _changed_holders(written: Written) -> tuple[list[tuple[Any, ...]], ...]:
     """Each purse, lot and counter once, with what the last payment of the batch left in it."""
     purses: dict[tuple[UUID, str], tuple[Any, ...]] = {}
     lots: dict[UUID, tuple[Any, ...]] = {}
@@ -65,58 +74,20 @@ async def _change_holders(prepared: Prepared, written: Written) -> None:
         for leg in decided.accepted.legs:
             if leg.lot_id is None:
                 purse = holder.purses[leg.purse]
-                purses[holder.id, leg.purse] = (
-                    holder.bucket,
-                    holder.id,
-                    leg.purse,
-                    purse.balance_fen,
-                    purse.version,
-                )
+                purses[holder.id, leg.purse] = (holder.bucket, holder.id, leg.purse, purse.balance_fen, purse.version)
             else:
                 lot = holder.lots[leg.lot_id]
-                lots[lot.id] = (holder.bucket, lot.id, lot.balance_fen, lot.version)
+                lots[leg.lot_id] = (holder.bucket, leg.lot_id, lot.balance_fen, lot.version)
         for key in decided.accepted.quote.counters:
             used = holder.usage[key]
             usage[holder.id, key] = (holder.bucket, holder.id, key, used.count, used.amount_fen)
-    for statement, rows in (("UPDATE_PURSES", purses), ("UPDATE_LOTS", lots), ("RAISE_USAGE", usage)):
-        if rows:
-            await prepared[statement].fetch(*columns_of(list(rows.values())))
-
-
-async def _write_books(
-    connection: "asyncpg.Connection[asyncpg.Record]", prepared: Prepared, written: Written, head: LaneHead, at: datetime
-) -> LaneHead:
-    n, outbox_n = head.n + 1, head.outbox_n + 1
-    rows = [line.row(head.lane, n) for line in written.lines]
-    await connection.copy_records_to_table("ledger_lines", columns=sql.LINE_COLUMNS, records=rows)
-    link = chain_hash(head.hash, written.lines)
-    deltas = house_deltas(written.lines)
-    await prepared["INSERT_BATCH"].fetch(
-        head.lane,
-        n,
-        len(written.lines),
-        link,
-        at,
-        [delta.region_id for delta in deltas],
-        [delta.account.kind for delta in deltas],
-        [delta.account.owner for delta in deltas],
-        [delta.amount_fen for delta in deltas],
-        [delta.entry_count for delta in deltas],
-        outbox_n,
-        encode_events(written.events),
-    )
-    return LaneHead(head.lane, n, link, outbox_n)
-
-
-def columns_of(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-    """Rows turned into columns, as the arrays of a set-based statement."""
-    return [list(column) for column in zip(*rows, strict=True)]
+    return list(purses.values()), list(lots.values()), list(usage.values())
 
 
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def _payment_row(decided: Decided, at: datetime, lane: int, n: int) -> tuple[Any, ...]:
+def _payment_row(decided: Decided, at: datetime, head: LaneHead) -> tuple[Any, ...]:
     """One row of `payments`, in the order of `sql.PAYMENT_COLUMNS`."""
     item, accepted, holder = decided.item, decided.accepted, decided.holder
     request, quote, payer = item.request, accepted.quote, holder.payer
@@ -145,6 +116,6 @@ def _payment_row(decided: Decided, at: datetime, lane: int, n: int) -> tuple[Any
         quote.accounting_period,
         request.happened_at,
         at,
-        lane,
-        n,
+        head.lane,
+        head.n,
     )

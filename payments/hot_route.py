@@ -7,6 +7,7 @@ front of the framework). Errors have the same wire form as everywhere.
 from typing import Any, Final
 
 import msgspec
+import structlog
 from starlette.types import Receive, Scope, Send
 
 from identity.api import Terminal, authenticate_terminal
@@ -17,6 +18,8 @@ from kernel.idempotency import Answer, check_key
 from payments.posting_queue import Posting
 from payments.service import decode_payment_request, queue_item
 from payments.terminals import TerminalCache
+
+log = structlog.get_logger()
 
 BODY_MAX: Final = 16_384
 
@@ -53,11 +56,11 @@ class PaymentsEndpoint:
         except GuanjiaError as error:
             await _send_error(send, error, speaks, request_id)
         except Exception as error:
-            # No handler of the framework stands behind this: a database that is away is told here as everywhere.
+            # No handler of the framework stands behind this: what it does elsewhere is done here.
             told = http.error_for_database(error)
             if told is None:
-                raise
-            await _send_error(send, told, speaks, request_id)
+                log.exception("payments.failed", request_id=request_id)
+            await _send_error(send, told or GuanjiaError(), speaks, request_id)
         else:
             await _send_answer(send, answer, request_id)
 

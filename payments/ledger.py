@@ -68,8 +68,8 @@ async def post_lines(session: AsyncSession, lines: Sequence[Line]) -> None:
                 "lane": OFFICE_LANE,
                 "n": n,
                 "region_id": delta.region_id,
-                "kind": delta.account.kind,
-                "owner": delta.account.owner,
+                "kind": delta.kind,
+                "owner": delta.owner,
                 "amount_fen": delta.amount_fen,
                 "entry_count": delta.entry_count,
             }

@@ -69,7 +69,8 @@ class Delta(NamedTuple):
     """What one commit did to one house account."""
 
     region_id: UUID
-    account: Account
+    kind: str
+    owner: UUID
     amount_fen: int
     entry_count: int
 
@@ -90,7 +91,7 @@ def house_deltas(lines: Iterable[Line]) -> list[Delta]:
                 entry[0] += signed
                 entry[1] += 1
     ordered = sorted(sums.items(), key=lambda item: (item[0][0].int, item[0][1].kind, item[0][1].owner.int))
-    return [Delta(region, account, total, count) for (region, account), (total, count) in ordered]
+    return [Delta(region, *account, total, count) for (region, account), (total, count) in ordered]
 
 
 class Leg(NamedTuple):

@@ -21,8 +21,9 @@ from kernel.db import Database
 from kernel.errors import GuanjiaError, TryAgain
 from payments import hot_statements as sql
 from payments import metrics
-from payments.batch import Batch, Guesses, Item, LaneHead
+from payments.batch import Batch, Item, LaneHead
 from payments.batch_writing import write
+from payments.guesses import GuessWatch
 from payments.lines import GENESIS
 from payments.posting_rule import PostingRule
 from payments.tables import create_partitions_around
@@ -32,7 +33,13 @@ log = structlog.get_logger()
 LANE_MAX: Final = 999
 _PARTITION_MISSING: Final = "23514"
 # After these the connection is useless and a lane must be leased again.
-_LOST: Final = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
+_LOST: Final = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+)
 RETRYABLE: Final = (
     *_LOST,
     TimeoutError,
@@ -79,13 +86,15 @@ class Knowledge:
 class Lane:
     """One leased lane: its connection, its prepared statements, and the heads of its chain and outbox."""
 
-    def __init__(self, database: Database, knowledge: Knowledge, tell_guesses: Callable[[Guesses], None]) -> None:
+    def __init__(self, database: Database, knowledge: Knowledge, watch: GuessWatch) -> None:
         self._database = database
         self._knowledge = knowledge
-        self._tell_guesses = tell_guesses
+        self._watch = watch
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._prepared: dict[str, Any] = {}
         self._head = LaneHead(0, 0, GENESIS, 0)
+        # Whether a transaction is open on the connection already.
+        self._begun = False
 
     @property
     def number(self) -> int:
@@ -101,19 +110,16 @@ class Lane:
         """Connect, lease the first free lane, prepare the statements, learn the configuration."""
         connection = await self._database.raw_connection()
         try:
-            await connection.execute(sql.SESSION_SETTINGS)
+            for text in sql.SESSION_OBJECTS:
+                await connection.execute(text)
             self._head = await _lease_lane(connection)
-            self._prepared = {
-                name: await connection.prepare(text)
-                for name, text in sql.HOT_STATEMENTS.items()
-                if not name.endswith("_LANE")
-            }
+            self._prepared = {name: await connection.prepare(text) for name, text in sql.PREPARED.items()}
             self._knowledge.forget()
             await self._knowledge.refresh(connection, await self._prepared["CONFIGURATION_VERSION"].fetchval())
         except BaseException:
             connection.terminate()
             raise
-        self._connection = connection
+        self._connection, self._begun = connection, False
         log.info("posting.lane_leased", lane=self._head.lane, n=self._head.n)
 
     async def close(self) -> None:
@@ -130,10 +136,20 @@ class Lane:
                 version = await self._prepared["CONFIGURATION_VERSION"].fetchval()
                 await self._knowledge.refresh(self._connection, version)
 
-    async def post_all(self, items: list[Item]) -> None:
-        """One transaction for all; after a failure, one for each. Items without an outcome want to be posted again."""
+    async def rest(self) -> None:
+        """End the transaction that was begun for requests which another lane has taken meanwhile."""
+        if self._begun and self._connection is not None and self.is_open:
+            self._begun = False
+            with suppress(*RETRYABLE):
+                await self._connection.execute("COMMIT")
+
+    async def post_all(self, items: list[Item], more_waiting: Callable[[], bool] = lambda: False) -> None:
+        """One transaction for all; after a failure, one for each. Items without an outcome want to be posted again.
+
+        Where `more_waiting` says so at the commit, the next transaction begins in the same round trip.
+        """
         try:
-            await self._post(items)
+            await self._post(items, more_waiting)
         except Exception as error:  # noqa: BLE001  whatever it was, each request is tried by itself next
             log.warning("posting.batch_failed", size=len(items), error=repr(error))
             await self._recover(error)
@@ -163,33 +179,32 @@ class Lane:
             with suppress(*RETRYABLE, GuanjiaError):
                 await self.open()
 
-    async def _post(self, items: Sequence[Item]) -> None:
+    async def _post(self, items: Sequence[Item], more_waiting: Callable[[], bool] = lambda: False) -> None:
         """One transaction. What stands in the items' outcomes afterwards is committed."""
         if not self.is_open:
             await self.open()
         connection, at = self._connection, clock.now()
         assert connection is not None, "it was just opened"
-        batch = Batch(self._prepared, self._knowledge.rule, self._knowledge.terminals, items)
-        await connection.execute("BEGIN")
+        batch = Batch(self._prepared, self._knowledge.rule, self._knowledge.terminals, self._watch, items)
+        if not self._begun:
+            await connection.execute("BEGIN")
+        self._begun = False
         try:
-            version = await batch.lock_holders(at)
-            if version is None:
-                version = await self._prepared["CONFIGURATION_VERSION"].fetchval()
-            await self._knowledge.refresh(connection, version)
-            winners = await batch.claim(at)
-            await batch.load(winners, at)
-            written = batch.decide(winners)
+            await self._knowledge.refresh(connection, await batch.load(at))
+            await batch.prepare(at)
+            written = batch.decide()
             head = await write(connection, self._prepared, written, self._head, at)
-            await connection.execute("COMMIT")
+            begin_next = more_waiting()
+            await connection.execute("COMMIT; BEGIN" if begin_next else "COMMIT")
         except BaseException:
+            self._watch.take_back(batch.noted)
             for item in items:
                 item.outcome = None
             if not connection.is_closed():
                 with suppress(*RETRYABLE):
                     await connection.execute("ROLLBACK")
             raise
-        self._head = head
-        self._tell_guesses(batch.guesses)
+        self._head, self._begun = head, begin_next
         metrics.PAYMENTS.inc(len(written.accepted))
         metrics.COMMITS.inc()
 

@@ -11,26 +11,24 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 import structlog
 
-from kernel import clock
 from kernel.db import Database
-from kernel.errors import TooManyRequests, TryAgain
+from kernel.errors import TryAgain
 from kernel.idempotency import Answer
 from payments import metrics
-from payments.batch import GUESS_WINDOW, GUESSES_A_MINUTE, Guesses, Item
+from payments.batch import Item
 from payments.errors import QueueFull
+from payments.guesses import GuessWatch
 from payments.posting import Knowledge, Lane, TerminalDirectory
 from payments.posting_rule import PostingRule
 
 log = structlog.get_logger()
 
 # How many requests one lane must leave waiting before the next one helps.
-SPILL: Final = 150
+SPILL: Final = 16
 # How soon an idle process learns of a change of configuration.
 IDLE_REFRESH_S: Final = 0.5
 
@@ -54,10 +52,10 @@ class Posting:
         self._queue_max = queue_max
         self._waiting: list[deque[Waiting]] = [deque() for _ in range(lanes)]
         knowledge = Knowledge(rule, terminals)
-        self._lanes = [Lane(database, knowledge, self._slow_down) for _ in range(lanes)]
+        self._watch = GuessWatch()
+        self._lanes = [Lane(database, knowledge, self._watch) for _ in range(lanes)]
         self._wakes = [asyncio.Event() for _ in range(lanes)]
         self._committers: list[asyncio.Task[None]] = []
-        self._blocked_until: dict[UUID, datetime] = {}
         self._stopping = False
 
     @property
@@ -91,7 +89,7 @@ class Posting:
 
     async def submit(self, item: Item) -> Answer:
         """Post one request: its answer, once it is durable. Raises what the caller is to be told instead."""
-        self._refuse_guesser(item.terminal.id)
+        self._watch.refuse_guesser(item.terminal.id)
         waiting = self._waiting_count()
         if self._stopping or waiting >= self._queue_max:
             raise QueueFull
@@ -104,20 +102,6 @@ class Posting:
     def _waiting_count(self) -> int:
         return sum(map(len, self._waiting))
 
-    def _refuse_guesser(self, terminal_id: UUID) -> None:
-        blocked_until = self._blocked_until.get(terminal_id)
-        if blocked_until is None:
-            return
-        left = (blocked_until - clock.now()).total_seconds()
-        if left > 0:
-            raise TooManyRequests(retry_after_s=int(left) + 1)
-        del self._blocked_until[terminal_id]
-
-    def _slow_down(self, guesses: Guesses) -> None:
-        for terminal_id, (count, first_at) in guesses.items():
-            if count >= GUESSES_A_MINUTE:
-                self._blocked_until[terminal_id] = first_at + GUESS_WINDOW
-
     async def _run(self, index: int) -> None:
         """One lane's life: post what waits; when nothing does, wait."""
         lane, wake = self._lanes[index], self._wakes[index]
@@ -125,11 +109,12 @@ class Posting:
             taken = self._take(index)
             if taken:
                 metrics.BATCH_SIZE.observe(len(taken))
-                await self._post(lane, taken)
+                await self._post(index, taken)
             elif self._stopping:
                 return
             else:
                 wake.clear()
+                await lane.rest()
                 await self._wait_for_work(lane, wake)
 
     def _take(self, index: int) -> list[Waiting]:
@@ -153,9 +138,9 @@ class Posting:
                 # The next batch meets the same trouble and tells its callers; the lane itself must live on.
                 log.exception("posting.look_around_failed")
 
-    async def _post(self, lane: Lane, taken: list[Waiting]) -> None:
+    async def _post(self, index: int, taken: list[Waiting]) -> None:
         try:
-            await lane.post_all([item for item, _ in taken])
+            await self._lanes[index].post_all([item for item, _ in taken], lambda: bool(self._waiting[index]))
         except BaseException as error:
             # Whatever happens here, no caller may be left waiting.
             log.exception("posting.failed")

@@ -123,8 +123,8 @@ class PostingRule(Protocol):
         """Load what changed after a configuration version (0: everything) into the snapshot. SELECTs only."""
         ...
 
-    def counter_keys(self, sale: Sale, payer: Payer) -> tuple[str, ...]:
-        """The usage counters that `quote` will want to see, as plain keys. Pure."""
+    def counter_keys(self, sale: Sale) -> tuple[str, ...]:
+        """The usage counters that `quote` may want to see, whoever pays, as plain keys. Pure."""
         ...
 
     def quote(self, sale: Sale, payer: Payer, usage: Mapping[str, Usage]) -> Quote | Refusal:

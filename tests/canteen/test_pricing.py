@@ -258,9 +258,9 @@ class TestLimits:
     def test_the_days_counter_is_asked_for_only_where_a_limit_counts_over_the_day(self) -> None:
         with_day = kitchen(limits=[limit(LimitWindow.DAY, 10_000)])
 
-        assert kitchen().counter_keys(sale(), payer()) == (LUNCH,)
-        assert with_day.counter_keys(sale(), payer()) == (LUNCH, TODAY)
-        assert kitchen().counter_keys(sale(at(MONDAY, 10)), payer()) == ()
+        assert kitchen().counter_keys(sale()) == (LUNCH,)
+        assert with_day.counter_keys(sale()) == (LUNCH, TODAY)
+        assert kitchen().counter_keys(sale(at(MONDAY, 10))) == ()
 
 
 class TestTheSnapshot:
@@ -317,7 +317,7 @@ class TestWhateverIsAsked:
         prices = (price("staff", *row), price("visitor", 2000))
         rule = kitchen(prices=prices, limits=limits)
         asked = sale(at(MONDAY, 0) + timedelta(minutes=minute), amount_fen=amount_fen)
-        keys = rule.counter_keys(asked, payer(person_class))
+        keys = rule.counter_keys(asked)
         usage = dict(zip(keys, (in_meal, in_day), strict=False))
 
         answer = rule.quote(asked, payer(person_class), usage)

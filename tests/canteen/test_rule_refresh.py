@@ -37,7 +37,7 @@ async def version(town: Town) -> int:
 
 
 async def quote(rule: CanteenPricing, town: Town, sale: Sale, **usage: Usage) -> Quote | Refusal:
-    keys = rule.counter_keys(sale, town.payer())
+    keys = rule.counter_keys(sale)
     return rule.quote(sale, town.payer(), dict(zip(keys, usage.values(), strict=False)))
 
 

@@ -58,8 +58,12 @@ class TestTexts:
     def test_a_join_by_id_alone_would_be_found(self) -> None:
         forgetful = HOT_STATEMENTS["UPDATE_LOTS"].replace("l.bucket = k.bucket AND ", "")
         assert missing_buckets(forgetful) == ["subsidy_lots"]
-        forgetful = HOT_STATEMENTS["LOCK_HOLDERS"].replace("c.bucket = k.bucket AND ", "")
+        forgetful = HOT_STATEMENTS["FIND_HOLDERS"].replace("c.bucket = k.bucket AND ", "")
         assert missing_buckets(forgetful) == ["pay_codes"]
+        forgetful = (
+            HOT_STATEMENTS["LOCK_HOLDERS"].replace("h.bucket = k.bucket AND ", "").replace("ORDER BY h.bucket", "")
+        )
+        assert missing_buckets(forgetful.replace("(h.bucket", "")) == ["holders"]
 
     def test_only_holders_are_locked_and_in_one_order(self) -> None:
         locking = {name for name, statement in HOT_STATEMENTS.items() if "FOR UPDATE" in statement}

@@ -23,11 +23,11 @@ class MovingRule(FlatRule):
 
     moves = 0
 
-    def counter_keys(self, sale: Sale, payer: Payer) -> tuple[str, ...]:
+    def counter_keys(self, sale: Sale) -> tuple[str, ...]:
         if self.moves:
             self.moves -= 1
             return ("breakfast",)
-        return super().counter_keys(sale, payer)
+        return super().counter_keys(sale)
 
     def quote(self, sale: Sale, payer: Payer, usage: Mapping[str, Usage]) -> Quote | Refusal:
         assert not self.moves

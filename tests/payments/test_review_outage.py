@@ -57,7 +57,8 @@ class TestQueue:
             told = await asyncio.gather(*[world.pay(code, amount_fen=1) for code in codes], return_exceptions=True)
         await connection.close()
         assert [type(error) for error in told] == [TryAgain] * 20
-        assert attempts <= 6
+        # A few for each of the two lanes, not one for each of the twenty.
+        assert attempts <= 8
         assert (await world.pay(codes[0], amount_fen=1)).status == 201
 
 

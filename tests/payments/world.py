@@ -45,11 +45,11 @@ class FlatRule:
         rows = await connection.fetch("SELECT id, region_id FROM sites")
         self.region_of_site.update({row["id"]: row["region_id"] for row in rows})
 
-    def counter_keys(self, sale: Sale, payer: Payer) -> tuple[str, ...]:
+    def counter_keys(self, sale: Sale) -> tuple[str, ...]:
         return (f"meal:{sale.at.date()}:lunch",)
 
     def quote(self, sale: Sale, payer: Payer, usage: Mapping[str, Usage]) -> Quote | Refusal:
-        (key,) = self.counter_keys(sale, payer)
+        (key,) = self.counter_keys(sale)
         served = usage.get(key, NO_USAGE).count
         if payer.person_class == "visitor":
             return Refusal(DenyCode.CLASS)
