@@ -104,6 +104,14 @@ MONEY: Final = (
     Term("实体卡", "card", ("Card",)),
     Term("卡号索引", "card directory", ("CardDirectory",)),
     Term(
+        "凭证",
+        "credential",
+        ("credential",),
+        "What a payment is made with: pay_code 付款码, card 实体卡, staff_pin 工号加密码; on the phone, wall_code 收款码.",
+    ),
+    Term("支付密码", "PIN", ("PaymentPin",)),
+    Term("收款码, 主扫", "wall code", ("PlaceCode",)),
+    Term(
         "挂失, 解挂, 补卡",
         "report lost, unlist, reissue",
         ("report_lost", "unlist", "reissue"),

@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     DateTime,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -84,9 +85,16 @@ class Site(Base):
     name_zh: Mapped[str] = mapped_column(Text)
     name_en: Mapped[str] = mapped_column(Text)
     pinyin: Mapped[str] = mapped_column(Text)
+    # Degrees; a phone that pays at a wall code may be compared with them.
+    latitude: Mapped[float | None] = mapped_column(Double)
+    longitude: Mapped[float | None] = mapped_column(Double)
     created_at: Mapped[datetime] = mapped_column(_Moment)
 
-    __table_args__ = (CheckConstraint(one_of("kind", list(SiteKind)), name="kind"),)
+    __table_args__ = (
+        CheckConstraint(one_of("kind", list(SiteKind)), name="kind"),
+        CheckConstraint("num_nonnulls(latitude, longitude) IN (0, 2)", name="coordinates"),
+        CheckConstraint("latitude BETWEEN -90 AND 90 AND longitude BETWEEN -180 AND 180", name="on_earth"),
+    )
 
 
 class Person(Base):

@@ -129,7 +129,7 @@ async def reissue_card(session: AsyncSession, person_id: UUID, *, actor: str) ->
 async def _issue_card(session: AsyncSession, holder: Holder) -> str:
     number = f"{secrets.randbelow(10**10):010d}"
     card_id, number_hash, at = uuid7(holder.bucket), card_number_hash(number), clock.now()
-    session.add(CardDirectory(number_hash=number_hash, bucket=holder.bucket, card_id=card_id))
+    session.add(CardDirectory(number_hash=number_hash, bucket=holder.bucket, card_id=card_id, holder_id=holder.id))
     session.add(
         Card(
             bucket=holder.bucket,

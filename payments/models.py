@@ -129,13 +129,40 @@ class Card(Base):
 
 
 class CardDirectory(Base):
-    """Which card a number is: unique over all buckets."""
+    """Which card a number is, and whose: unique over all buckets, and read before a payment is queued."""
 
     __tablename__ = "card_directory"
 
     number_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     bucket: Mapped[int] = mapped_column(SmallInteger)
     card_id: Mapped[UUID]
+    holder_id: Mapped[UUID]
+
+
+class PaymentPin(Base):
+    """The PIN with which somebody pays by staff number; its hash only, as a password's."""
+
+    __tablename__ = "payment_pins"
+
+    person_id: Mapped[UUID] = mapped_column(primary_key=True)
+    pin_hash: Mapped[str] = mapped_column(Text)
+    changed_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class PlaceCode(Base):
+    """A printed code of a canteen or of one of its tills; a new issue replaces the one before it."""
+
+    __tablename__ = "place_codes"
+    __table_args__ = (_state_check("place_code"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    site_id: Mapped[UUID]
+    # None: the code of the whole canteen.
+    terminal_id: Mapped[UUID | None]
+    issue: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(Text)
+    issued_at: Mapped[datetime] = mapped_column(Instant)
+    changed_at: Mapped[datetime] = mapped_column(Instant)
 
 
 class SigningKey(Base):

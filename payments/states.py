@@ -44,7 +44,18 @@ CARD: Final[StateTable] = {
     ("lost", "close"): "closed",
 }
 
-TABLES: Final[Mapping[str, StateTable]] = {"holder": HOLDER, "payment": PAYMENT, "hold": HOLD, "card": CARD}
+PLACE_CODE: Final[StateTable] = {
+    ("active", "replace"): "replaced",
+    ("active", "revoke"): "revoked",
+}
+
+TABLES: Final[Mapping[str, StateTable]] = {
+    "holder": HOLDER,
+    "payment": PAYMENT,
+    "hold": HOLD,
+    "card": CARD,
+    "place_code": PLACE_CODE,
+}
 
 
 def states_of(table: StateTable) -> list[str]:
