@@ -40,4 +40,5 @@ lock:  ## pin all packages with hashes; ARGS=--upgrade takes newer ones
 	@test -x $(BIN)/uv || $(PYTHON3) app/bootstrap.py run
 	$(LOCK) $(ARGS) pyproject.toml -o requirements.lock
 	$(LOCK) $(ARGS) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	$(LOCK) $(ARGS) --group judge -o requirements-judge.lock
 	@$(PYTHON3) app/bootstrap.py dev

@@ -22,6 +22,9 @@ VENV_PYTHON = os.path.join(VENV, "bin", "python")
 UV = os.path.join(VENV, "bin", "uv")
 STAMP = os.path.join(VENV, "guanjia-packages")
 LOCKS = {"run": "requirements.lock", "dev": "requirements-dev.lock"}
+# What must not stand beside the others, because it has the import name of one of them; for tests only.
+JUDGE_LOCK = "requirements-judge.lock"
+JUDGE = os.path.join(VENV, "judge")
 OLDEST_PYTHON = (3, 11)
 
 
@@ -41,6 +44,8 @@ def main(kind: str) -> None:
     make_venv()
     install_uv()
     install_packages(LOCKS[kind])
+    if kind == "dev":
+        install_judge()
     with open(STAMP, "w") as stamp:
         stamp.write(kind + " " + locks_hash + "\n")
     say("The Python packages are ready ({:.0f} s).".format(time.monotonic() - started))
@@ -48,7 +53,7 @@ def main(kind: str) -> None:
 
 def hash_of_locks() -> str:
     digest = hashlib.sha256()
-    for name in sorted(LOCKS.values()):
+    for name in [*sorted(LOCKS.values()), JUDGE_LOCK]:
         with open(os.path.join(ROOT, name), "rb") as lock:
             digest.update(lock.read())
     # A clone that was moved has a .venv whose scripts point to the old place.
@@ -161,6 +166,19 @@ def install_packages(lock: str) -> None:
     give_up(
         "The Python packages could not be installed; the reason stands above. Running make again goes on from here."
     )
+
+
+def install_judge() -> None:
+    """Tens of thousands of small files: linked from uv's cache where that can be done, copied where not."""
+    lock = os.path.join(ROOT, JUDGE_LOCK)
+    environment = dict(os.environ, VIRTUAL_ENV=VENV, **uv_settings_from_pip())
+    arguments = ["install", "--quiet", "--require-hashes", "--target", JUDGE, "-r", lock]
+    if subprocess.call([UV, "pip", *arguments], env=environment) == 0:
+        return
+    for pip in ways_to_pip():
+        if subprocess.call([*pip, *arguments]) == 0:
+            return
+    give_up("The packages of {} could not be installed; the reason stands above.".format(JUDGE_LOCK))
 
 
 def uv_settings_from_pip() -> Dict[str, str]:
