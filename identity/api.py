@@ -29,8 +29,9 @@ from identity.access import (
     token_of,
 )
 from identity.approvals import approve, register_executor, reject, request_approval, withdraw
+from identity.attempts import AttemptPolicy, count_attempt, forget_attempts
 from identity.kinds import ADMINISTRATORS, OrganisationKind, PersonClass, Role, SiteKind, TerminalMode
-from identity.passwords import hash_password
+from identity.passwords import hash_password, verify_password
 from identity.people import NewPerson, change_membership, change_person_status, open_people, open_person
 from identity.places import open_organisation, open_region, open_site
 from identity.principal import EVERYWHERE, Cover, Place, Principal, RoleGrant, Terminal
@@ -39,10 +40,12 @@ from identity.queries import (
     Payer,
     PersonSummary,
     SiteSummary,
+    find_active_person,
     live_token_hashes,
     load_terminals,
     mask_name,
     membership_of,
+    membership_turns,
     memberships_of,
     payers_of,
     person_summary,
@@ -67,6 +70,7 @@ __all__ = [
     "EVERYWHERE",
     "SESSION_COOKIE",
     "SIGNED_IN",
+    "AttemptPolicy",
     "CallerApart",
     "CallerDep",
     "Cover",
@@ -97,10 +101,13 @@ __all__ = [
     "authenticate_terminal",
     "change_membership",
     "change_person_status",
+    "count_attempt",
     "current_caller",
     "current_person",
     "current_terminal",
     "enrol_terminal",
+    "find_active_person",
+    "forget_attempts",
     "found_first_administrator",
     "grant_role",
     "hash_password",
@@ -109,6 +116,7 @@ __all__ = [
     "load_terminals",
     "mask_name",
     "membership_of",
+    "membership_turns",
     "memberships_of",
     "open_organisation",
     "open_people",
@@ -129,6 +137,7 @@ __all__ = [
     "terminal_health",
     "today",
     "token_of",
+    "verify_password",
     "withdraw",
     "write_credential",
 ]

@@ -8,11 +8,13 @@ import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from identity.api import PersonClass
 from kernel import clock
 from kernel.audit_log import record
 from kernel.ids import BUCKETS, public_id, uuid7
@@ -23,6 +25,9 @@ from payments.events import HolderStateChanged
 from payments.keys import derived_key
 from payments.models import Card, CardDirectory, Holder, HolderDirectory, Purse
 from payments.states import CARD, HOLDER, next_state
+
+# The unit of those who belong to none. No unit has this id, so nothing that is for a unit's people counts for them.
+NO_UNIT: Final = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,14 @@ async def change_membership(
         purses = await queries.purses_of(session, holder.bucket, holder.id)
         if not any(purse.version for purse in purses.values()) and not await queries.ever_had_lot(session, holder):
             holder.region_id = region_id
+    holder.changed_at = clock.now()
+
+
+async def end_membership(session: AsyncSession, person_id: UUID) -> None:
+    """Somebody belongs to no unit any more: a guest from the next payment on, for whom no unit pays. Their money, and
+    the book that it is in, stay."""
+    holder = await queries.lock_person(session, person_id)
+    holder.unit_id, holder.person_class = NO_UNIT, PersonClass.VISITOR.value
     holder.changed_at = clock.now()
 
 
