@@ -53,6 +53,11 @@ class Settings(BaseSettings):
     posting_queue_max: int = Field(
         default=4000, ge=1, description="Payments that may wait; beyond it the answer is 503."
     )
+    card_meal_max_fen: int = Field(
+        default=2000,
+        ge=0,
+        description="What a bare card, whose number can be copied, may pay in one meal, in fen.",
+    )
     log_json: bool = Field(default=False, description="Log lines as JSON instead of words.")
 
     @property

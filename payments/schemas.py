@@ -24,7 +24,7 @@ class ItemRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class CredentialRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a payment is made with."""
 
-    kind: Literal["pay_code"]
+    kind: Literal["pay_code", "card", "staff_pin"]
     value: _Text
 
 
@@ -54,8 +54,12 @@ class ItemBody(_Model):
 class CredentialBody(_Model):
     """What a payment is made with."""
 
-    kind: Literal["pay_code"]
-    value: str = Field(min_length=1, max_length=256, description="20 or 220 digits")
+    kind: Literal["pay_code", "card", "staff_pin"]
+    value: str = Field(
+        min_length=1,
+        max_length=256,
+        description="pay_code: 20 or 220 digits; card: the number as its reader types it; staff_pin: `number:PIN`",
+    )
 
 
 class PaymentBody(_Model):

@@ -11,7 +11,7 @@ from kernel import clock, timers
 from kernel.errors import NotFound, StateConflict
 from payments import api, holds
 from payments.errors import BalanceLeft, PaymentRefused, PrefundTooLow
-from payments.holders import card_number_hash
+from payments.cards import card_number_hash
 from payments.lines import Account
 from tests.payments.world import World, body_of
 
