@@ -73,3 +73,8 @@ def next_state(table: StateTable, state: str, trigger: str) -> str:
     if (state, trigger) not in table:
         raise StateConflict(state=state, trigger=trigger, allowed=allowed(table, state))
     return table[state, trigger]
+
+
+def hear(state: str, word: str) -> str:
+    """The state of a channel's order after one more word: the one function for answer, notice and look."""
+    return CHANNEL_ORDER.get((state, word), state)
