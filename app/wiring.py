@@ -20,19 +20,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 import canteen.routes
 import identity.routes
+import payments.account_routes
+import payments.place_code_routes
 import payments.routes
 import realtime.routes
 from app import demo
 from app.services import Services
 from canteen import jobs as canteen_jobs
-from canteen.api import CANTEEN_CHANNEL, CanteenPricing, configuration_for_till
+from canteen.api import CANTEEN_CHANNEL, CanteenPricing, configuration_for_till, next_meal_of_unit
 from identity import jobs as identity_jobs
 from identity.api import Role, Terminal, register_terminal_configuration
 from kernel import audit_log, calendar, timers
 from kernel.db import Database
 from kernel.handlers import run_handler
 from payments import jobs as payments_jobs
-from payments.api import PaymentsEndpoint, Posting, TerminalCache, next_seq
+from payments.api import PaymentsEndpoint, Posting, TerminalCache, next_seq, register_meal_calendar
 from payments.handlers import follow_people
 from realtime import jobs as realtime_jobs
 from realtime.api import ChannelPolicy, Hub, region_policy
@@ -52,6 +54,8 @@ class Loop:
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     identity.routes.router,
     payments.routes.router,
+    payments.account_routes.router,
+    payments.place_code_routes.router,
     canteen.routes.router,
     realtime.routes.router,
     demo.router,
@@ -65,6 +69,9 @@ async def _sequence_for_till(session: AsyncSession, terminal: Terminal) -> dict[
 # What a till is told beside identity's own part.
 register_terminal_configuration(configuration_for_till)
 register_terminal_configuration(_sequence_for_till)
+
+# Which meal a voucher is for.
+register_meal_calendar(next_meal_of_unit)
 
 CHANNEL_POLICIES: Final[tuple[ChannelPolicy, ...]] = (
     CANTEEN_CHANNEL,

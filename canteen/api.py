@@ -1,13 +1,14 @@
 """The front door of the canteens: what the assembly and the command line may call.
 
 For app/wiring.py: `CanteenPricing` (the posting rule), `configuration_for_till` (the canteens' part of what a till is
-told), `CANTEEN_CHANNEL` (who may hear a canteen); and from `jobs.py` the two loops. The rest are the use cases, for demo data.
+told), `next_meal_of_unit` (for vouchers), `CANTEEN_CHANNEL` (who may hear a canteen); and from `jobs.py` the two loops. The rest are the use cases, for demo data.
 """
 
 from canteen.canteens import NewWindow, edit_canteen, open_canteen, set_timetable
 from canteen.channels import CANTEEN_CHANNEL
 from canteen.meals import AfterLast, DayType, LimitWindow, Meal, OrderState
 from canteen.menus import NewItem, change_menu_state, mark_sold_out, open_dish, open_menu
+from canteen.next_meal import next_meal_of_unit
 from canteen.prices import NewLadder, NewLimit, Serving, set_limit, set_prices
 from canteen.pricing import CanteenPricing
 from canteen.till import configuration_for_till
@@ -29,6 +30,7 @@ __all__ = [
     "configuration_for_till",
     "edit_canteen",
     "mark_sold_out",
+    "next_meal_of_unit",
     "open_canteen",
     "open_dish",
     "open_menu",

@@ -63,6 +63,14 @@ _SITES_PAGE = text(f"""
 """)
 
 
+_SITES_OF_UNIT = text(f"""
+    {_SITES}
+    WHERE c.is_open
+      AND (c.open_to_all OR EXISTS (SELECT FROM canteen_units u WHERE u.canteen_id = c.id AND u.unit_id = :unit))
+    ORDER BY c.id
+""")
+
+
 def _site_of(row: Row[tuple[object, ...]]) -> CanteenSite:
     fields = dict(row._mapping)  # noqa: SLF001  the documented way to a row's names
     fields["unit_ids"] = tuple(fields["unit_ids"])
@@ -83,6 +91,11 @@ async def list_canteens(
     """Canteens, newest first, one more than the limit."""
     rows = await session.execute(_SITES_PAGE, {"after": after, "region": region_id, "limit": limit + 1})
     return [_site_of(row) for row in rows]
+
+
+async def list_canteens_of_unit(session: AsyncSession, unit_id: UUID) -> list[CanteenSite]:
+    """The open canteens where people of a unit may eat."""
+    return [_site_of(row) for row in await session.execute(_SITES_OF_UNIT, {"unit": unit_id})]
 
 
 async def get_row(session: AsyncSession, canteen_id: UUID) -> Canteen:

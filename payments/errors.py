@@ -7,11 +7,15 @@ RefundExceeds       409     more than what is left of the payment
 PeriodLocked        409     the books of that period are closed; only an adjustment can follow
 PrefundTooLow       402     a unit's prefund does not cover the grant
 OtherBook           409     a unit's money and a person's account stand in two regions' books: no grant between them
+NoVoucher           409     today's vouchers are given out, or no meal is near
 BalanceLeft         409     an account with money or open holds cannot be closed
 CardNumberTaken     409     that number is a card already, this person's or somebody else's
 PlaceCodeUnknown    404     a scanned code that is none of ours
 PlaceCodeEnded      410     a scanned code of ours that was revoked, or replaced by a newer one
 PinTooWeak          422     a PIN that would be tried first
+ChannelUnavailable  409     that way to pay is not set up here
+ChannelRefused      402     the payer's own provider refused; an answer like any other, stored and replayed
+ChannelSilent       503     the payer's provider has not answered; send the same request again
 QueueFull           503     more payments are waiting than may wait; send the same request again
 """
 
@@ -128,6 +132,15 @@ class OtherBook(GuanjiaError):
     message_en = "The unit's money and this account stand in two regions' books"
 
 
+class NoVoucher(GuanjiaError):
+    """`data.reason`: `given_out` or `no_meal`."""
+
+    code = "NO_VOUCHER"
+    status = 409
+    message_zh = "今天的离线付款码已领完，或近期没有供餐"
+    message_en = "Today's codes without network are given out, or no meal is near"
+
+
 class BalanceLeft(GuanjiaError):
     """`data`: cash_fen, official_fen, held_fen."""
 
@@ -163,6 +176,31 @@ class PinTooWeak(Malformed):
     code = "PIN_TOO_WEAK"
     message_zh = "支付密码须为 6 位数字，不能是重复或连续的数字，也不能包含在工号里"
     message_en = "A PIN has 6 digits: no repetition, no run, and no part of the staff number"
+
+
+class ChannelUnavailable(GuanjiaError):
+    """`data.channel`."""
+
+    code = "CHANNEL_UNAVAILABLE"
+    status = 409
+    message_zh = "这里没有开通这种支付方式"
+    message_en = "This way to pay is not set up here"
+
+
+class ChannelRefused(GuanjiaError):
+    """`data.reason` is the provider's own code."""
+
+    code = "CHANNEL_REFUSED"
+    status = 402
+    message_zh = "支付机构拒绝了这笔付款"
+    message_en = "The payment provider has refused this"
+
+
+class ChannelSilent(GuanjiaError):
+    code = "CHANNEL_SILENT"
+    status = 503
+    message_zh = "支付机构暂时没有答复，请重试"
+    message_en = "The payment provider does not answer; send the same request again"
 
 
 class QueueFull(GuanjiaError):

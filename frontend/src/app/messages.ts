@@ -14,7 +14,10 @@ export const zh = {
     account: '账户',
     me: '我的',
     canPay: '可用余额',
-    tab: { pay: '付款', account: '账户', me: '我的' },
+    home: '首页',
+    services: '服务',
+    lost: '卡或手机丢了',
+    tab: { home: '首页', pay: '付款', me: '我的' },
   },
   demo: {
     title: '一顿午饭的演示',
@@ -57,7 +60,10 @@ export const en: typeof zh = {
     account: 'Account',
     me: 'Me',
     canPay: 'Can be spent',
-    tab: { pay: 'Pay', account: 'Account', me: 'Me' },
+    home: 'Home',
+    services: 'Services',
+    lost: 'Lost card or phone',
+    tab: { home: 'Home', pay: 'Pay', me: 'Me' },
   },
   demo: {
     title: 'A lunch, from both sides',
