@@ -30,6 +30,11 @@ COMMANDS_OF_DOMAINS: Final[dict[str, tuple[str, ...]]] = {
     "app.explain": ("explain",),
 }
 
+# The same for commands that find the database by themselves, or do without.
+COMMANDS_APART: Final[dict[str, tuple[str, ...]]] = {
+    "app.operation.commands": ("backup", "restore", "doctor"),
+}
+
 app = typer.Typer(
     name="guanjia",
     help="管家 Guanjia: canteens and campus services on one card. Settings are GUANJIA_* in the environment.",
@@ -166,12 +171,12 @@ def _reach_database() -> None:
 def main() -> None:
     """The entry point: registers the commands of domains, then lets typer read the arguments."""
     wanted = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), None)
-    for module, names in COMMANDS_OF_DOMAINS.items():
+    for module, names in (COMMANDS_OF_DOMAINS | COMMANDS_APART).items():
         if wanted is None or wanted in names:
             app.add_typer(import_module(module).commands)
-        if wanted in names and "--help" not in sys.argv:
+        if wanted in names and module in COMMANDS_OF_DOMAINS and "--help" not in sys.argv:
             _explained(_reach_database)
-    app(prog_name="guanjia")
+    _explained(lambda: app(prog_name="guanjia"))
 
 
 if __name__ == "__main__":

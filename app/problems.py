@@ -10,6 +10,8 @@ Problem                  told in its own sentence, without a traceback; the comm
     SeedingRefused       the demo may not be brought in here
     NotConfigured        a process started by hand lacks an address it needs
     NotForProduction     production mode with something from the demo in it
+    BackupFailed         no backup could be made
+    RestoreRefused       a backup is not, or cannot be, brought in; nothing has changed
 """
 
 
@@ -51,3 +53,11 @@ class NotConfigured(Problem):
 
 class NotForProduction(Problem):
     """Production mode with something from the demo in it."""
+
+
+class BackupFailed(Problem):
+    """No backup could be made."""
+
+
+class RestoreRefused(Problem):
+    """A backup is not, or cannot be, brought in; nothing has changed."""

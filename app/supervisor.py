@@ -5,19 +5,18 @@ Every child is bound to this process's life (app/embedded/become.py), so that no
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import shutil
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from app import demo_logins, frontend_build
+from app.data_folder import only_user_of
 from app.embedded.child import bound_to_us, remembered_secret
 from app.embedded.postgres import EmbeddedPostgres
 from app.embedded.valkey import EmbeddedValkey
@@ -53,7 +52,7 @@ class Supervisor:
         for stop_signal in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(stop_signal, self._stopping.set)
         try:
-            with self._only_copy():
+            with only_user_of(self._data_dir):
                 try:
                     if await self._finished_before_stop(self._start()):
                         self._welcome(time.monotonic() - started)
@@ -213,24 +212,6 @@ class Supervisor:
         if self._settings.secret_key is None and not self._settings.production:
             # Kept in the data folder, so that what was derived from it stays valid over restarts.
             self._environment["GUANJIA_SECRET_KEY"] = remembered_secret(self._data_dir / "secret_key")
-
-    @contextmanager
-    def _only_copy(self) -> Iterator[None]:
-        """Two supervisors on one data folder would fight over its servers."""
-        try:
-            self._data_dir.mkdir(parents=True, exist_ok=True)
-            lock = (self._data_dir / "supervisor.lock").open("w")
-        except OSError as error:
-            raise StartFailed(f"The data folder {self._data_dir} cannot be written: {error.strerror}.") from error
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise StartFailed(
-                    f"Another copy of Guanjia is running on {self._data_dir}. "
-                    "Stop it, or set GUANJIA_DATA_DIR and GUANJIA_PORT for this one."
-                ) from None
-            yield
 
     def _welcome(self, took_s: float) -> None:
         address = demo_logins.remember_base_url(self._settings, int(self._environment["GUANJIA_PORT"]))

@@ -1,0 +1,55 @@
+"""`guanjia backup`, `restore`, `doctor`: for whoever runs the house."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from app.operation.backup import back_up
+from app.operation.restore import restore
+from kernel.settings import Settings
+
+commands = typer.Typer(no_args_is_help=True)
+_console = Console(soft_wrap=True, highlight=False)
+PANEL = "Operate"
+
+
+def _say(sentence: str) -> None:
+    _console.print(sentence, markup=False)
+
+
+@commands.command("backup", rich_help_panel=PANEL)
+def backup_command(
+    file: Annotated[Path, typer.Argument(help="The file to write; one that is there is replaced by a whole one.")],
+    secrets: Annotated[
+        bool,
+        typer.Option("--secrets/--no-secrets", help="Put the data folder's secret key and the demo's logins into it."),
+    ] = True,
+) -> None:
+    """Write the whole installation into one file, as of one instant. Nothing has to be stopped for it."""
+    manifest = back_up(Settings(), file.absolute(), with_secrets=secrets, say=_say)
+    size_mib = file.stat().st_size / 1024 / 1024
+    _say(f"{file}: {size_mib:.1f} MiB, schema {manifest.schema}, as of {manifest.made_at}.")
+    if "secret_key" in manifest.members:
+        _say("It holds the secret key: whoever has this file can open what the keys protect. Keep it as safe as they.")
+
+
+@commands.command("restore", rich_help_panel=PANEL)
+def restore_command(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="A file of `backup`.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Where there is data: back it up, then put this in its place.")
+    ] = False,
+) -> None:
+    """Bring a backup in, into an empty place or, with --replace, over data. Guanjia must be stopped. Audited afterwards."""
+    restored = restore(Settings(), file.absolute(), replace=replace, say=_say)
+    if restored.kept_before is not None:
+        _say(f"What was there before is in {restored.kept_before}.")
+    for complaint in restored.complaints:
+        _say(f"! {complaint}")
+    if restored.complaints:
+        raise typer.Exit(1)
+    lanes = json.dumps(restored.manifest.heads.ledger)
+    _say(f"Restored as of {restored.manifest.made_at}; all invariants hold; the chains end at {lanes}.")
