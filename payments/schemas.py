@@ -359,3 +359,21 @@ class ScanPaymentBody(_Model):
     items: list[ItemBody] | None = Field(default=None, min_length=1, max_length=50)
     confirm_repeat: bool = False
     location: LocationBody | None = None
+
+
+class VoucherView(BaseModel):
+    """A code for one meal, kept by a phone for the moment when it has no network."""
+
+    id: str
+    text: str = Field(description="220 digits: what stands in the QR code; a till has to read all of it")
+    meal: str
+    issued_at: str
+    expires_at: str = Field(description="The end of the meal")
+
+
+class VoucherStatusView(BaseModel):
+    """A voucher that was given out today; its digits are known to the phone alone."""
+
+    id: str
+    expires_at: str
+    used: bool
