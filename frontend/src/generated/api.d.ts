@@ -326,6 +326,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/cards/find": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Find Card Owner
+         * @description Whose a card is that was held to the reader, and whether it still pays.
+         */
+        post: operations["find_card_owner_v1_cards_find_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/demo_logins": {
         parameters: {
             query?: never;
@@ -366,6 +386,26 @@ export interface paths {
         patch: operations["edit_dish_v1_dishes__dish__patch"];
         trace?: never;
     };
+    "/v1/imports/{what}/template": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Template
+         * @description An empty workbook to fill in, with a note at each column.
+         */
+        get: operations["get_template_v1_imports__what__template_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/imports/organisations": {
         parameters: {
             query?: never;
@@ -397,7 +437,8 @@ export interface paths {
         put?: never;
         /**
          * Post People
-         * @description Columns: staff_number, name, phone, organisation_code, person_class, valid_from, last_day; or Chinese titles.
+         * @description Columns: staff_number, name, phone, organisation_code, person_class, valid_from, last_day, status; or Chinese
+         *     titles. Who leaves is signed out everywhere at once; what they have on their card stays.
          */
         post: operations["post_people_v1_imports_people_post"];
         delete?: never;
@@ -452,6 +493,30 @@ export interface paths {
          * @description Change one's own language.
          */
         patch: operations["patch_me_v1_me_patch"];
+        trace?: never;
+    };
+    "/v1/me/card": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show My Card
+         * @description The card and the PIN that somebody can pay with besides the phone.
+         */
+        get: operations["show_my_card_v1_me_card_get"];
+        put?: never;
+        /**
+         * Take Card
+         * @description Make a blank card one's own by the number printed on it; the card before it is refused from now on.
+         */
+        post: operations["take_card_v1_me_card_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/v1/me/password": {
@@ -514,6 +579,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me/pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set My Pin
+         * @description Six digits with which I pay at a till by my staff number.
+         */
+        put: operations["set_my_pin_v1_me_pin_put"];
+        post?: never;
+        /**
+         * Clear My Pin
+         * @description Nobody pays by my staff number any more.
+         */
+        delete: operations["clear_my_pin_v1_me_pin_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me/purses": {
         parameters: {
             query?: never;
@@ -568,6 +657,30 @@ export interface paths {
          * @description The card was found again.
          */
         post: operations["unlist_my_card_v1_me_unlist_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/vouchers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List My Vouchers
+         * @description The vouchers I was given today, newest first; at most two.
+         */
+        get: operations["list_my_vouchers_v1_me_vouchers_get"];
+        put?: never;
+        /**
+         * Issue My Voucher
+         * @description A code for this meal or the next, for a phone that may have no network then. At a till it pays once, like any other.
+         */
+        post: operations["issue_my_voucher_v1_me_vouchers_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -778,7 +891,7 @@ export interface paths {
         put?: never;
         /**
          * Refund Payment
-         * @description Give back a part or the rest: tills of the canteen, and staff who manage it.
+         * @description Give back a part or the rest: tills of the canteen, and staff who manage it. At a till in a shift, signed by PIN.
          */
         post: operations["refund_payment_v1_payments__payment_id__refunds_post"];
         delete?: never;
@@ -798,7 +911,7 @@ export interface paths {
         put?: never;
         /**
          * Void Payment
-         * @description Take a payment back whole, at a till of its canteen, within five minutes.
+         * @description Take a payment back whole, at a till of its canteen, within five minutes. In a shift somebody signs by PIN.
          */
         post: operations["void_payment_v1_payments__payment_id__void_post"];
         delete?: never;
@@ -825,6 +938,26 @@ export interface paths {
          * @description Open somebody, with their first membership.
          */
         post: operations["post_person_v1_people_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/people/{person_id}/account": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Account
+         * @description Somebody's account, its card, and what may be done with it.
+         */
+        get: operations["show_account_v1_people__person_id__account_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -862,10 +995,30 @@ export interface paths {
         put?: never;
         /**
          * Reissue Card
-         * @description A new card instead of the old one, whose number is refused from now on.
+         * @description A first card, or a new one instead of the old one, whose number is refused from now on.
          */
         post: operations["reissue_card_v1_people__person_id__account_cards_post"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/people/{person_id}/account/pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Clear Pin
+         * @description Somebody's PIN was seen or forgotten: nobody pays by it any more; they set a new one on their phone.
+         */
+        delete: operations["clear_pin_v1_people__person_id__account_pin_delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1028,6 +1181,92 @@ export interface paths {
          * @description Take a role away, at once.
          */
         delete: operations["delete_role_v1_people__who__roles__grant__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/place_codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Place Codes
+         * @description Every code that a canteen and its tills ever had, newest first.
+         */
+        get: operations["list_place_codes_v1_place_codes_get"];
+        put?: never;
+        /**
+         * Issue Place Code
+         * @description A new code of a canteen or of one of its tills, to print; the one before it pays no more.
+         */
+        post: operations["issue_place_code_v1_place_codes_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/place_codes/{digits}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Place Code
+         * @description Where a scanned code leads and what a meal costs there now, to be looked at before paying.
+         *
+         *     With coordinates, as rough as the page likes, it also says whether the phone is certainly somewhere else.
+         */
+        get: operations["read_place_code_v1_place_codes__digits__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/place_codes/{place_code}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revoke Place Code
+         * @description Nobody pays at this sheet any more.
+         */
+        post: operations["revoke_place_code_v1_place_codes__place_code__revoke_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/place_codes/sheet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Print Place Codes
+         * @description The codes that pay, as a PDF to print and hang up: a page for the canteen and for each till.
+         */
+        get: operations["print_place_codes_v1_place_codes_sheet_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1393,6 +1632,30 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AccountView
+         * @description An account, as the office sees it.
+         */
+        AccountView: {
+            /**
+             * Allowed
+             * @description The triggers that this state allows
+             */
+            allowed: string[];
+            card: components["schemas"]["CardState"] | null;
+            /** Has Pin */
+            has_pin: boolean;
+            /** Name */
+            name: string;
+            /** Person */
+            person: string;
+            /** Staff Number */
+            staff_number: string | null;
+            /** State */
+            state: string;
+            /** Unit */
+            unit: string;
+        };
+        /**
          * AfterLast
          * @description What comes after the last serving that the price matrix names.
          * @enum {string}
@@ -1435,9 +1698,11 @@ export interface components {
         };
         /**
          * BadCell
-         * @description Which cell is wrong and why; row 1 is the header.
+         * @description Which cell is wrong and why; row 1 is the header. `cell` is its place as spreadsheets name it (`B7`).
          */
         BadCell: {
+            /** Cell */
+            cell: string | null;
             /** Column */
             column: string;
             /** Reason En */
@@ -1539,6 +1804,24 @@ export interface components {
             units: string[];
         };
         /**
+         * CardNumberRequest
+         * @description A card that was held to a reader.
+         */
+        CardNumberRequest: {
+            /** Number */
+            number: string;
+        };
+        /**
+         * CardState
+         * @description The one card of an account that is active or lost. Its number is known to nobody.
+         */
+        CardState: {
+            /** Issued At */
+            issued_at: string;
+            /** State */
+            state: string;
+        };
+        /**
          * CardView
          * @description A new card; its number is shown this once.
          */
@@ -1561,12 +1844,12 @@ export interface components {
         CredentialBody: {
             /**
              * Kind
-             * @constant
+             * @enum {string}
              */
-            kind: "pay_code";
+            kind: "pay_code" | "card" | "staff_pin";
             /**
              * Value
-             * @description 20 or 220 digits
+             * @description pay_code: 20 or 220 digits; card: the number as its reader types it; staff_pin: `number:PIN`
              */
             value: string;
         };
@@ -1672,6 +1955,32 @@ export interface components {
             message: string;
             /** Request Id */
             request_id: string;
+        };
+        /**
+         * FoundCardView
+         * @description Whose a card is, and what became of that very card.
+         */
+        FoundCardView: {
+            /**
+             * Allowed
+             * @description The triggers that this state allows
+             */
+            allowed: string[];
+            card: components["schemas"]["CardState"] | null;
+            /** Found State */
+            found_state: string;
+            /** Has Pin */
+            has_pin: boolean;
+            /** Name */
+            name: string;
+            /** Person */
+            person: string;
+            /** Staff Number */
+            staff_number: string | null;
+            /** State */
+            state: string;
+            /** Unit */
+            unit: string;
         };
         /**
          * Grant
@@ -1780,7 +2089,10 @@ export interface components {
             /** State */
             state: string;
         };
-        /** ImportedRow */
+        /**
+         * ImportedRow
+         * @description `row` null: somebody whom a complete list does not name any more.
+         */
         ImportedRow: {
             /** Action */
             action: string;
@@ -1789,7 +2101,7 @@ export interface components {
             /** Key */
             key: string;
             /** Row */
-            row: number;
+            row: number | null;
         };
         /**
          * ImportReport
@@ -1807,6 +2119,8 @@ export interface components {
             created: number;
             /** Dry Run */
             dry_run: boolean;
+            /** Left */
+            left: number;
             /** Rows */
             rows: number;
             /** Unchanged */
@@ -2052,6 +2366,22 @@ export interface components {
              */
             minute: string;
         };
+        /**
+         * MyCardView
+         * @description What somebody can pay with besides the phone.
+         */
+        MyCardView: {
+            card: components["schemas"]["CardState"] | null;
+            /** Card Meal Max Fen */
+            card_meal_max_fen: number;
+            /** Has Pin */
+            has_pin: boolean;
+            /**
+             * State
+             * @description The account's
+             */
+            state: string;
+        };
         /** NamedPerson */
         NamedPerson: {
             /** Id */
@@ -2087,6 +2417,14 @@ export interface components {
             site: string;
             /** Units */
             units?: string[];
+        };
+        /**
+         * NewCardRequest
+         * @description A blank card's number, as its reader types it; without it a number is made.
+         */
+        NewCardRequest: {
+            /** Number */
+            number?: string | null;
         };
         /** NewDish */
         NewDish: {
@@ -2223,6 +2561,16 @@ export interface components {
             valid_from: string;
             /** Valid Until */
             valid_until?: string | null;
+        };
+        /**
+         * NewPlaceCode
+         * @description A canteen, and one of its tills where the code is that till's.
+         */
+        NewPlaceCode: {
+            /** Site */
+            site: string;
+            /** Terminal */
+            terminal?: string | null;
         };
         /** NewRegion */
         NewRegion: {
@@ -2403,6 +2751,13 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
+        /** Page[PlaceCodeView] */
+        Page_PlaceCodeView_: {
+            /** Data */
+            data: components["schemas"]["PlaceCodeView"][];
+            /** Has More */
+            has_more: boolean;
+        };
         /** Page[RegionView] */
         Page_RegionView_: {
             /** Data */
@@ -2421,6 +2776,13 @@ export interface components {
         Page_TerminalView_: {
             /** Data */
             data: components["schemas"]["TerminalView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[VoucherStatusView] */
+        Page_VoucherStatusView_: {
+            /** Data */
+            data: components["schemas"]["VoucherStatusView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -2697,12 +3059,55 @@ export interface components {
             /** Username */
             username: string | null;
         };
+        /**
+         * PinRequest
+         * @description The six digits to pay with by staff number.
+         */
+        PinRequest: {
+            /** Pin */
+            pin: string;
+        };
         /** PlaceChange */
         PlaceChange: {
             /** Name En */
             name_en?: string | null;
             /** Name Zh */
             name_zh?: string | null;
+        };
+        /**
+         * PlaceCodeView
+         * @description A printed code.
+         */
+        PlaceCodeView: {
+            /**
+             * Allowed
+             * @description The triggers that this state allows
+             */
+            allowed: string[];
+            /** Changed At */
+            changed_at: string;
+            /** Id */
+            id: string;
+            /** Issue */
+            issue: number;
+            /** Issued At */
+            issued_at: string;
+            /** Site */
+            site: string;
+            /** State */
+            state: string;
+            /** Terminal */
+            terminal: string | null;
+            /**
+             * Text
+             * @description 70 digits
+             */
+            text: string;
+            /**
+             * Url
+             * @description What stands in the QR code: the page on which it is paid
+             */
+            url: string;
         };
         /** PlaceMove */
         PlaceMove: {
@@ -2787,8 +3192,29 @@ export interface components {
         RefundRequest: {
             /** Amount Fen */
             amount_fen: number;
+            /**
+             * Person
+             * @description Whose PIN; the cashier of the shift's if absent
+             */
+            person?: string | null;
+            /** Pin */
+            pin?: string | null;
             /** Reason */
             reason: string;
+        };
+        /**
+         * RefusalView
+         * @description Why nothing could be paid now.
+         */
+        RefusalView: {
+            /** Code */
+            code: string;
+            /** Data */
+            data: {
+                [key: string]: unknown;
+            };
+            /** Message */
+            message: string;
         };
         /** RegionView */
         RegionView: {
@@ -2832,6 +3258,39 @@ export interface components {
          * @enum {string}
          */
         Role: "employee" | "cashier" | "technician" | "dispatcher" | "duty_staff" | "canteen_manager" | "finance" | "system_admin" | "security_admin" | "audit_admin";
+        /**
+         * ScannedPlaceView
+         * @description Where one is about to pay, and how much: to be looked at before.
+         */
+        ScannedPlaceView: {
+            /** Canteen */
+            canteen: string;
+            /**
+             * Far M
+             * @description How far away the phone is, where it is certainly elsewhere
+             */
+            far_m: number | null;
+            /** Id */
+            id: string;
+            /** Meal */
+            meal: string | null;
+            /** Modes */
+            modes: string[];
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+            /**
+             * Price Fen
+             * @description The meal's price for this person; null where nothing is served to them
+             */
+            price_fen: number | null;
+            refusal: components["schemas"]["RefusalView"] | null;
+            /** Terminal */
+            terminal: string | null;
+            /** Terminal Name */
+            terminal_name: string | null;
+        };
         /** ServingPrice */
         ServingPrice: {
             /** Price Fen */
@@ -2881,6 +3340,20 @@ export interface components {
             username: string;
         };
         /**
+         * SiteChange
+         * @description Coordinates come together: a phone that pays at a wall code is compared with them.
+         */
+        SiteChange: {
+            /** Latitude */
+            latitude?: number | null;
+            /** Longitude */
+            longitude?: number | null;
+            /** Name En */
+            name_en?: string | null;
+            /** Name Zh */
+            name_zh?: string | null;
+        };
+        /**
          * SiteKind
          * @description What a place is for; the domain that owns the kind uses the site's id as its own.
          * @enum {string}
@@ -2898,6 +3371,10 @@ export interface components {
             /** Id */
             id: string;
             kind: components["schemas"]["SiteKind"];
+            /** Latitude */
+            latitude: number | null;
+            /** Longitude */
+            longitude: number | null;
             /** Name En */
             name_en: string;
             /** Name Zh */
@@ -3046,6 +3523,53 @@ export interface components {
             signature: string;
             /** Version */
             version: number;
+        };
+        /**
+         * VoidRequest
+         * @description May be empty, or absent.
+         */
+        VoidRequest: {
+            /**
+             * Person
+             * @description Whose PIN; the cashier of the shift's if absent
+             */
+            person?: string | null;
+            /** Pin */
+            pin?: string | null;
+        };
+        /**
+         * VoucherStatusView
+         * @description A voucher that was given out today; its digits are known to the phone alone.
+         */
+        VoucherStatusView: {
+            /** Expires At */
+            expires_at: string;
+            /** Id */
+            id: string;
+            /** Used */
+            used: boolean;
+        };
+        /**
+         * VoucherView
+         * @description A code for one meal, kept by a phone for the moment when it has no network.
+         */
+        VoucherView: {
+            /**
+             * Expires At
+             * @description The end of the meal
+             */
+            expires_at: string;
+            /** Id */
+            id: string;
+            /** Issued At */
+            issued_at: string;
+            /** Meal */
+            meal: string;
+            /**
+             * Text
+             * @description 220 digits: what stands in the QR code; a till has to read all of it
+             */
+            text: string;
         };
     };
     responses: never;
@@ -4445,6 +4969,66 @@ export interface operations {
             };
         };
     };
+    find_card_owner_v1_cards_find_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CardNumberRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundCardView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     list_demo_logins_v1_demo_logins_get: {
         parameters: {
             query?: never;
@@ -4567,6 +5151,55 @@ export interface operations {
             };
         };
     };
+    get_template_v1_imports__what__template_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                what: "people" | "organisations";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": unknown;
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     post_organisations_v1_imports_organisations_post: {
         parameters: {
             query?: {
@@ -4579,6 +5212,7 @@ export interface operations {
         };
         requestBody: {
             content: {
+                "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
                 "multipart/form-data": {
                     /** Format: binary */
                     file: string;
@@ -4628,6 +5262,8 @@ export interface operations {
     post_people_v1_imports_people_post: {
         parameters: {
             query?: {
+                /** @description The file is the whole list of each unit that it names: whoever is missing has left. */
+                complete?: boolean;
                 /** @description Say what would happen, and which cells are wrong; import nothing. */
                 dry_run?: boolean;
             };
@@ -4637,6 +5273,7 @@ export interface operations {
         };
         requestBody: {
             content: {
+                "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
                 "multipart/form-data": {
                     /** Format: binary */
                     file: string;
@@ -4897,6 +5534,122 @@ export interface operations {
             };
         };
     };
+    show_my_card_v1_me_card_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MyCardView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    take_card_v1_me_card_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CardNumberRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CardState"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `CARD_NUMBER_TAKEN`: This number is a card already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS`: Too many requests; try again in {retry_after_s} seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     post_password_v1_me_password_post: {
         parameters: {
             query?: never;
@@ -5035,6 +5788,100 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Page_PaymentView_"];
                 };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    set_my_pin_v1_me_pin_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PinRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PIN_TOO_WEAK`: A PIN has 6 digits: no repetition, no run, and no part of the staff number; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    clear_my_pin_v1_me_pin_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
             401: {
@@ -5205,6 +6052,118 @@ export interface operations {
                 };
             };
             /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_my_vouchers_v1_me_vouchers_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_VoucherStatusView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    issue_my_voucher_v1_me_vouchers_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VoucherView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PAYMENT_REFUSED`: The payment was refused */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NO_VOUCHER`: Today's codes without network are given out, or no meal is near */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6155,6 +7114,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description `TOO_MANY_REQUESTS`: Too many requests; try again in {retry_after_s} seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
         };
     };
     void_payment_v1_payments__payment_id__void_post: {
@@ -6169,7 +7137,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["VoidRequest"] | null;
+            };
+        };
         responses: {
             /** @description Successful Response */
             201: {
@@ -6227,6 +7199,15 @@ export interface operations {
             };
             /** @description `MALFORMED`: The request cannot be read: {reason} */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS`: Too many requests; try again in {retry_after_s} seconds */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6371,6 +7352,64 @@ export interface operations {
             };
         };
     };
+    show_account_v1_people__person_id__account_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                person_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     change_account_v1_people__person_id__account__trigger__post: {
         parameters: {
             query?: never;
@@ -6448,7 +7487,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NewCardRequest"] | null;
+            };
+        };
         responses: {
             /** @description Successful Response */
             201: {
@@ -6486,8 +7529,64 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `CARD_NUMBER_TAKEN`: This number is a card already */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    clear_pin_v1_people__person_id__account_pin_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                person_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7158,6 +8257,315 @@ export interface operations {
             };
             /** @description `LAST_ADMINISTRATOR`: At least one security administrator has to stay */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_place_codes_v1_place_codes_get: {
+        parameters: {
+            query: {
+                site: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PlaceCodeView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    issue_place_code_v1_place_codes_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPlaceCode"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaceCodeView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read_place_code_v1_place_codes__digits__get: {
+        parameters: {
+            query?: {
+                accuracy_m?: number;
+                latitude?: number | null;
+                longitude?: number | null;
+            };
+            header?: {
+                "Accept-Language"?: string | null;
+            };
+            path: {
+                digits: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScannedPlaceView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name; `PLACE_CODE_UNKNOWN`: This code is none of ours; do not pay here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PLACE_CODE_ENDED`: This code is out of use; please tell the canteen */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    revoke_place_code_v1_place_codes__place_code__revoke_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                place_code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaceCodeView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    print_place_codes_v1_place_codes_sheet_get: {
+        parameters: {
+            query: {
+                /** @description Only this one. */
+                code?: string | null;
+                site: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/pdf": unknown;
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7908,7 +9316,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["PlaceChange"];
+                "application/json": components["schemas"]["SiteChange"];
             };
         };
         responses: {

@@ -3,6 +3,8 @@
 export interface EventData {
   'approval.decided': ApprovalDecided
   'approval.requested': ApprovalRequested
+  'guest_payment.ended': GuestPaymentEnded
+  'guest_payment.succeeded': GuestPaymentSucceeded
   'holder.state_changed': HolderStateChanged
   'membership.changed': MembershipChanged
   'payment.refunded': PaymentRefunded
@@ -15,6 +17,7 @@ export interface EventData {
   'session.ended': SessionEnded
   'subsidy.granted': SubsidyGranted
   'terminal.changed': TerminalChanged
+  'top_up.closed': TopUpClosed
   'top_up.succeeded': TopUpSucceeded
 }
 /**
@@ -37,6 +40,30 @@ export interface ApprovalRequested {
   kind: string
   requested_by: string
   subject: string
+}
+/**
+ * A guest's payment came to nothing: refused (failed) or taken back (cancelled).
+ */
+export interface GuestPaymentEnded {
+  amount_fen: number
+  canteen: string
+  channel: string
+  guest_payment: string
+  happened_at: string
+  status: string
+  terminal: string
+}
+/**
+ * A guest's own provider has paid a meal.
+ */
+export interface GuestPaymentSucceeded {
+  amount_fen: number
+  business_date: string
+  canteen: string
+  channel: string
+  guest_payment: string
+  happened_at: string
+  terminal: string
 }
 /**
  * An account was frozen, reported lost, opened again or closed.
@@ -185,6 +212,16 @@ export interface TerminalChanged {
   status: string
   terminal: string
   trigger: string
+}
+/**
+ * A top-up's time was over before it was paid.
+ */
+export interface TopUpClosed {
+  amount_fen: number
+  channel: string
+  happened_at: string
+  person: string
+  top_up: string
 }
 /**
  * Money arrived in a cash purse.
