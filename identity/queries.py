@@ -11,7 +11,7 @@ from sqlalchemy import Row, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity.kinds import Role
-from identity.models import Organisation, Person, Region, Site
+from identity.models import Organisation, Person, Region, Site, TerminalRow
 from identity.principal import Cover, Principal, RoleGrant, Terminal
 from kernel.errors import NotFound
 from kernel.ids import public_id
@@ -223,6 +223,23 @@ def _terminal_of(row: Any) -> Terminal:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class TerminalSummary:
+    """What a neighbour shows of a till."""
+
+    id: UUID
+    site_id: UUID
+    name: str
+
+
+async def terminal_summary(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, TerminalSummary]:
+    """Names and sites for a list of tills, revoked ones included; unknown ids are absent."""
+    rows = await session.execute(
+        select(TerminalRow.id, TerminalRow.site_id, TerminalRow.name).where(TerminalRow.id.in_(ids))
+    )
+    return {row.id: TerminalSummary(*row) for row in rows}
+
+
 # ---- people
 
 
@@ -305,6 +322,40 @@ _TURNS: Final = text("""
 async def membership_turns(session: AsyncSession, person_id: UUID, after: date) -> list[date]:
     """The days after this one on which somebody begins to belong somewhere, or belongs there no more."""
     return list(await session.scalars(_TURNS, {"person": person_id, "after": after}))
+
+
+@dataclass(frozen=True, slots=True)
+class RoleHolder:
+    """Somebody whose role counts at a site."""
+
+    id: UUID
+    name: str
+    roles: frozenset[str]
+
+
+_HOLDERS_AT: Final = text("""
+    WITH RECURSIVE regions_up AS (
+        SELECT r.id, r.parent_id FROM regions r JOIN sites s ON s.region_id = r.id WHERE s.id = :site
+        UNION
+        SELECT r.id, r.parent_id FROM regions r JOIN regions_up u ON r.id = u.parent_id
+    ), organisations_up AS (
+        SELECT o.id, o.parent_id FROM organisations o JOIN sites s ON s.operator_id = o.id WHERE s.id = :site
+        UNION
+        SELECT o.id, o.parent_id FROM organisations o JOIN organisations_up u ON o.id = u.parent_id
+    )
+    SELECT p.id, p.name, array_agg(DISTINCT g.role) AS roles
+      FROM role_grants g JOIN people p ON p.id = g.person_id
+     WHERE g.revoked_at IS NULL AND p.status = 'active' AND g.role = ANY(:roles)
+       AND (num_nonnulls(g.organisation_id, g.site_id, g.region_id) = 0 OR g.site_id = :site
+            OR g.region_id IN (SELECT id FROM regions_up) OR g.organisation_id IN (SELECT id FROM organisations_up))
+     GROUP BY p.id, p.name, p.pinyin ORDER BY p.pinyin, p.id
+""")
+
+
+async def people_with_roles_at(session: AsyncSession, site_id: UUID, roles: Sequence[Role]) -> list[RoleHolder]:
+    """Everybody for whom one of these roles counts at a site, by name."""
+    rows = await session.execute(_HOLDERS_AT, {"site": site_id, "roles": [role.value for role in roles]})
+    return [RoleHolder(row.id, row.name, frozenset(row.roles)) for row in rows]
 
 
 # ---- sites

@@ -146,6 +146,13 @@ class PlaceChange(Wire):
     name_en: Name | None = None
 
 
+class SiteChange(PlaceChange):
+    """Coordinates come together: a phone that pays at a wall code is compared with them."""
+
+    latitude: float | None = Field(default=None, ge=-90, le=90)
+    longitude: float | None = Field(default=None, ge=-180, le=180)
+
+
 class PlaceMove(Wire):
     parent: PublicId
 
@@ -182,6 +189,8 @@ class SiteView(BaseModel):
     kind: SiteKind
     region: str
     operator: str
+    latitude: float | None
+    longitude: float | None
     created_at: Instant
 
 
@@ -399,17 +408,20 @@ class ApprovalView(BaseModel):
 
 
 class BadCell(BaseModel):
-    """Which cell is wrong and why; row 1 is the header."""
+    """Which cell is wrong and why; row 1 is the header. `cell` is its place as spreadsheets name it (`B7`)."""
 
     row: int
     column: str
+    cell: str | None
     value: str
     reason_zh: str
     reason_en: str
 
 
 class ImportedRow(BaseModel):
-    row: int
+    """`row` null: somebody whom a complete list does not name any more."""
+
+    row: int | None
     key: str
     action: str
     fields: list[str]
@@ -423,6 +435,7 @@ class ImportReport(BaseModel):
     rows: int
     created: int
     updated: int
+    left: int
     unchanged: int
     bad_cells_total: int
     bad_cells: list[BadCell]

@@ -7,6 +7,7 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -14,9 +15,11 @@ from sqlalchemy import insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity.api import PersonClass
+from identity.api import AttemptPolicy, PersonClass, count_attempt, forget_attempts
 from kernel import clock
 from kernel.audit_log import record
+from kernel.db import Database
+from kernel.errors import TooManyRequests
 from kernel.ids import BUCKETS, public_id, uuid7
 from kernel.outbox import publish
 from payments import cards, queries
@@ -140,6 +143,25 @@ async def reissue_card(session: AsyncSession, person_id: UUID, *, actor: str, nu
     await _register_card(session, holder, number)
     await _tell(session, holder, "reissue", actor, "")
     return number
+
+
+# Who tries numbers out to learn which of them are cards is slowed down.
+TAKING: Final = AttemptPolicy(5, timedelta(hours=1), timedelta(minutes=15), timedelta(hours=24))
+
+
+async def take_card(db: Database, person_id: UUID, number: str, *, actor: str) -> Card:
+    """Somebody makes a blank card their own, by the number printed on it."""
+    key = f"take_card:{person_id}"
+    async with db.session() as session:
+        wait_s = await count_attempt(session, key, TAKING)
+    if wait_s:
+        raise TooManyRequests(retry_after_s=wait_s)
+    async with db.session() as session:
+        await reissue_card(session, person_id, actor=actor, number=number)
+        await forget_attempts(session, key)
+        card = await live_card(session, await queries.lock_person(session, person_id))
+        assert card is not None, "it was registered a moment ago"
+        return card
 
 
 async def _register_card(session: AsyncSession, holder: Holder, number: str) -> None:

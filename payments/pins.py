@@ -5,6 +5,7 @@ hundred. A staff number that nobody has is counted and takes as long as one that
 """
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import Final
 from uuid import UUID
 
@@ -37,7 +38,7 @@ GUESSES: Final = AttemptPolicy(5, timedelta(hours=1), timedelta(minutes=15), tim
 
 def check_pin_strength(pin: str, staff_number: str | None) -> None:
     """Six digits that nobody tries first: not one digit repeated, no run, not in the staff number."""
-    steps = {int(after) - int(before) for before, after in zip(pin, pin[1:], strict=False)}
+    steps = {int(after) - int(before) for before, after in pairwise(pin)}
     if steps in ({0}, {1}, {-1}) or (staff_number is not None and pin in staff_number):
         raise PinTooWeak(field="pin")
 
