@@ -17,6 +17,7 @@ from identity.access import (
     CurrentPerson,
     CurrentPersonApart,
     CurrentTerminal,
+    CurrentTerminalApart,
     KnownTerminal,
     authenticate,
     authenticate_caller,
@@ -48,9 +49,11 @@ from identity.queries import (
     membership_turns,
     memberships_of,
     payers_of,
+    people_with_roles_at,
     person_summary,
     principal_of,
     site_summary,
+    terminal_summary,
 )
 from identity.roles import found_first_administrator, grant_role, revoke_role
 from identity.sign_in import write_credential
@@ -77,6 +80,7 @@ __all__ = [
     "CurrentPerson",
     "CurrentPersonApart",
     "CurrentTerminal",
+    "CurrentTerminalApart",
     "KnownTerminal",
     "MembershipView",
     "NewPerson",
@@ -125,6 +129,7 @@ __all__ = [
     "open_site",
     "open_terminal",
     "payers_of",
+    "people_with_roles_at",
     "person_summary",
     "principal_of",
     "register_executor",
@@ -135,6 +140,7 @@ __all__ = [
     "revoke_role",
     "site_summary",
     "terminal_health",
+    "terminal_summary",
     "today",
     "token_of",
     "verify_password",

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from identity.approvals import EXPIRE_TIMER, expire_approval
 from identity.attempts import delete_old_attempts
 from identity.models import SignInSession
+from identity.people import LEAVE_TIMER, leave_if_gone
 from kernel import clock
 from kernel.db import Database
 from kernel.ids import parse_public_id
@@ -23,7 +24,11 @@ async def _expire(session: AsyncSession, timer: Timer) -> None:
     await expire_approval(session, parse_public_id("apr", timer.ref))
 
 
-TIMERS: Final[dict[str, TimerHandler]] = {EXPIRE_TIMER: _expire}
+async def _leave(session: AsyncSession, timer: Timer) -> None:
+    await leave_if_gone(session, parse_public_id("per", timer.ref))
+
+
+TIMERS: Final[dict[str, TimerHandler]] = {EXPIRE_TIMER: _expire, LEAVE_TIMER: _leave}
 
 
 async def forget_for_ever(db: Database) -> None:
