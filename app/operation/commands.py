@@ -1,19 +1,25 @@
 """`guanjia backup`, `restore`, `doctor`: for whoever runs the house."""
 
 import json
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from app.operation.backup import back_up
+from app.operation.doctor import examine
+from app.operation.findings import Found, State
+from app.operation.reach import installation_secret
 from app.operation.restore import restore
 from kernel.settings import Settings
 
 commands = typer.Typer(no_args_is_help=True)
 _console = Console(soft_wrap=True, highlight=False)
-PANEL = "Operate"
+PANEL: Final = "Operate"
+_SIGNS: Final = {State.OK: "[green]ok  [/]", State.WARN: "[yellow]warn[/]", State.BAD: "[red]bad [/]"}
 
 
 def _say(sentence: str) -> None:
@@ -53,3 +59,31 @@ def restore_command(
         raise typer.Exit(1)
     lanes = json.dumps(restored.manifest.heads.ledger)
     _say(f"Restored as of {restored.manifest.made_at}; all invariants hold; the chains end at {lanes}.")
+
+
+@commands.command("doctor", rich_help_panel=PANEL)
+def doctor_command(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="For programs: a list of {name, state, found, advice}.")
+    ] = False,
+) -> None:
+    """Look whether all is well here: clock, disk, port, versions, keys, durability, schema, lag. Ends with 1 if not."""
+    settings = Settings()
+    if not settings.production:
+        # As the processes of this data folder know it; in production it is set, or its absence is a finding.
+        os.environ["GUANJIA_SECRET_KEY"] = installation_secret(settings)
+    lines: list[Found] = []
+    for line in examine(settings):
+        lines.append(line)
+        if not as_json:
+            _tell(line)
+    if as_json:
+        typer.echo(json.dumps([line.wire() for line in lines], ensure_ascii=False, indent=2))
+    if any(line.state is State.BAD for line in lines):
+        raise typer.Exit(1)
+
+
+def _tell(line: Found) -> None:
+    _console.print(f"{_SIGNS[line.state]} {line.name:<16} {escape(line.found)}")
+    if line.advice:
+        _console.print(f"{'':<21} {escape(line.advice)}")
