@@ -168,6 +168,18 @@ BOOKS: Final = (
     ),
 )
 
+DOOR: Final = (
+    Term("商户", "merchant", ("merchant",), "A site with its own payable account, as another program sees it."),
+    Term("密钥", "secret key", ("SecretKey",)),
+    Term("支付意图", "payment intent", ("PaymentIntent",)),
+    Term("接口幂等键", "door request", ("DoorRequest",)),
+    Term("接口退款", "door refund", ("DoorRefund",)),
+    Term("接口事件", "door event", ("DoorEvent",)),
+    Term("回调地址", "webhook endpoint", ("WebhookEndpoint",)),
+    Term("回调投递", "webhook delivery", ("WebhookDelivery",)),
+    Term("投递尝试", "webhook attempt", ("WebhookAttempt",)),
+)
+
 CANTEENS: Final = (
     Term("食堂", "canteen", ("Canteen",)),
     Term("就餐单位", "canteen unit", ("CanteenUnit",)),
@@ -220,6 +232,7 @@ SECTIONS: Final = {
     "People 人员": PEOPLE,
     "Money 钱": MONEY,
     "Books 账": BOOKS,
+    "Other programs 外部程序": DOOR,
     "Canteens 食堂": CANTEENS,
     "Telling 通知": TELLING,
     "The house 系统": HOUSE,

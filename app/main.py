@@ -11,6 +11,7 @@ from app.metrics import show_metrics
 from app.production import refuse_demo_secrets
 from app.readiness import tell_ready
 from app.services import open_services
+from app.stripe_paths import StripePaths
 from app.wiring import ROUTERS, WEB_PARTS
 from kernel.http import RequestIds, install_error_handlers
 from kernel.settings import Settings, get_settings
@@ -43,6 +44,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings or get_settings()
     app.add_middleware(RequestIds)
+    app.add_middleware(StripePaths)
     app.add_middleware(HotPath)  # Added last, so it comes first.
     install_error_handlers(app)
     app.include_router(health.router)

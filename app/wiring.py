@@ -34,8 +34,10 @@ from kernel import audit_log, calendar, timers
 from kernel.db import Database
 from kernel.handlers import run_handler
 from payments import jobs as payments_jobs
-from payments.api import PaymentsEndpoint, Posting, TerminalCache, next_seq, register_meal_calendar
+from payments.api import PaymentsEndpoint, Posting, next_seq, register_meal_calendar
 from payments.handlers import follow_people
+from payments.stripe_door import jobs as stripe_door_jobs
+from payments.stripe_door.api import Confirmations, KeyCache, StripeDoor
 from realtime import jobs as realtime_jobs
 from realtime.api import ChannelPolicy, Hub, region_policy
 
@@ -91,7 +93,7 @@ async def _hub(app: FastAPI, services: Services) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _posting(app: FastAPI, services: Services) -> AsyncIterator[None]:
     """This process's posting lane, and the tills' endpoint in front of it. A meal's price is the canteens' business."""
-    settings, rule, terminals = services.settings, CanteenPricing(), TerminalCache()
+    settings, rule, terminals = services.settings, CanteenPricing(), KeyCache()
     posting = Posting(
         services.database,
         rule,
@@ -103,9 +105,13 @@ async def _posting(app: FastAPI, services: Services) -> AsyncIterator[None]:
     app.state.posting_rule = rule
     await posting.start()
     app.state.payments_endpoint = PaymentsEndpoint(services.database, posting, terminals)
+    confirmations = Confirmations(services.database, posting)
+    confirmations.start()
+    app.state.stripe_door = StripeDoor(services.database, confirmations, terminals, rule)
     try:
         yield
     finally:
+        await confirmations.stop()
         await posting.stop()
 
 
@@ -140,6 +146,10 @@ LOOPS: Final[tuple[Loop, ...]] = (
     Loop("payments lots", _every(60, payments_jobs.expire_due_lots)),
     Loop("payments forgets", _every(600, payments_jobs.forget_old_requests)),
     Loop("payments audit", lambda s: payments_jobs.audit_every_night(s.database)),
+    Loop("door webhooks", lambda s: stripe_door_jobs.deliver_webhooks(s.database)),
+    Loop("door reversals", _every(1, stripe_door_jobs.hear_of_reversals)),
+    Loop("door left behind", _every(2, stripe_door_jobs.end_left_behind)),
+    Loop("door forgets", _every(600, stripe_door_jobs.forget_old)),
     Loop("work calendar", lambda s: calendar.keep_calendar(s.database)),
     Loop("timers", lambda s: timers.fire_for_ever(s.database, TIMER_HANDLERS)),
     Loop("identity forgets", lambda s: identity_jobs.forget_for_ever(s.database)),

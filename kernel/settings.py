@@ -58,6 +58,10 @@ class Settings(BaseSettings):
         ge=0,
         description="What a bare card, whose number can be copied, may pay in one meal, in fen.",
     )
+    webhook_networks: str | None = Field(
+        default=None,
+        description="Private networks that webhooks may be sent to, as 10.20.0.0/16,10.30.0.0/16. Not set: none in production, every address outside it.",
+    )
     log_json: bool = Field(default=False, description="Log lines as JSON instead of words.")
 
     @property
