@@ -151,16 +151,22 @@ def decline_of(deny: str, charge: str) -> Json:
 def of_native(error: GuanjiaError) -> StripeError:
     """The house's own errors in the words of this door."""
     if isinstance(error, RefundExceeds):
-        left_fen = error.data["left_fen"]
-        if left_fen == 0:
-            return Refused("This charge has already been refunded.", code="charge_already_refunded")
-        return Refused(f"Refund amount is greater than unrefunded amount on charge ({left_fen}).", param="amount")
+        return _of_refund(error.data["left_fen"])
     if isinstance(error, PeriodLocked | StateConflict | PaymentRefused):
         return Refused(error.message("en"), code=error.code.lower())
     if isinstance(error, NotFound):
         return ResourceMissing(str(error.data.get("what", "object")), str(error.data.get("id", "")))
     if isinstance(error, TooManyRequests):
         return TooMany(error.message("en"), code="rate_limit")
-    if error.status == 503:
-        return Unavailable(error.message("en"))
-    return StripeError(error.message("en"))
+    return (Unavailable if error.status == 503 else StripeError)(error.message("en"))
+
+
+def _of_refund(left_fen: int) -> StripeError:
+    if left_fen == 0:
+        return already_refunded()
+    return Refused(f"Refund amount is greater than unrefunded amount on charge ({left_fen}).", param="amount")
+
+
+def already_refunded() -> StripeError:
+    """All of it went back before."""
+    return Refused("This charge has already been refunded.", code="charge_already_refunded")
