@@ -10,6 +10,7 @@ from app.hot_path import HotPath
 from app.metrics import show_metrics
 from app.production import refuse_demo_secrets
 from app.readiness import tell_ready
+from app.request_metrics import MeasuredRequests
 from app.services import open_services
 from app.stripe_paths import StripePaths
 from app.wiring import ROUTERS, WEB_PARTS
@@ -43,6 +44,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         servers=[{"url": "/"}],
     )
     app.state.settings = settings or get_settings()
+    app.add_middleware(MeasuredRequests)
     app.add_middleware(RequestIds)
     app.add_middleware(StripePaths)
     app.add_middleware(HotPath)  # Added last, so it comes first.

@@ -9,8 +9,8 @@ import uvicorn
 
 from app.listening import BACKLOG, open_listening_sockets
 from app.production import refuse_weak_settings
-from kernel.http import current_request_id
 from kernel.logging import configure_logging
+from kernel.request_ids import current_request_id
 from kernel.settings import Settings
 from realtime.protocol import HubProtocol
 

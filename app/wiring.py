@@ -25,6 +25,7 @@ import payments.place_code_routes
 import payments.routes
 import realtime.routes
 from app import demo
+from app.request_metrics import sampling
 from app.services import Services
 from canteen import jobs as canteen_jobs
 from canteen.api import CANTEEN_CHANNEL, CanteenPricing, configuration_for_till, next_meal_of_unit
@@ -103,6 +104,7 @@ async def _posting(app: FastAPI, services: Services) -> AsyncIterator[None]:
         lanes=settings.posting_lanes,
     )
     app.state.posting_rule = rule
+    app.state.posting = posting
     await posting.start()
     app.state.payments_endpoint = PaymentsEndpoint(services.database, posting, terminals)
     confirmations = Confirmations(services.database, posting)
@@ -115,7 +117,7 @@ async def _posting(app: FastAPI, services: Services) -> AsyncIterator[None]:
         await posting.stop()
 
 
-WEB_PARTS: Final[tuple[WebPart, ...]] = (_hub, _posting)
+WEB_PARTS: Final[tuple[WebPart, ...]] = (_hub, _posting, sampling)
 
 
 def _every(seconds: float, step: Callable[[Database], Awaitable[object]]) -> Callable[[Services], Awaitable[None]]:
