@@ -2,6 +2,7 @@ export const zh = {
   signOut: '退出登录',
   titles: {
     phone: '付款码',
+    pay: '扫码付款',
     terminal: '收银台',
     demo: '演示',
     board: '食堂看板',
@@ -38,6 +39,8 @@ export const zh = {
     organisations: '机构',
     people: '人员',
     canteens: '食堂',
+    cards: '卡务',
+    'wall-codes': '收款码',
     terminals: '终端',
     prices: '价格',
     menus: '菜单',
@@ -48,6 +51,7 @@ export const en: typeof zh = {
   signOut: 'Sign out',
   titles: {
     phone: 'Pay code',
+    pay: 'Scan to pay',
     terminal: 'Till',
     demo: 'Demo',
     board: 'Canteen board',
@@ -84,6 +88,8 @@ export const en: typeof zh = {
     organisations: 'Organisations',
     people: 'People',
     canteens: 'Canteens',
+    cards: 'Cards',
+    'wall-codes': 'Wall codes',
     terminals: 'Terminals',
     prices: 'Prices',
     menus: 'Menus',

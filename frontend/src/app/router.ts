@@ -8,6 +8,7 @@ export const router = createRouter({
   history: createWebHistory(),
   routes: [
     { path: '/', component: () => import('./phone/PhonePage.vue'), meta: { title: 'phone' } },
+    { path: '/pay/:code?', component: () => import('./pay/PayPage.vue'), meta: { title: 'pay' } },
     { path: '/terminal', component: () => import('./TillPage.vue'), meta: { title: 'terminal' } },
     { path: '/demo', component: () => import('./demo/DemoPage.vue'), meta: { title: 'demo' } },
     { path: '/desk', redirect: '/desk/canteen' },
@@ -21,6 +22,8 @@ export const router = createRouter({
         { path: 'organisations', component: () => import('@/identity/admin/OrganisationsPage.vue') },
         { path: 'people', component: () => import('@/identity/admin/PeoplePage.vue') },
         { path: 'terminals', component: () => import('@/identity/admin/TerminalsPage.vue') },
+        { path: 'cards', component: () => import('@/payments/admin/CardsPage.vue') },
+        { path: 'wall-codes', component: () => import('@/payments/admin/WallCodesPage.vue') },
         { path: 'canteens', component: () => import('@/canteen/admin/CanteensPage.vue') },
         { path: 'prices', component: () => import('@/canteen/admin/PricesPage.vue') },
         { path: 'menus', component: () => import('@/canteen/admin/MenusPage.vue') },

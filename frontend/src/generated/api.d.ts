@@ -206,6 +206,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/canteens/{canteen}/cashiers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Cashiers
+         * @description The same for the manager: whose PIN is still to be set.
+         */
+        get: operations["list_cashiers_v1_canteens__canteen__cashiers_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/canteens/{canteen}/cashiers/{person_id}/till_pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Pin Of Cashier
+         * @description The manager gives a cashier a PIN: the first one, or another for one that was forgotten.
+         */
+        put: operations["set_pin_of_cashier_v1_canteens__canteen__cashiers__person_id__till_pin_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/canteens/{canteen}/dishes": {
         parameters: {
             query?: never;
@@ -326,6 +366,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/canteens/{canteen}/shifts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Shifts
+         * @description A canteen's shifts, newest first; a till sees those of all tills of its canteen.
+         */
+        get: operations["list_shifts_v1_canteens__canteen__shifts_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/cards/find": {
         parameters: {
             query?: never;
@@ -384,6 +444,66 @@ export interface paths {
          * @description Change a dish; menus that are made already keep their price.
          */
         patch: operations["edit_dish_v1_dishes__dish__patch"];
+        trace?: never;
+    };
+    "/v1/guest_payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Guest Payment
+         * @description Charge a guest's payment code (16 to 24 digits, 25 to 30 in front: Alipay). `pending`: ask again, or cancel.
+         */
+        post: operations["take_guest_payment_v1_guest_payments_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/guest_payments/{guest_payment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Guest Payment
+         * @description Where a guest's payment stands; tills of its canteen.
+         */
+        get: operations["show_guest_payment_v1_guest_payments__guest_payment_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/guest_payments/{guest_payment_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Guest Payment
+         * @description Take it back while it is pending; what is paid in that moment goes back to the guest.
+         */
+        post: operations["cancel_guest_payment_v1_guest_payments__guest_payment_id__cancel_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/v1/imports/{what}/template": {
@@ -643,6 +763,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me/till_pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set My Pin
+         * @description A cashier or manager chooses their own.
+         */
+        put: operations["set_my_pin_v1_me_till_pin_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/top_up_channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Top Up Channels
+         * @description By which ways I can put money in. `simulated`: the demo's own gateway, whose codes are links to its page.
+         */
+        get: operations["list_top_up_channels_v1_me_top_up_channels_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/top_ups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List My Top Ups
+         * @description What I have put in, newest first; at the counter too.
+         */
+        get: operations["list_my_top_ups_v1_me_top_ups_get"];
+        put?: never;
+        /**
+         * Open Top Up
+         * @description A QR code to put money in by; `top_up.succeeded` on `me` tells when it has arrived.
+         */
+        post: operations["open_top_up_v1_me_top_ups_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/top_ups/{top_up_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show My Top Up
+         * @description Whether it has arrived.
+         */
+        get: operations["show_my_top_up_v1_me_top_ups__top_up_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me/unlist": {
         parameters: {
             query?: never;
@@ -717,7 +921,7 @@ export interface paths {
         get?: never;
         /**
          * Mark Sold Out
-         * @description A dish has run out, or there is more of it after all.
+         * @description A dish has run out, or there is more of it after all: one key at a till of the canteen, or the kitchen.
          */
         put: operations["mark_sold_out_v1_menus__menu__items__dish__sold_out_put"];
         post?: never;
@@ -761,6 +965,26 @@ export interface paths {
          * @description Take a menu back.
          */
         post: operations["withdraw_menu_v1_menus__menu__withdraw_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notify/alipay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Alipay Notice
+         * @description Alipay's own notice: a signed form. The answer `success` is given after the commit.
+         */
+        post: operations["take_alipay_notice_v1_notify_alipay_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -914,6 +1138,50 @@ export interface paths {
          * @description Take a payment back whole, at a till of its canteen, within five minutes. In a shift somebody signs by PIN.
          */
         post: operations["void_payment_v1_payments__payment_id__void_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/payments/{payment}/shift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Shift Of Payment
+         * @description In whose shift a payment was taken; 404 where no shift was open at its till.
+         */
+        get: operations["show_shift_of_payment_v1_payments__payment__shift_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/payments/{payment}/slip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Slip
+         * @description The slip of a payment as ESC/POS bytes, for a till that drives its printer itself.
+         */
+        get: operations["show_slip_v1_payments__payment__slip_get"];
+        put?: never;
+        /**
+         * Print Slip
+         * @description Print it at the calling till's printer.
+         */
+        post: operations["print_slip_v1_payments__payment__slip_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1389,6 +1657,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/shifts/{shift}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Shift
+         * @description One shift with its sheet: for its cashier, the canteen's tills, and those who manage it.
+         */
+        get: operations["show_shift_v1_shifts__shift__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/shifts/{shift}/hand_over": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hand Over
+         * @description The manager ends a shift that was left open.
+         */
+        post: operations["hand_over_v1_shifts__shift__hand_over_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/shifts/{shift}/payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Sales Of Shift
+         * @description From a figure of the sheet down to its payments, newest first.
+         */
+        get: operations["list_sales_of_shift_v1_shifts__shift__payments_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/shifts/{shift}/sheet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Sheet
+         * @description A hand-over sheet as ESC/POS bytes.
+         */
+        get: operations["show_sheet_v1_shifts__shift__sheet_get"];
+        put?: never;
+        /**
+         * Print Sheet
+         * @description Print it at the calling till's printer.
+         */
+        post: operations["print_sheet_v1_shifts__shift__sheet_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sites": {
         parameters: {
             query?: never;
@@ -1507,6 +1859,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/terminals/{terminal}/printer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Printer
+         * @description Where a till prints.
+         */
+        get: operations["show_printer_v1_terminals__terminal__printer_get"];
+        /**
+         * Set Printer
+         * @description Give a till a printer of its network, or take it away.
+         */
+        put: operations["set_printer_v1_terminals__terminal__printer_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/terminals/enrol": {
         parameters: {
             query?: never;
@@ -1539,6 +1915,46 @@ export interface paths {
          * @description All that this till needs to work: configuration, prices, `next_seq`, `seq_epoch`, the server's time.
          */
         get: operations["get_own_configuration_v1_terminals_me_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/terminals/me/cashiers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Cashiers Of Till
+         * @description Who may work at this till, and who supervises.
+         */
+        get: operations["list_cashiers_of_till_v1_terminals_me_cashiers_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/terminals/me/guest_payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Guest Payments
+         * @description The till's own guests, newest first.
+         */
+        get: operations["list_guest_payments_v1_terminals_me_guest_payments_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1581,6 +1997,50 @@ export interface paths {
         get: operations["list_terminal_payments_v1_terminals_me_payments_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/terminals/me/shift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Shift Of Till
+         * @description The shift that is open here; null where none is.
+         */
+        get: operations["show_shift_of_till_v1_terminals_me_shift_get"];
+        put?: never;
+        /**
+         * Open Shift
+         * @description A cashier begins, with their PIN.
+         */
+        post: operations["open_shift_v1_terminals_me_shift_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/terminals/me/shift/hand_over": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hand Over At Till
+         * @description The cashier ends the shift with their PIN; a supervisor may do so for somebody who has gone.
+         */
+        post: operations["hand_over_at_till_v1_terminals_me_shift_hand_over_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1766,6 +2226,11 @@ export interface components {
             is_open?: boolean | null;
             /** Open To All */
             open_to_all?: boolean | null;
+            /**
+             * Returns Need Shift
+             * @description Whether tills give money back within a shift only, signed by PIN
+             */
+            returns_need_shift?: boolean | null;
             /** Seats */
             seats?: number | null;
             /** Units */
@@ -1792,6 +2257,8 @@ export interface components {
             operator_name_zh: string;
             /** Region */
             region: string;
+            /** Returns Need Shift */
+            returns_need_shift: boolean;
             /** Seats */
             seats: number | null;
             /** Serves Me */
@@ -1828,6 +2295,35 @@ export interface components {
         CardView: {
             /** Number */
             number: string;
+        };
+        /**
+         * ChannelTopUpView
+         * @description Money that is being put in, or was.
+         */
+        ChannelTopUpView: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Channel */
+            channel: string;
+            /**
+             * Expires At
+             * @description Until when the code can be paid; null at the counter
+             */
+            expires_at: string | null;
+            /** Id */
+            id: string;
+            /** Opened At */
+            opened_at: string;
+            /**
+             * Qr Text
+             * @description What stands in the QR code, while it can be paid
+             */
+            qr_text: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "succeeded" | "failed" | "closed";
         };
         /**
          * CounterTopUpRequest
@@ -2031,6 +2527,53 @@ export interface components {
             site: string | null;
         };
         /**
+         * GuestPaymentRequest
+         * @description A code from a guest's own payment app.
+         */
+        GuestPaymentRequest: {
+            /** Amount Fen */
+            amount_fen: number;
+            /**
+             * Auth Code
+             * @description Alipay: 25 to 30 in front
+             */
+            auth_code: string;
+            /**
+             * Seq
+             * @description A number that this terminal has not used in this epoch
+             */
+            seq: number;
+        };
+        /**
+         * GuestPaymentView
+         * @description A guest's payment.
+         */
+        GuestPaymentView: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Business Date */
+            business_date: string;
+            /** Can Cancel */
+            can_cancel: boolean;
+            /** Canteen */
+            canteen: string;
+            /** Channel */
+            channel: string;
+            /** Happened At */
+            happened_at: string;
+            /** Id */
+            id: string;
+            /** Seq */
+            seq: number;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "succeeded" | "failed" | "cancelled";
+            /** Terminal */
+            terminal: string;
+        };
+        /**
          * Health
          * @description The process is alive.
          */
@@ -2178,6 +2721,23 @@ export interface components {
             terminal: string | null;
         };
         /**
+         * LedgerSums
+         * @description The same from the ledger's own lines.
+         */
+        LedgerSums: {
+            /** Returned Fen */
+            returned_fen: number;
+            /** Sales Fen */
+            sales_fen: number;
+        };
+        /** LegSum */
+        LegSum: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Purse */
+            purse: string;
+        };
+        /**
          * LegView
          * @description A part of a payment, out of one purse.
          */
@@ -2271,6 +2831,20 @@ export interface components {
             next_opening_at: string | null;
             /** Until At */
             until_at: string | null;
+        };
+        /** MealSum */
+        MealSum: {
+            /** Amount Fen */
+            amount_fen: number;
+            /**
+             * Business Date
+             * Format: date
+             */
+            business_date: string;
+            /** Count */
+            count: number;
+            /** Meal */
+            meal: string;
         };
         /** MeChange */
         MeChange: {
@@ -2562,6 +3136,14 @@ export interface components {
             /** Valid Until */
             valid_until?: string | null;
         };
+        /** NewPin */
+        NewPin: {
+            /**
+             * Pin
+             * @description 6 to 8 digits
+             */
+            pin: string;
+        };
         /**
          * NewPlaceCode
          * @description A canteen, and one of its tills where the code is that till's.
@@ -2587,6 +3169,13 @@ export interface components {
              * @default Asia/Shanghai
              */
             timezone: string;
+        };
+        /** NewShift */
+        NewShift: {
+            /** Person */
+            person: string;
+            /** Pin */
+            pin: string;
         };
         /** NewSite */
         NewSite: {
@@ -2688,6 +3277,13 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
+        /** Page[ChannelTopUpView] */
+        Page_ChannelTopUpView_: {
+            /** Data */
+            data: components["schemas"]["ChannelTopUpView"][];
+            /** Has More */
+            has_more: boolean;
+        };
         /** Page[DishView] */
         Page_DishView_: {
             /** Data */
@@ -2699,6 +3295,13 @@ export interface components {
         Page_GrantView_: {
             /** Data */
             data: components["schemas"]["GrantView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[GuestPaymentView] */
+        Page_GuestPaymentView_: {
+            /** Data */
+            data: components["schemas"]["GuestPaymentView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -2765,6 +3368,20 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
+        /** Page[ShiftLine] */
+        Page_ShiftLine_: {
+            /** Data */
+            data: components["schemas"]["ShiftLine"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[ShiftSale] */
+        Page_ShiftSale_: {
+            /** Data */
+            data: components["schemas"]["ShiftSale"][];
+            /** Has More */
+            has_more: boolean;
+        };
         /** Page[SiteView] */
         Page_SiteView_: {
             /** Data */
@@ -2776,6 +3393,13 @@ export interface components {
         Page_TerminalView_: {
             /** Data */
             data: components["schemas"]["TerminalView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[TillWorkerView] */
+        Page_TillWorkerView_: {
+            /** Data */
+            data: components["schemas"]["TillWorkerView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -3067,6 +3691,13 @@ export interface components {
             /** Pin */
             pin: string;
         };
+        /** PinState */
+        PinState: {
+            /** Has Pin */
+            has_pin: boolean;
+            /** Person */
+            person: string;
+        };
         /** PlaceChange */
         PlaceChange: {
             /** Name En */
@@ -3137,6 +3768,47 @@ export interface components {
             /** Ladders */
             ladders: components["schemas"]["NewLadder"][];
         };
+        /** Printed */
+        Printed: {
+            /** Printed */
+            printed: boolean;
+        };
+        /**
+         * PrinterChange
+         * @description `address: null` takes the printer away.
+         */
+        PrinterChange: {
+            /** Address */
+            address: string | null;
+            /**
+             * Columns
+             * @default 32
+             */
+            columns: number;
+        };
+        /** PrinterView */
+        PrinterView: {
+            /** Address */
+            address: string | null;
+            /** Columns */
+            columns: number;
+            /** Terminal */
+            terminal: string;
+        };
+        /** PurseSum */
+        PurseSum: {
+            /** Net Fen */
+            net_fen: number;
+            /**
+             * Purse
+             * @enum {string}
+             */
+            purse: "subsidy" | "cash" | "official";
+            /** Returned Fen */
+            returned_fen: number;
+            /** Sales Fen */
+            sales_fen: number;
+        };
         /**
          * PurseSums
          * @description What is left.
@@ -3202,6 +3874,13 @@ export interface components {
             /** Reason */
             reason: string;
         };
+        /** RefusalCount */
+        RefusalCount: {
+            /** Code */
+            code: string;
+            /** Count */
+            count: number;
+        };
         /**
          * RefusalView
          * @description Why nothing could be paid now.
@@ -3237,6 +3916,13 @@ export interface components {
             pinyin: string;
             /** Timezone */
             timezone: string;
+        };
+        /** ReturnSum */
+        ReturnSum: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Count */
+            count: number;
         };
         /**
          * ReversalView
@@ -3312,6 +3998,154 @@ export interface components {
             /** Unit Share Fen */
             unit_share_fen: number;
         };
+        /**
+         * SheetView
+         * @description A hand-over sheet. `ties`: the payments and the ledger's lines say the same.
+         */
+        SheetView: {
+            /** Count */
+            count: number;
+            ledger: components["schemas"]["LedgerSums"];
+            /** Meals */
+            meals: components["schemas"]["MealSum"][];
+            /** Net Fen */
+            net_fen: number;
+            /** Purses */
+            purses: components["schemas"]["PurseSum"][];
+            refunds: components["schemas"]["ReturnSum"];
+            /** Refusals */
+            refusals: components["schemas"]["RefusalCount"][];
+            /** Returned Fen */
+            returned_fen: number;
+            /** Sales Fen */
+            sales_fen: number;
+            /** Ties */
+            ties: boolean;
+            voids: components["schemas"]["ReturnSum"];
+        };
+        /**
+         * ShiftLine
+         * @description A shift in a list.
+         */
+        ShiftLine: {
+            /** Allowed */
+            allowed: string[];
+            /**
+             * Business Date
+             * Format: date
+             */
+            business_date: string;
+            /** Canteen */
+            canteen: string;
+            /** Cashier */
+            cashier: string;
+            /** Cashier Name */
+            cashier_name: string;
+            /** Handed Over At */
+            handed_over_at: string | null;
+            /** Handed Over By */
+            handed_over_by: string | null;
+            /** Handed Over By Name */
+            handed_over_by_name: string | null;
+            /** Id */
+            id: string;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /** Return Count */
+            return_count: number;
+            sheet: components["schemas"]["SheetView"] | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "handed_over";
+            /** Terminal */
+            terminal: string;
+            /** Terminal Name */
+            terminal_name: string;
+        };
+        /**
+         * ShiftSale
+         * @description A payment of a shift. Nobody's name: what a person eats is nobody's business at the counter.
+         */
+        ShiftSale: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Id */
+            id: string;
+            /** Legs */
+            legs: components["schemas"]["LegSum"][];
+            /** Meal */
+            meal: string | null;
+            /**
+             * Recorded At
+             * Format: date-time
+             */
+            recorded_at: string;
+            /** Refunded Fen */
+            refunded_fen: number;
+            /** Status */
+            status: string;
+        };
+        /**
+         * ShiftView
+         * @description A shift with its sheet; while it is open, the sheet as it stands now.
+         */
+        ShiftView: {
+            /** Allowed */
+            allowed: string[];
+            /**
+             * Business Date
+             * Format: date
+             */
+            business_date: string;
+            /** Canteen */
+            canteen: string;
+            /** Cashier */
+            cashier: string;
+            /** Cashier Name */
+            cashier_name: string;
+            /** Handed Over At */
+            handed_over_at: string | null;
+            /** Handed Over By */
+            handed_over_by: string | null;
+            /** Handed Over By Name */
+            handed_over_by_name: string | null;
+            /** Id */
+            id: string;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /** Return Count */
+            return_count: number;
+            /** Returns */
+            returns: components["schemas"]["SignedReturn"][];
+            sheet: components["schemas"]["SheetView"];
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "handed_over";
+            /** Terminal */
+            terminal: string;
+            /** Terminal Name */
+            terminal_name: string;
+        };
+        /**
+         * Signature
+         * @description Who signs at the till. Without a name: the cashier of the open shift.
+         */
+        Signature: {
+            /** Person */
+            person?: string | null;
+            /** Pin */
+            pin: string;
+        };
         /** SignedIn */
         SignedIn: {
             /**
@@ -3331,6 +4165,32 @@ export interface components {
             name: string;
             /** Roles */
             roles: string[];
+        };
+        /**
+         * SignedReturn
+         * @description A void or refund of a shift, and who signed for it.
+         */
+        SignedReturn: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "void" | "refund";
+            /** Payment */
+            payment: string;
+            /**
+             * Recorded At
+             * Format: date-time
+             */
+            recorded_at: string;
+            /** Signed By */
+            signed_by: string;
+            /** Signed By Name */
+            signed_by_name: string;
         };
         /** SignIn */
         SignIn: {
@@ -3470,6 +4330,27 @@ export interface components {
             triggers: string[];
         };
         /**
+         * TillShift
+         * @description What is open at the calling till.
+         */
+        TillShift: {
+            shift: components["schemas"]["ShiftLine"] | null;
+        };
+        /**
+         * TillWorkerView
+         * @description Somebody who may work at a canteen's tills.
+         */
+        TillWorkerView: {
+            /** Has Pin */
+            has_pin: boolean;
+            /** Is Supervisor */
+            is_supervisor: boolean;
+            /** Name */
+            name: string;
+            /** Person */
+            person: string;
+        };
+        /**
          * Timetable
          * @description All windows of a canteen from a business date on.
          */
@@ -3481,6 +4362,37 @@ export interface components {
             effective_from?: string | null;
             /** Periods */
             periods: components["schemas"]["PeriodLine"][];
+        };
+        /**
+         * TopUpChannel
+         * @description A way to put money in.
+         */
+        TopUpChannel: {
+            /** Channel */
+            channel: string;
+            /** Simulated */
+            simulated: boolean;
+        };
+        /**
+         * TopUpChannels
+         * @description The ways that are set up here.
+         */
+        TopUpChannels: {
+            /** Data */
+            data: components["schemas"]["TopUpChannel"][];
+        };
+        /**
+         * TopUpRequest
+         * @description How much to put in, and by which way.
+         */
+        TopUpRequest: {
+            /** Amount Fen */
+            amount_fen: number;
+            /**
+             * Channel
+             * @description `alipay`
+             */
+            channel: string;
         };
         /**
          * TopUpView
@@ -4267,6 +5179,127 @@ export interface operations {
             };
         };
     };
+    list_cashiers_v1_canteens__canteen__cashiers_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                canteen: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TillWorkerView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    set_pin_of_cashier_v1_canteens__canteen__cashiers__person_id__till_pin_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                canteen: string;
+                person_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPin"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PinState"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TILL_PIN_TOO_WEAK`: A PIN has 6 to 8 digits, not all the same and not counted up or down; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     list_dishes_v1_canteens__canteen__dishes_get: {
         parameters: {
             query?: {
@@ -4969,6 +6002,69 @@ export interface operations {
             };
         };
     };
+    list_shifts_v1_canteens__canteen__shifts_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path: {
+                canteen: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ShiftLine_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     find_card_owner_v1_cards_find_post: {
         parameters: {
             query?: never;
@@ -5142,6 +6238,221 @@ export interface operations {
             };
             /** @description `TRY_AGAIN`: Busy; nothing was done, please send the same request again */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    take_guest_payment_v1_guest_payments_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Accept-Language"?: string | null;
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GuestPaymentRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuestPaymentView"];
+                };
+            };
+            /** @description `IDEMPOTENCY_KEY_REQUIRED`: An Idempotency-Key header of 1 to 255 characters is required */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `CHANNEL_REFUSED`: The payment provider has refused this */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TERMINAL_DISABLED`: This till was put out of service; please call an administrator; `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `IDEMPOTENCY_KEY_REUSED`: This Idempotency-Key was used with another body; `SEQ_REUSED`: This terminal has used this sequence number before; `CHANNEL_UNAVAILABLE`: This way to pay is not set up here */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TRY_AGAIN`: Busy; nothing was done, please send the same request again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_guest_payment_v1_guest_payments__guest_payment_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                guest_payment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuestPaymentView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    cancel_guest_payment_v1_guest_payments__guest_payment_id__cancel_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                guest_payment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuestPaymentView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TERMINAL_DISABLED`: This till was put out of service; please call an administrator; `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `CHANNEL_UNAVAILABLE`: This way to pay is not set up here */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6015,6 +7326,286 @@ export interface operations {
             };
         };
     };
+    set_my_pin_v1_me_till_pin_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPin"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PinState"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TILL_PIN_TOO_WEAK`: A PIN has 6 to 8 digits, not all the same and not counted up or down; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_top_up_channels_v1_me_top_up_channels_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUpChannels"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_my_top_ups_v1_me_top_ups_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ChannelTopUpView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    open_top_up_v1_me_top_ups_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Accept-Language"?: string | null;
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TopUpRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelTopUpView"];
+                };
+            };
+            /** @description `IDEMPOTENCY_KEY_REQUIRED`: An Idempotency-Key header of 1 to 255 characters is required */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `CHANNEL_REFUSED`: The payment provider has refused this */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `IDEMPOTENCY_KEY_REUSED`: This Idempotency-Key was used with another body; `CHANNEL_UNAVAILABLE`: This way to pay is not set up here */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `CHANNEL_SILENT`: The payment provider does not answer; send the same request again; `TRY_AGAIN`: Busy; nothing was done, please send the same request again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_my_top_up_v1_me_top_ups__top_up_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                top_up_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelTopUpView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     unlist_my_card_v1_me_unlist_post: {
         parameters: {
             query?: never;
@@ -6483,6 +8074,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    take_alipay_notice_v1_notify_alipay_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/x-www-form-urlencoded": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Committed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": "success";
+                };
+            };
+            /** @description Not believed; nothing was done */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
                 };
             };
         };
@@ -7208,6 +8832,202 @@ export interface operations {
             };
             /** @description `TOO_MANY_REQUESTS`: Too many requests; try again in {retry_after_s} seconds */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_shift_of_payment_v1_payments__payment__shift_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                payment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShiftLine"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_slip_v1_payments__payment__slip_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Accept-Language"?: string | null;
+            };
+            path: {
+                payment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    print_slip_v1_payments__payment__slip_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Accept-Language"?: string | null;
+            };
+            path: {
+                payment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Printed"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NO_PRINTER`: No printer is set for this till */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PRINTER_SILENT`: The printer does not answer; check its power and its network */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9131,6 +10951,332 @@ export interface operations {
             };
         };
     };
+    show_shift_v1_shifts__shift__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                shift: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShiftView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    hand_over_v1_shifts__shift__hand_over_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                shift: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShiftView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_sales_of_shift_v1_shifts__shift__payments_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path: {
+                shift: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ShiftSale_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_sheet_v1_shifts__shift__sheet_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Accept-Language"?: string | null;
+            };
+            path: {
+                shift: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    print_sheet_v1_shifts__shift__sheet_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Accept-Language"?: string | null;
+            };
+            path: {
+                shift: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Printed"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NO_PRINTER`: No printer is set for this till */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PRINTER_SILENT`: The printer does not answer; check its power and its network */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     get_sites_v1_sites_get: {
         parameters: {
             query?: {
@@ -9772,6 +11918,126 @@ export interface operations {
             };
         };
     };
+    show_printer_v1_terminals__terminal__printer_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                terminal: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrinterView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    set_printer_v1_terminals__terminal__printer_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                terminal: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PrinterChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrinterView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason}; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     enrol_v1_terminals_enrol_post: {
         parameters: {
             query?: never;
@@ -9879,6 +12145,96 @@ export interface operations {
             };
         };
     };
+    list_cashiers_of_till_v1_terminals_me_cashiers_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TillWorkerView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_guest_payments_v1_terminals_me_guest_payments_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_GuestPaymentView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     post_heartbeat_v1_terminals_me_heartbeat_post: {
         parameters: {
             query?: never;
@@ -9964,6 +12320,200 @@ export interface operations {
             };
             /** @description `MALFORMED`: The request cannot be read: {reason} */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_shift_of_till_v1_terminals_me_shift_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TillShift"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    open_shift_v1_terminals_me_shift_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewShift"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShiftView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TILL_PIN_WRONG`: This PIN is wrong */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `SHIFT_IS_OPEN`: The shift of {cashier} has not been handed over */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TILL_PIN_LOCKED`: Too many wrong PINs; try again in {retry_after_s} seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    hand_over_at_till_v1_terminals_me_shift_hand_over_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Signature"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShiftView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TILL_PIN_WRONG`: This PIN is wrong */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TILL_PIN_LOCKED`: Too many wrong PINs; try again in {retry_after_s} seconds */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

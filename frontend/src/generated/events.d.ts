@@ -7,6 +7,7 @@ export interface EventData {
   'guest_payment.succeeded': GuestPaymentSucceeded
   'holder.state_changed': HolderStateChanged
   'membership.changed': MembershipChanged
+  'menu.item_changed': MenuItemChanged
   'payment.refunded': PaymentRefunded
   'payment.succeeded': PaymentSucceeded
   'payment.voided': PaymentVoided
@@ -15,6 +16,8 @@ export interface EventData {
   'places.changed': PlacesChanged
   'roles.changed': RolesChanged
   'session.ended': SessionEnded
+  'shift.handed_over': ShiftHandedOver
+  'shift.opened': ShiftOpened
   'subsidy.granted': SubsidyGranted
   'terminal.changed': TerminalChanged
   'top_up.closed': TopUpClosed
@@ -86,6 +89,16 @@ export interface MembershipChanged {
   region: string | null
   unit: string | null
   valid_from: string
+}
+/**
+ * A dish on a menu has run out, or is there again.
+ */
+export interface MenuItemChanged {
+  canteen: string
+  dish: string
+  happened_at: string
+  menu: string
+  sold_out: boolean
 }
 /**
  * A part of a payment, or all of it, was given back.
@@ -190,6 +203,28 @@ export interface SessionEnded {
   happened_at: string
   person: string
   sessions: string[]
+}
+/**
+ * A shift has ended; its sheet stands for good.
+ */
+export interface ShiftHandedOver {
+  canteen: string
+  cashier_name: string
+  happened_at: string
+  net_fen: number
+  shift: string
+  terminal: string
+  ties: boolean
+}
+/**
+ * A cashier has begun to work at a till.
+ */
+export interface ShiftOpened {
+  canteen: string
+  cashier_name: string
+  happened_at: string
+  shift: string
+  terminal: string
 }
 /**
  * A unit gave a person a subsidy lot.

@@ -1,4 +1,7 @@
+import * as scan from './scan/messages'
+
 export const zh = {
+  ...scan.zh,
   businessDate: '营业日 {date}',
   meal: { breakfast: '早餐', lunch: '午餐', dinner: '晚餐', night: '夜宵' } as Record<string, string>,
   purse: { title: '一卡通', cash: '现金', subsidy: '补贴', official: '公务' },
@@ -117,6 +120,7 @@ export const zh = {
 }
 
 export const en: typeof zh = {
+  ...scan.en,
   businessDate: 'business day {date}',
   meal: { breakfast: 'Breakfast', lunch: 'Lunch', dinner: 'Dinner', night: 'Night meal' },
   purse: { title: 'One card', cash: 'Cash', subsidy: 'Subsidy', official: 'Official' },

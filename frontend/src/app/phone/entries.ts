@@ -19,6 +19,18 @@ export interface PhoneEntry {
 /** Everything the home offers besides paying, in the order of the thumb. To add one: a line here, and its panel. */
 export const ENTRIES: readonly PhoneEntry[] = [
   {
+    page: 'scan',
+    icon: 'scan',
+    label: 'payments.scan.title',
+    load: () => import('@/payments/scan/ScanPanel.vue'),
+  },
+  {
+    page: 'card',
+    icon: 'wallet',
+    label: 'payments.card.title',
+    load: () => import('@/payments/phone/CardPanel.vue'),
+  },
+  {
     page: 'lost',
     icon: 'lock',
     label: 'payments.lost.title',
