@@ -5,7 +5,7 @@ import type { Plugin } from 'vite'
 /** What somebody may open without a network, by its place in src/. */
 const SCREENS = ['src/app/phone/PhonePage.vue']
 /** Of these files only the names stand in the build. */
-const STANDING = ['/', '/icon.svg']
+const STANDING = ['/', '/icon.svg', '/icon-192.png', '/manifest.webmanifest', '/manifest.en.webmanifest']
 /** Parts that are of no use without a network, or too large to be fetched for nothing. */
 const LEFT_OUT = /zxing|\.wasm$/
 

@@ -17,7 +17,9 @@ self.addEventListener('install', (event) => {
 async function keepBuild() {
   const cache = await caches.open(MINE)
   // Whole or not at all: a build with a file missing would open to an empty page.
-  await cache.addAll(FILES.map((file) => new Request(file, { cache: file.startsWith('/assets/') ? 'default' : 'reload' })))
+  await cache.addAll(
+    FILES.map((file) => new Request(file, { cache: file.startsWith('/assets/') ? 'default' : 'reload' })),
+  )
   await self.skipWaiting()
 }
 

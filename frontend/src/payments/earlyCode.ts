@@ -7,14 +7,15 @@ import type { PayCode } from './types'
  */
 interface Asked {
   token: string
-  answer: Promise<PayCode>
+  answer: Promise<PayCode | null>
 }
 
 let asked: Asked | null = null
 
 if (location.pathname === '/') {
   const token = readStored<{ token: string }>('guanjia.session.phone')?.token
-  if (token) asked = { token, answer: ask(token) }
+  // Whatever goes wrong is asked again in the ordinary way, which tells what it was.
+  if (token) asked = { token, answer: ask(token).catch(() => null) }
 }
 
 async function ask(token: string): Promise<PayCode> {
@@ -29,6 +30,5 @@ export function codeAskedEarly(token: string | null): Promise<PayCode | null> | 
   const mine = asked
   asked = null
   if (!mine || mine.token !== token) return null
-  // Whatever went wrong is asked again in the ordinary way, which tells what it was.
-  return mine.answer.catch(() => null)
+  return mine.answer
 }

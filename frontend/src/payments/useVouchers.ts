@@ -3,6 +3,7 @@ import { useApi } from '@/kernel/api'
 import { ApiError } from '@/kernel/errors'
 import { useShelf } from '@/kernel/kept'
 import type { Page } from '@/kernel/page'
+import { businessDate } from '@/kernel/time'
 import type { Voucher, VoucherStatus } from './types'
 
 /** A voucher as this device keeps it; its end in this device's own time, which may be minutes off the server's. */
@@ -11,6 +12,7 @@ export interface KeptVoucher extends Voucher {
 }
 
 const KEPT = 'voucher'
+const NONE_LEFT = 'voucher.none_left'
 
 /** One code for this meal, fetched while there is a network, for the moment when there is none. */
 export function useVouchers() {
@@ -18,8 +20,10 @@ export function useVouchers() {
   const shelf = useShelf()
   const kept = shallowRef(shelf.read<KeptVoucher>(KEPT)?.value ?? null)
   let busy = false
-  /** Today's are all given out, or there is no meal to come: asked again when the page is opened again. */
+  /** There is no meal to come, or no voucher for other reasons: asked again when the page is opened again. */
   let noneToHave = false
+  /** Today's are all given out: asked again tomorrow. */
+  const noneLeft = () => shelf.read<string>(NONE_LEFT)?.value === businessDate(Date.now())
 
   function usable(at: number): KeptVoucher | null {
     return kept.value && kept.value.endsAt > at ? kept.value : null
@@ -42,10 +46,13 @@ export function useVouchers() {
     busy = true
     try {
       if (usable(Date.now())) await forgetIfUsed()
-      if (!usable(Date.now())) keep(await api.post<Voucher>('/v1/me/vouchers'))
+      if (!usable(Date.now()) && !noneLeft()) keep(await api.post<Voucher>('/v1/me/vouchers'))
     } catch (error) {
       // A voucher is a precaution: without one the page works as before.
       noneToHave = error instanceof ApiError && !error.retryable
+      if (error instanceof ApiError && error.data.reason === 'given_out') {
+        shelf.write(NONE_LEFT, businessDate(Date.now()))
+      }
     } finally {
       busy = false
     }
