@@ -194,6 +194,14 @@ CANTEENS: Final = (
     Term("每分钟收入", "minute total", ("MinuteTotal",)),
     Term("最近付款", "last payments", ("LastPayments",)),
     Term("看板", "board", ("board",), "The latest figures of a canteen, sent at most four times a second."),
+    Term("售完", "menu item changed", ("MenuItemChanged",)),
+    Term("收银密码", "till PIN", ("TillPin",)),
+    Term("班次", "shift", ("Shift",)),
+    Term("开班", "shift opened", ("ShiftOpened",)),
+    Term("交班", "shift handed over", ("ShiftHandedOver",)),
+    Term("班内撤销", "shift return", ("ShiftReturn",)),
+    Term("交接单", "hand-over sheet", ("sheet",), "Counts and sums of a shift, beside what the ledger's lines say."),
+    Term("打印机", "till printer", ("TillPrinter",)),
 )
 
 TELLING: Final = (

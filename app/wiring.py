@@ -19,6 +19,7 @@ from fastapi import APIRouter, FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession
 
 import canteen.routes
+import canteen.shift_routes
 import identity.routes
 import payments.account_routes
 import payments.place_code_routes
@@ -28,7 +29,7 @@ from app import demo
 from app.request_metrics import sampling
 from app.services import Services
 from canteen import jobs as canteen_jobs
-from canteen.api import CANTEEN_CHANNEL, CanteenPricing, configuration_for_till, next_meal_of_unit
+from canteen.api import CANTEEN_CHANNEL, CanteenCounter, CanteenPricing, configuration_for_till, next_meal_of_unit
 from identity import jobs as identity_jobs
 from identity.api import Role, Terminal, register_terminal_configuration
 from kernel import audit_log, calendar, timers
@@ -64,6 +65,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     demo.router,
 )
 
+    canteen.shift_routes.router,
 
 async def _sequence_for_till(session: AsyncSession, terminal: Terminal) -> dict[str, Any]:
     return {"next_seq": await next_seq(session, terminal.id, terminal.epoch)}
@@ -109,6 +111,7 @@ async def _posting(app: FastAPI, services: Services) -> AsyncIterator[None]:
     app.state.payments_endpoint = PaymentsEndpoint(services.database, posting, terminals)
     confirmations = Confirmations(services.database, posting)
     confirmations.start()
+    app.state.counter_rule = CanteenCounter()
     app.state.stripe_door = StripeDoor(services.database, confirmations, terminals, rule)
     try:
         yield

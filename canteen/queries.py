@@ -33,6 +33,7 @@ class CanteenSite:
     is_open: bool
     open_to_all: bool
     seats: int | None
+    returns_need_shift: bool
     unit_ids: tuple[UUID, ...]
 
     @property
@@ -51,6 +52,7 @@ class CanteenSite:
 _SITES = """
     SELECT c.id, s.name_zh, s.name_en, s.region_id, s.operator_id, o.name_zh AS operator_name_zh,
            o.name_en AS operator_name_en, r.timezone, c.is_open, c.open_to_all, c.seats,
+           c.returns_need_shift,
            ARRAY(SELECT u.unit_id FROM canteen_units u WHERE u.canteen_id = c.id ORDER BY u.unit_id) AS unit_ids
     FROM canteens c
     JOIN sites s ON s.id = c.id JOIN regions r ON r.id = s.region_id JOIN organisations o ON o.id = s.operator_id

@@ -74,3 +74,29 @@ class Settings(BaseSettings):
 def get_settings() -> Settings:
     """The settings of this process, read once."""
     return Settings()
+    alipay_app_id: str | None = Field(
+        default=None, description="Our app at Alipay; without it and both keys nobody pays or tops up by Alipay."
+    )
+    alipay_app_private_key: SecretStr | None = Field(
+        default=None, description="Our RSA private key for Alipay: PEM, or the bare base64 that Alipay's tools give."
+    )
+    alipay_public_key: str | None = Field(
+        default=None, description="Alipay's public key for our app, by which its answers and notices are believed."
+    )
+    alipay_seller_id: str | None = Field(
+        default=None, description="Our seller id (2088...) at Alipay; notices for another one are refused."
+    )
+    alipay_gateway: str = Field(
+        default="https://openapi.alipay.com/gateway.do", description="Address of Alipay's gateway."
+    )
+    alipay_notify_url: str | None = Field(
+        default=None, description="Where Alipay sends its notices; else GUANJIA_PUBLIC_URL and /v1/notify/alipay."
+    )
+    alipay_simulator_url: str | None = Field(
+        default=None, description="Where the demo's simulated Alipay is; `guanjia run` sets it by itself."
+    )
+    slip_printer: str | None = Field(
+        default=None,
+        pattern=r"^(tcp://|file:///)",
+        description="Where tills without a printer of their own print: tcp://host:port, or file:///dev/usb/lp0.",
+    )
