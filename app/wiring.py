@@ -22,6 +22,7 @@ import canteen.routes
 import canteen.shift_routes
 import identity.routes
 import payments.account_routes
+import payments.channel_routes
 import payments.place_code_routes
 import payments.routes
 import realtime.routes
@@ -36,7 +37,9 @@ from kernel import audit_log, calendar, timers
 from kernel.db import Database
 from kernel.handlers import run_handler
 from payments import jobs as payments_jobs
+from payments import looks
 from payments.api import PaymentsEndpoint, Posting, next_seq, register_meal_calendar
+from payments.channels.registry import open_channels
 from payments.handlers import follow_people
 from payments.stripe_door import jobs as stripe_door_jobs
 from payments.stripe_door.api import Confirmations, KeyCache, StripeDoor
@@ -59,6 +62,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     identity.routes.router,
     payments.routes.router,
     payments.account_routes.router,
+    payments.channel_routes.router,
     payments.place_code_routes.router,
     canteen.routes.router,
     realtime.routes.router,
@@ -120,7 +124,18 @@ async def _posting(app: FastAPI, services: Services) -> AsyncIterator[None]:
         await posting.stop()
 
 
-WEB_PARTS: Final[tuple[WebPart, ...]] = (_hub, _posting, sampling)
+@asynccontextmanager
+async def _channels(app: FastAPI, services: Services) -> AsyncIterator[None]:
+    """The gateways that are set up; their threads end with this process."""
+    app.state.channels = open_channels(services.settings)
+    try:
+        yield
+    finally:
+        for channel in app.state.channels.values():
+            channel.close_client()
+
+
+WEB_PARTS: Final[tuple[WebPart, ...]] = (_hub, _channels, _posting, sampling)
 
 
 def _every(seconds: float, step: Callable[[Database], Awaitable[object]]) -> Callable[[Services], Awaitable[None]]:
@@ -145,6 +160,7 @@ LOOPS: Final[tuple[Loop, ...]] = (
     Loop("canteen takings", lambda s: canteen_jobs.keep_boards(s.database)),
     Loop("canteen menus", lambda s: canteen_jobs.keep_menus_near(s.database)),
     Loop("channel days", lambda s: realtime_jobs.keep_channel_days(s.database)),
+    Loop("payments looks", lambda s: looks.look_for_ever(s.database, open_channels(s.settings))),
     Loop("payments follow people", _every(1, _follow_people)),
     Loop("payments partitions", _every(3600, payments_jobs.keep_partitions)),
     Loop("payments checkpoints", _every(30, payments_jobs.fold_account_deltas)),

@@ -94,6 +94,52 @@ class SubsidyGranted(Event, frozen=True, kw_only=True):
 
     type: ClassVar[str] = "subsidy.granted"
 
+class TopUpClosed(Event, frozen=True, kw_only=True):
+    """A top-up's time was over before it was paid."""
+
+    type: ClassVar[str] = "top_up.closed"
+
+    top_up: str
+    person: str
+    channel: str
+    amount_fen: int
+
+    def audience(self) -> Sequence[Delivery]:
+        return (Delivery(f"person:{self.person}", self.data()),)
+
+
+class GuestPaymentSucceeded(Event, frozen=True, kw_only=True):
+    """A guest's own provider has paid a meal."""
+
+    type: ClassVar[str] = "guest_payment.succeeded"
+
+    guest_payment: str
+    canteen: str
+    terminal: str
+    channel: str
+    amount_fen: int
+    business_date: str
+
+    def audience(self) -> Sequence[Delivery]:
+        return (Delivery(f"canteen:{self.canteen}", self.data()),)
+
+
+class GuestPaymentEnded(Event, frozen=True, kw_only=True):
+    """A guest's payment came to nothing: refused (failed) or taken back (cancelled)."""
+
+    type: ClassVar[str] = "guest_payment.ended"
+
+    guest_payment: str
+    canteen: str
+    terminal: str
+    channel: str
+    amount_fen: int
+    status: str
+
+    def audience(self) -> Sequence[Delivery]:
+        return (Delivery(f"canteen:{self.canteen}", self.data()),)
+
+
     lot: str
     person: str
     amount_fen: int

@@ -377,3 +377,58 @@ class VoucherStatusView(BaseModel):
     id: str
     expires_at: str
     used: bool
+
+
+class TopUpRequest(_Model):
+    """How much to put in, and by which way."""
+
+    amount_fen: int = Field(ge=1, le=AMOUNT_FEN_MAX, strict=True)
+    channel: str = Field(min_length=1, max_length=40, pattern=r"^[a-z_]+$", description="`alipay`")
+
+
+class ChannelTopUpView(BaseModel):
+    """Money that is being put in, or was."""
+
+    id: str
+    status: Literal["pending", "succeeded", "failed", "closed"]
+    channel: str
+    amount_fen: int
+    qr_text: str | None = Field(description="What stands in the QR code, while it can be paid")
+    opened_at: str
+    expires_at: str | None = Field(description="Until when the code can be paid; null at the counter")
+
+
+class TopUpChannel(BaseModel):
+    """A way to put money in."""
+
+    channel: str
+    simulated: bool
+
+
+class TopUpChannels(BaseModel):
+    """The ways that are set up here."""
+
+    data: list[TopUpChannel]
+
+
+class GuestPaymentRequest(_Model):
+    """A code from a guest's own payment app."""
+
+    auth_code: str = Field(pattern=r"^[0-9]{16,24}$", description="Alipay: 25 to 30 in front")
+    amount_fen: int = Field(ge=1, le=AMOUNT_FEN_MAX, strict=True)
+    seq: int = Field(ge=1, le=2**62, strict=True, description="A number that this terminal has not used in this epoch")
+
+
+class GuestPaymentView(BaseModel):
+    """A guest's payment."""
+
+    id: str
+    status: Literal["pending", "succeeded", "failed", "cancelled"]
+    channel: str
+    amount_fen: int
+    canteen: str
+    terminal: str
+    seq: int
+    business_date: str
+    happened_at: str
+    can_cancel: bool
