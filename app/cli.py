@@ -59,11 +59,14 @@ def run(
     demo: Annotated[
         bool, typer.Option("--demo/--no-demo", help="Bring in the demo if the database is empty (never in production).")
     ] = True,
+    lan: Annotated[
+        bool, typer.Option("--lan", help="Let phones of the local network in too, over TLS; shows a code to scan.")
+    ] = False,
 ) -> None:
     """Start everything on this machine and keep it running; Ctrl-C stops it all."""
     from app.supervisor import Supervisor
 
-    supervisor = Supervisor(get_settings(), say=say, build_frontend=frontend, with_demo=demo)
+    supervisor = Supervisor(get_settings(), say=say, build_frontend=frontend, with_demo=demo, with_lan=lan)
     raise typer.Exit(asyncio.run(supervisor.run()))
 
 
@@ -82,8 +85,11 @@ def bench(
     only: Annotated[str | None, typer.Option(help="One bench: codes, posting, http or realtime.")] = None,
 ) -> None:
     """Measure: start servers of its own, run the benches, print a table, write bench/results/latest.json."""
-    from bench.main import run as run_benches
-
+    try:
+        from bench.main import run as run_benches
+    except ModuleNotFoundError:
+        typer.echo("The benches are not part of this installation; they need a clone, and `make bench`.", err=True)
+        raise typer.Exit(1) from None
     raise typer.Exit(run_benches(only))
 
 

@@ -10,7 +10,9 @@ Problem                  told in its own sentence, without a traceback; the comm
     SeedingRefused       the demo may not be brought in here
     NotConfigured        a process started by hand lacks an address it needs
     NotForProduction     production mode with something from the demo in it
+    LanRefused           phones of the local network cannot be let in
     BackupFailed         no backup could be made
+    BundleFailed         the archive for a machine without a network cannot be made
     RestoreRefused       a backup is not, or cannot be, brought in; nothing has changed
 """
 
@@ -55,8 +57,16 @@ class NotForProduction(Problem):
     """Production mode with something from the demo in it."""
 
 
+class LanRefused(Problem):
+    """Phones of the local network cannot be let in."""
+
+
 class BackupFailed(Problem):
     """No backup could be made."""
+
+
+class BundleFailed(Problem):
+    """The archive for a machine without a network cannot be made."""
 
 
 class RestoreRefused(Problem):

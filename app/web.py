@@ -58,6 +58,7 @@ def serve(settings: Settings, *, fd: int | None) -> int:
             backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=STOP_TIMEOUT_S,
+            ssl_certfile=settings.tls_pem,
             # Where a request came from is the proxy's word, and only the proxy's (FORWARDED_ALLOW_IPS names it).
             proxy_headers=True,
         )
