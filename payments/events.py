@@ -13,6 +13,7 @@ class PaymentSucceeded(Event, frozen=True, kw_only=True):
     """A sale was paid."""
 
     type: ClassVar[str] = "payment.succeeded"
+    version: ClassVar[int] = 2
 
     payment: str
     person: str
@@ -25,6 +26,10 @@ class PaymentSucceeded(Event, frozen=True, kw_only=True):
     business_date: str
     meal: str | None
     purses: dict[str, int]
+    # pay_code, card, staff_pin or wall_code: whose card was copied learns of it by this.
+    credential: str = "pay_code"
+    # How far away the phone was that paid at a wall code, where it was certainly elsewhere.
+    far_m: int | None = None
 
     def audience(self) -> Sequence[Delivery]:
         return _payer_and_site(self, self.person, self.canteen)
@@ -89,11 +94,6 @@ class TopUpSucceeded(Event, frozen=True, kw_only=True):
         return (Delivery(f"person:{self.person}", self.data()),)
 
 
-class SubsidyGranted(Event, frozen=True, kw_only=True):
-    """A unit gave a person a subsidy lot."""
-
-    type: ClassVar[str] = "subsidy.granted"
-
 class TopUpClosed(Event, frozen=True, kw_only=True):
     """A top-up's time was over before it was paid."""
 
@@ -139,6 +139,11 @@ class GuestPaymentEnded(Event, frozen=True, kw_only=True):
     def audience(self) -> Sequence[Delivery]:
         return (Delivery(f"canteen:{self.canteen}", self.data()),)
 
+
+class SubsidyGranted(Event, frozen=True, kw_only=True):
+    """A unit gave a person a subsidy lot."""
+
+    type: ClassVar[str] = "subsidy.granted"
 
     lot: str
     person: str

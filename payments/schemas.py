@@ -120,6 +120,10 @@ class PaymentView(BaseModel):
     canteen: str
     canteen_name: str
     terminal: str | None
+    credential: Literal["pay_code", "card", "staff_pin", "wall_code"] = "pay_code"
+    far_m: int | None = Field(
+        default=None, description="How far away the phone was that paid at a wall code, where it was certainly elsewhere"
+    )
     meal: str | None
     business_date: str
     happened_at: str

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import httpx
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
 from identity.api import NewPerson, Place, Role, open_person, today
 from identity.roles import write_grant
@@ -58,6 +59,13 @@ async def doors(world: World) -> AsyncIterator[httpx.AsyncClient]:
     for part in (routes, account_routes, place_code_routes):
         app.include_router(part.router)
     app.state.database, app.state.posting_rule, app.state.posting = world.db, world.rule, world.posting
-    transport = httpx.ASGITransport(app=app)
+    tills = api.PaymentsEndpoint(world.db, world.posting, world.terminals)
+
+    async def either(scope: Scope, receive: Receive, send: Send) -> None:
+        """The tills' endpoint stands before the framework, as app/hot_path.py puts it."""
+        is_sale = scope["type"] == "http" and (scope["method"], scope["path"]) == ("POST", tills.path)
+        await (tills if is_sale else app)(scope, receive, send)
+
+    transport = httpx.ASGITransport(app=either)
     async with httpx.AsyncClient(transport=transport, base_url="https://guanjia.test") as client:
         yield client

@@ -32,6 +32,13 @@ class TestFormat:
         assert (len(digits), digits[:3], digits.isdigit()) == (70, "711", True)
         assert read_place_code(digits) == (CODE, tag)
 
+    def test_the_vector_of_the_page_stands(self) -> None:
+        """docs/wall-code.md: whoever reads printed codes with other software tries it on this."""
+        code, site, till = (UUID(f"0199c0de-0000-7000-8000-00000000000{n}") for n in (1, 2, 3))
+        digits = "7110045052861402328000140737488355328000013467686034022153993727302809"
+        assert write_place_code(code, place_tag(bytes(range(32)), code, site, till)) == digits
+        assert read_place_code(digits) == (code, bytes.fromhex("3991aa090ac3e79318afa8"))
+
     def test_the_tag_is_of_the_code_its_site_and_its_till(self) -> None:
         tags = {
             place_tag(KEY, CODE, SITE, TILL),

@@ -41,6 +41,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/activations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Activations
+         * @description Slips to print: with each, one person chooses their own password. Earlier slips of theirs are worth nothing.
+         */
+        post: operations["post_activations_v1_activations_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/activations/show": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Activation Shown
+         * @description Whose slip this is. By POST, so that the code stands in no log.
+         */
+        post: operations["post_activation_shown_v1_activations_show_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/activations/use": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Activation Used
+         * @description Set one's password. The slip is used up, and one signs in as usual.
+         */
+        post: operations["post_activation_used_v1_activations_use_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/approvals": {
         parameters: {
             query?: never;
@@ -763,6 +823,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me/second_factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Second Factor
+         * @description Whether one has a second factor.
+         */
+        get: operations["get_second_factor_v1_me_second_factor_get"];
+        put?: never;
+        /**
+         * Post Own Enrolment
+         * @description Set a second factor up; from its first code on it is required at every sign-in.
+         */
+        post: operations["post_own_enrolment_v1_me_second_factor_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/second_factor/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Own Confirmation
+         * @description The first code from the new authenticator. The recovery codes are shown this once.
+         */
+        post: operations["post_own_confirmation_v1_me_second_factor_confirm_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me/till_pin": {
         parameters: {
             query?: never;
@@ -1350,26 +1454,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/people/{who}/credential": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        /**
-         * Put Credential
-         * @description Give somebody a name and a password; they are signed out everywhere.
-         */
-        put: operations["put_credential_v1_people__who__credential_put"];
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/people/{who}/credential/reset": {
         parameters: {
             query?: never;
@@ -1449,6 +1533,26 @@ export interface paths {
          * @description Take a role away, at once.
          */
         delete: operations["delete_role_v1_people__who__roles__grant__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/people/{who}/second_factor/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Second Factor Reset
+         * @description Somebody lost their authenticator: ask a second administrator to let it be taken away.
+         */
+        post: operations["post_second_factor_reset_v1_people__who__second_factor_reset_post"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1628,9 +1732,54 @@ export interface paths {
         put?: never;
         /**
          * Post Session
-         * @description Sign in. The token comes back for Bearer, and as the cookie `guanjia_session` for pages.
+         * @description Sign in. The token comes back for Bearer, and as the cookie `guanjia_session` for pages. Where `waits_for` is
+         *     set, only the first half is done (`/v1/sessions/second_factor`, `/v1/sessions/enrolment`).
          */
         post: operations["post_session_v1_sessions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/campus": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Campus
+         * @description Go to the campus's sign-in, and from there back to a page of ours.
+         */
+        get: operations["get_campus_v1_sessions_campus_get"];
+        put?: never;
+        /**
+         * Post Campus
+         * @description What the page does that the campus's sign-in has led back to: fetch its token, once.
+         */
+        post: operations["post_campus_v1_sessions_campus_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/campus/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Campus Callback
+         * @description Where the campus's sign-in sends people back to. The page then fetches its sign-in by `POST`.
+         */
+        get: operations["get_campus_callback_v1_sessions_campus_callback_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1652,6 +1801,66 @@ export interface paths {
          * @description Sign out here.
          */
         delete: operations["delete_session_v1_sessions_current_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/enrolment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Pending Enrolment
+         * @description For whom a second factor is required and who has none: what the authenticator is told.
+         */
+        post: operations["post_pending_enrolment_v1_sessions_enrolment_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/enrolment/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Pending Confirmation
+         * @description The first code from the new authenticator signs in; the recovery codes are shown this once.
+         */
+        post: operations["post_pending_confirmation_v1_sessions_enrolment_confirm_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/second_factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Second Factor
+         * @description The second half of a sign-in: a code from the authenticator, or a recovery code.
+         */
+        post: operations["post_second_factor_v1_sessions_second_factor_post"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1735,6 +1944,26 @@ export interface paths {
          * @description Print it at the calling till's printer.
          */
         post: operations["print_sheet_v1_shifts__shift__sheet_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sign_in_options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Sign In Options
+         * @description How one may sign in beside a name and a password.
+         */
+        get: operations["get_sign_in_options_v1_sign_in_options_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2115,6 +2344,38 @@ export interface components {
             /** Unit */
             unit: string;
         };
+        /** ActivatedView */
+        ActivatedView: {
+            /** Username */
+            username: string;
+        };
+        /** ActivationCode */
+        ActivationCode: {
+            /** Code */
+            code: string;
+        };
+        /** ActivationUse */
+        ActivationUse: {
+            /** Code */
+            code: string;
+            /** Password */
+            password: string;
+        };
+        /**
+         * ActivationView
+         * @description Whose password a code is for; the name is masked.
+         */
+        ActivationView: {
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Name */
+            name: string;
+            /** Username */
+            username: string;
+        };
         /**
          * AfterLast
          * @description What comes after the last serving that the price matrix names.
@@ -2216,6 +2477,16 @@ export interface components {
             takings_fen: number;
             /** Terminals */
             terminals: components["schemas"]["BoardTerminal"][];
+        };
+        /**
+         * CampusOption
+         * @description The campus's own sign-in: what its button says, and where it leads (with `return_to`, a path of ours).
+         */
+        CampusOption: {
+            /** Name */
+            name: string;
+            /** Path */
+            path: string;
         };
         /**
          * CanteenChange
@@ -2325,6 +2596,13 @@ export interface components {
              */
             status: "pending" | "succeeded" | "failed" | "closed";
         };
+        /** CodeForToken */
+        CodeForToken: {
+            /** Code */
+            code: string;
+            /** Token */
+            token: string;
+        };
         /**
          * CounterTopUpRequest
          * @description Cash taken at the service counter.
@@ -2348,13 +2626,6 @@ export interface components {
              * @description pay_code: 20 or 220 digits; card: the number as its reader types it; staff_pin: `number:PIN`
              */
             value: string;
-        };
-        /** CredentialChange */
-        CredentialChange: {
-            /** Password */
-            password: string;
-            /** Username */
-            username: string;
         };
         /** CredentialReset */
         CredentialReset: {
@@ -2435,6 +2706,18 @@ export interface components {
         Enrolment: {
             /** Pairing Code */
             pairing_code: string;
+        };
+        /**
+         * EnrolmentView
+         * @description What the authenticator is told; shown once. It counts once a code from it has been typed in.
+         */
+        EnrolmentView: {
+            /** Qr Svg */
+            qr_svg: string;
+            /** Secret */
+            secret: string;
+            /** Uri */
+            uri: string;
         };
         /**
          * ErrorBody
@@ -2709,6 +2992,13 @@ export interface components {
         LastPayment: {
             /** Amount Fen */
             amount_fen: number;
+            /**
+             * Credential
+             * @default pay_code
+             */
+            credential: string;
+            /** Far M */
+            far_m?: number | null;
             /** Happened At */
             happened_at: string;
             /** Payer Label */
@@ -3191,6 +3481,16 @@ export interface components {
             /** Region */
             region: string;
         };
+        /**
+         * NewSlips
+         * @description For these people, or for everybody below an organisation who has no password yet.
+         */
+        NewSlips: {
+            /** Organisation */
+            organisation?: string | null;
+            /** People */
+            people?: string[] | null;
+        };
         /** NewTerminal */
         NewTerminal: {
             /** Modes */
@@ -3262,6 +3562,11 @@ export interface components {
             parent: string | null;
             /** Pinyin */
             pinyin: string;
+        };
+        /** OwnPassword */
+        OwnPassword: {
+            /** Password */
+            password: string;
         };
         /** Page[ApprovalView] */
         Page_ApprovalView_: {
@@ -3540,6 +3845,17 @@ export interface components {
             canteen: string;
             /** Canteen Name */
             canteen_name: string;
+            /**
+             * Credential
+             * @default pay_code
+             * @enum {string}
+             */
+            credential: "pay_code" | "card" | "staff_pin" | "wall_code";
+            /**
+             * Far M
+             * @description How far away the phone was that paid at a wall code, where it was certainly elsewhere
+             */
+            far_m?: number | null;
             /** Happened At */
             happened_at: string;
             /** Id */
@@ -3569,6 +3885,11 @@ export interface components {
             trace: {
                 [key: string]: unknown;
             }[];
+        };
+        /** PendingToken */
+        PendingToken: {
+            /** Token */
+            token: string;
         };
         /**
          * PeriodLine
@@ -3858,6 +4179,14 @@ export interface components {
             status: "ok" | "failing";
         };
         /**
+         * RecoveryCodes
+         * @description Shown this once; each opens the door once.
+         */
+        RecoveryCodes: {
+            /** Recovery Codes */
+            recovery_codes: string[];
+        };
+        /**
          * RefundRequest
          * @description How much to give back, and why.
          */
@@ -3976,6 +4305,13 @@ export interface components {
             terminal: string | null;
             /** Terminal Name */
             terminal_name: string | null;
+        };
+        /** SecondFactorView */
+        SecondFactorView: {
+            /** Enrolled */
+            enrolled: boolean;
+            /** Recovery Codes Left */
+            recovery_codes_left: number;
         };
         /** ServingPrice */
         ServingPrice: {
@@ -4146,7 +4482,11 @@ export interface components {
             /** Pin */
             pin: string;
         };
-        /** SignedIn */
+        /**
+         * SignedIn
+         * @description `waits_for` null: signed in. Else the token opens nothing but the second half: a `code` from the authenticator,
+         *     or the `enrolment` of one.
+         */
         SignedIn: {
             /**
              * Expires At
@@ -4156,6 +4496,8 @@ export interface components {
             person: components["schemas"]["SignedInPerson"];
             /** Token */
             token: string;
+            /** Waits For */
+            waits_for?: ("code" | "enrolment") | null;
         };
         /** SignedInPerson */
         SignedInPerson: {
@@ -4165,6 +4507,21 @@ export interface components {
             name: string;
             /** Roles */
             roles: string[];
+        };
+        /** SignedInWithCodes */
+        SignedInWithCodes: {
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            person: components["schemas"]["SignedInPerson"];
+            /** Recovery Codes */
+            recovery_codes: string[];
+            /** Token */
+            token: string;
+            /** Waits For */
+            waits_for?: ("code" | "enrolment") | null;
         };
         /**
          * SignedReturn
@@ -4198,6 +4555,13 @@ export interface components {
             password: string;
             /** Username */
             username: string;
+        };
+        /**
+         * SignInOptions
+         * @description How one may sign in beside a name and a password.
+         */
+        SignInOptions: {
+            campus: components["schemas"]["CampusOption"] | null;
         };
         /**
          * SiteChange
@@ -4245,6 +4609,45 @@ export interface components {
             pinyin: string;
             /** Region */
             region: string;
+        };
+        /**
+         * Slips
+         * @description `more`: an organisation has more people without a password than are printed at once; ask again.
+         */
+        Slips: {
+            /** Data */
+            data: components["schemas"]["SlipView"][];
+            /** More */
+            more: boolean;
+        };
+        /**
+         * SlipView
+         * @description What is printed. The code is shown this once; `link` holds it too, and `qr_svg` is the link as a picture.
+         */
+        SlipView: {
+            /** Code */
+            code: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Link */
+            link: string;
+            /** Name */
+            name: string;
+            /** Organisation En */
+            organisation_en: string | null;
+            /** Organisation Zh */
+            organisation_zh: string | null;
+            /** Person */
+            person: string;
+            /** Qr Svg */
+            qr_svg: string;
+            /** Staff Number */
+            staff_number: string | null;
+            /** Username */
+            username: string;
         };
         /** SoldOut */
         SoldOut: {
@@ -4436,6 +4839,11 @@ export interface components {
             /** Version */
             version: number;
         };
+        /** TypedSecondFactor */
+        TypedSecondFactor: {
+            /** Code */
+            code: string;
+        };
         /**
          * VoidRequest
          * @description May be empty, or absent.
@@ -4537,6 +4945,177 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Readiness"];
+                };
+            };
+        };
+    };
+    post_activations_v1_activations_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSlips"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Slips"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this; `SAME_PERSON`: Somebody else has to decide on this; `SLIP_FROM_ANOTHER`: This person's slip is another administrator's to give out */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_activation_shown_v1_activations_show_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActivationCode"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActivationView"];
+                };
+            };
+            /** @description `ACTIVATION_UNKNOWN`: This activation code is wrong, used or too old */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS`: Too many requests; try again in {retry_after_s} seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_activation_used_v1_activations_use_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActivationUse"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActivatedView"];
+                };
+            };
+            /** @description `ACTIVATION_UNKNOWN`: This activation code is wrong, used or too old */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PASSWORD_TOO_WEAK`: A password has 10 to 200 characters and is not the user name; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS`: Too many requests; try again in {retry_after_s} seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TRY_AGAIN`: Busy; nothing was done, please send the same request again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
                 };
             };
         };
@@ -7326,6 +7905,173 @@ export interface operations {
             };
         };
     };
+    get_second_factor_v1_me_second_factor_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecondFactorView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_own_enrolment_v1_me_second_factor_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OwnPassword"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnrolmentView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first; `WRONG_CREDENTIALS`: Name and password do not belong together */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `SIGN_IN_LOCKED`: Too many wrong passwords; try again in {retry_after_s} seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TRY_AGAIN`: Busy; nothing was done, please send the same request again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_own_confirmation_v1_me_second_factor_confirm_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TypedSecondFactor"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first; `WRONG_SECOND_FACTOR`: This code is wrong or was used; wait for the next one */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `SIGN_IN_LOCKED`: Too many wrong passwords; try again in {retry_after_s} seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     set_my_pin_v1_me_till_pin_put: {
         parameters: {
             query?: never;
@@ -9705,75 +10451,6 @@ export interface operations {
             };
         };
     };
-    put_credential_v1_people__who__credential_put: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                who: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["CredentialChange"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description `UNAUTHENTICATED`: Please sign in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `FORBIDDEN`: You are not allowed to do this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `NOT_FOUND`: There is nothing here by that name */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `ALREADY_EXISTS`: {value} is taken */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `PASSWORD_TOO_WEAK`: A password has 10 to 200 characters and is not the user name; `MALFORMED`: The request cannot be read: {reason} */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
     post_credential_reset_v1_people__who__credential_reset_post: {
         parameters: {
             query?: never;
@@ -10077,6 +10754,68 @@ export interface operations {
             };
             /** @description `LAST_ADMINISTRATOR`: At least one security administrator has to stay */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_second_factor_reset_v1_people__who__second_factor_reset_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                who: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CredentialReset"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantAnswer"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10915,6 +11654,122 @@ export interface operations {
             };
         };
     };
+    get_campus_v1_sessions_campus_get: {
+        parameters: {
+            query?: {
+                return_to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_campus_v1_sessions_campus_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            /** @description `SIGN_IN_GONE`: This sign-in has waited too long; please begin again */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_campus_callback_v1_sessions_campus_callback_get: {
+        parameters: {
+            query?: {
+                code?: string | null;
+                error?: string | null;
+                state?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     delete_session_v1_sessions_current_delete: {
         parameters: {
             query?: never;
@@ -10942,6 +11797,168 @@ export interface operations {
             };
             /** @description `MALFORMED`: The request cannot be read: {reason} */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_pending_enrolment_v1_sessions_enrolment_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PendingToken"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnrolmentView"];
+                };
+            };
+            /** @description `SIGN_IN_GONE`: This sign-in has waited too long; please begin again */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_pending_confirmation_v1_sessions_enrolment_confirm_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeForToken"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedInWithCodes"];
+                };
+            };
+            /** @description `WRONG_SECOND_FACTOR`: This code is wrong or was used; wait for the next one; `SIGN_IN_GONE`: This sign-in has waited too long; please begin again */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `SIGN_IN_LOCKED`: Too many wrong passwords; try again in {retry_after_s} seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_second_factor_v1_sessions_second_factor_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeForToken"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            /** @description `WRONG_SECOND_FACTOR`: This code is wrong or was used; wait for the next one; `SIGN_IN_GONE`: This sign-in has waited too long; please begin again */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `SIGN_IN_LOCKED`: Too many wrong passwords; try again in {retry_after_s} seconds */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11273,6 +12290,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_sign_in_options_v1_sign_in_options_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInOptions"];
                 };
             };
         };

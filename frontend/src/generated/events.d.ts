@@ -128,6 +128,8 @@ export interface PaymentSucceeded {
   business_date: string
   canteen: string
   canteen_name: string
+  credential?: string
+  far_m?: number | null
   happened_at: string
   legs: {}[]
   meal: string | null

@@ -30,6 +30,15 @@ export const zh = {
     sameAgain: '用同一单号再试',
     refused: '没有付成',
   },
+  paidBy: {
+    title: '付款方式',
+    card: '这一笔是用您的实体卡付的。',
+    staff_pin: '这一笔是用您的工号和支付密码付的。',
+    notMe: '不是您本人？请马上在“挂失”里挂失。',
+    kinds: { pay_code: '付款码', card: '实体卡', staff_pin: '工号和支付密码', wall_code: '扫收款码' },
+    where: '位置',
+    far: '付款时手机在约 {km} 公里外',
+  },
   card: {
     title: '实体卡与支付密码',
     plastic: '实体卡',
@@ -149,6 +158,20 @@ export const en: typeof zh = {
     noAnswerHint: 'Trying again under the same number never charges twice.',
     sameAgain: 'Try the same again',
     refused: 'Not paid',
+  },
+  paidBy: {
+    title: 'Paid by',
+    card: 'This was paid with your card.',
+    staff_pin: 'This was paid with your staff number and PIN.',
+    notMe: 'Not you? Report it lost at once.',
+    kinds: {
+      pay_code: 'Pay code',
+      card: 'Card',
+      staff_pin: 'Staff number and PIN',
+      wall_code: 'Scanned the wall code',
+    },
+    where: 'Where',
+    far: 'The phone was about {km} km away',
   },
   card: {
     title: 'Card and PIN',
