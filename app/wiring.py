@@ -25,6 +25,7 @@ import payments.account_routes
 import payments.channel_routes
 import payments.place_code_routes
 import payments.routes
+import payments.stripe_door.routes
 import realtime.routes
 from app import demo
 from app.request_metrics import sampling
@@ -61,6 +62,7 @@ class Loop:
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     identity.routes.router,
     payments.routes.router,
+    payments.stripe_door.routes.router,
     payments.account_routes.router,
     payments.channel_routes.router,
     payments.place_code_routes.router,

@@ -44,6 +44,7 @@ export const zh = {
     terminals: '终端',
     prices: '价格',
     menus: '菜单',
+    developers: '开发者',
   },
 }
 
@@ -93,5 +94,6 @@ export const en: typeof zh = {
     terminals: 'Terminals',
     prices: 'Prices',
     menus: 'Menus',
+    developers: 'Developers',
   },
 }

@@ -27,6 +27,7 @@ export const router = createRouter({
         { path: 'canteens', component: () => import('@/canteen/admin/CanteensPage.vue') },
         { path: 'prices', component: () => import('@/canteen/admin/PricesPage.vue') },
         { path: 'menus', component: () => import('@/canteen/admin/MenusPage.vue') },
+        { path: 'developers', component: () => import('@/payments/developers/DevelopersPage.vue') },
       ],
     },
     { path: '/:path(.*)*', component: () => import('./NotFoundPage.vue'), meta: { title: 'notFound' } },

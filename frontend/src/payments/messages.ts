@@ -1,6 +1,8 @@
+import * as developers from './developers/messages'
 import * as scan from './scan/messages'
 
 export const zh = {
+  ...developers.zh,
   ...scan.zh,
   businessDate: '营业日 {date}',
   meal: { breakfast: '早餐', lunch: '午餐', dinner: '晚餐', night: '夜宵' } as Record<string, string>,
@@ -120,6 +122,7 @@ export const zh = {
 }
 
 export const en: typeof zh = {
+  ...developers.en,
   ...scan.en,
   businessDate: 'business day {date}',
   meal: { breakfast: 'Breakfast', lunch: 'Lunch', dinner: 'Dinner', night: 'Night meal' },
