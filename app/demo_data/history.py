@@ -20,7 +20,7 @@ import msgspec
 from app.demo_data.kitchens import Kitchens, Till
 from app.demo_data.people import Population, Resident
 from app.demo_data.places import ACTOR, SHARED, USUAL_CANTEEN
-from canteen.api import CanteenPricing
+from canteen.api import CanteenCounter, CanteenPricing
 from kernel import clock
 from kernel.calendar import day_type_of
 from kernel.db import Database
@@ -30,6 +30,7 @@ from payments.api import (
     PaymentRequest,
     Posting,
     TerminalCache,
+    TillReturn,
     holder_keys,
     issue_pay_codes,
     queue_item,
@@ -91,11 +92,15 @@ class Tills:
 class History:
     """Posts visits. Opened with `start`, closed with `stop`."""
 
-    def __init__(self, db: Database, kitchens: Kitchens, zone: ZoneInfo, dice: random.Random) -> None:
+    def __init__(
+        self, db: Database, kitchens: Kitchens, zone: ZoneInfo, dice: random.Random, supervisor_id: UUID
+    ) -> None:
         self._db = db
         self._zone = zone
         self._dice = dice
         self._rule = CanteenPricing()
+        self._counter = CanteenCounter()
+        self._supervisor_id = supervisor_id
         self._terminals = TerminalCache()
         self._posting = Posting(db, self._rule, self._terminals)
         self._tills = Tills(kitchens.tills)
@@ -190,7 +195,10 @@ class History:
             terminal = self._terminals.by_id(parse_public_id("ter", answer["terminal"]))
             assert terminal is not None
             async with self._db.session() as session:
-                await void_payment(session, payment_id, terminal, site_label=self._rule.site_label)
+                await self._counter.allow_return(session, terminal, "void", self._supervisor_id)
+                voided = await void_payment(session, payment_id, terminal, site_label=self._rule.site_label)
+                made = TillReturn(voided.id, payment_id, "void", voided.amount_fen)
+                await self._counter.note_return(session, terminal, made, self._supervisor_id)
         elif draw < 1 / 80 + 1 / 90:
             async with self._db.session() as session:
                 await refund_payment(

@@ -30,6 +30,8 @@ from kernel.db import Database
 # Everybody in the demo signs in with this. It is no secret, and production mode never brings the demo in.
 PASSWORD: Final = "longquan-celadon"  # noqa: S105  told to everybody on the sign-in page
 EMPLOYEES_WITH_LOGIN: Final = 40
+# What they sign with at a till, and no secret either.
+TILL_PINS: Final = {Role.CASHIER: "246813", Role.CANTEEN_MANAGER: "975310"}
 _BELONG_SINCE: Final = date(2024, 1, 1)
 
 _SURNAMES: Final = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜范方石姚谭廖邹熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段钱汤尹黎易常武乔贺赖龚文"
@@ -71,6 +73,10 @@ class Population:
     residents: list[Resident]
     employees: list[Resident]
     staff: list[tuple[Resident, Role]]
+
+    def staff_id(self, role: Role) -> UUID:
+        """Whoever has this role's login."""
+        return next(resident.id for resident, held in self.staff if held is role)
 
 
 def draw_people(dice: random.Random) -> list[tuple[str, str, str]]:
@@ -185,10 +191,14 @@ def logins_of(population: Population) -> dict[str, list[dict[str, Any]]]:
             for r in population.employees
         ],
         "staff": [
-            {"username": username, "password": PASSWORD, "name": name, "roles": [role.value]}
+            {"username": username, "password": PASSWORD, "name": name, "roles": [role.value]} | _till_pin(role)
             for username, role, name, _, _ in STAFF
         ],
     }
+
+
+def _till_pin(role: Role) -> dict[str, str]:
+    return {"till_pin": TILL_PINS[role]} if role in TILL_PINS else {}
 
 
 def demo_people(population: Population) -> set[UUID]:
