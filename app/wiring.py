@@ -67,11 +67,11 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     payments.channel_routes.router,
     payments.place_code_routes.router,
     canteen.routes.router,
+    canteen.shift_routes.router,
     realtime.routes.router,
     demo.router,
 )
 
-    canteen.shift_routes.router,
 
 async def _sequence_for_till(session: AsyncSession, terminal: Terminal) -> dict[str, Any]:
     return {"next_seq": await next_seq(session, terminal.id, terminal.epoch)}
@@ -113,11 +113,11 @@ async def _posting(app: FastAPI, services: Services) -> AsyncIterator[None]:
     )
     app.state.posting_rule = rule
     app.state.posting = posting
+    app.state.counter_rule = CanteenCounter()
     await posting.start()
     app.state.payments_endpoint = PaymentsEndpoint(services.database, posting, terminals)
     confirmations = Confirmations(services.database, posting)
     confirmations.start()
-    app.state.counter_rule = CanteenCounter()
     app.state.stripe_door = StripeDoor(services.database, confirmations, terminals, rule)
     try:
         yield
