@@ -228,7 +228,11 @@ class TestChanging:
             ),
             ({"amount": 100, "currency": "cny", "payment_method_types": ["card"]}, None, "payment_method_types"),
             ({"amount": 100, "currency": "cny", "capture_method": "manual"}, None, "capture_method"),
-            ({"amount": 100, "currency": "cny", **method("12")}, "invalid_number", None),
+            (
+                {"amount": 100, "currency": "cny", **method("12")},
+                "invalid_number",
+                "payment_method_data[one_card][code]",
+            ),
             ({"amount": 100, "currency": "cny", "expand": ["customer"]}, None, "expand"),
         ],
     )
@@ -237,7 +241,7 @@ class TestChanging:
 
         assert isinstance(error, stripe.InvalidRequestError)
         assert error.code == code
-        assert param is None or error.param == param
+        assert error.param == param
 
 
 class TestLists:
