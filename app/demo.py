@@ -28,6 +28,7 @@ from kernel.handlers import run_handler
 from kernel.http import raises
 from kernel.settings import Settings, get_settings
 from payments.api import create_partitions_around, root_public_key
+from payments.stripe_door.api import make_key
 
 SEED: Final = 20_261_123
 WEEKS: Final = 4
@@ -60,9 +61,15 @@ async def seed_demo(db: Database, say: Callable[[str], None] = _silent) -> dict[
         "root_public_key": base64.b64encode(root).decode(),
         **logins_of(population),
         "terminals": kitchens.wire(places),
-        "stripe_key": None,
+        "stripe_key": await _make_stripe_key(db, places),
         "simulators": {"alipay": None, "wechat_pay": None},
     }
+
+
+async def _make_stripe_key(db: Database, places: Places) -> str:
+    """A secret key of the first canteen, which is open round the clock."""
+    async with db.session() as session:
+        return (await make_key(session, places.canteens["C1"], "演示程序", actor="demo")).secret
 
 
 async def _found(db: Database, dice: random.Random, say: Callable[[str], None]) -> tuple[Places, Population, Kitchens]:
