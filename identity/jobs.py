@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity.approvals import EXPIRE_TIMER, expire_approval
 from identity.attempts import delete_old_attempts
-from identity.models import SignInSession
+from identity.models import Activation, CampusSignIn, PendingSignIn, SignInSession
 from identity.people import LEAVE_TIMER, leave_if_gone
 from kernel import clock
 from kernel.db import Database
@@ -39,7 +39,11 @@ async def forget_for_ever(db: Database) -> None:
 
 
 async def forget_what_is_over(db: Database) -> None:
-    """Guesses of the day before, and sign-ins that ended a month ago (the audit log keeps that they were)."""
+    """Guesses of the day before, what was begun and left, and sign-ins and slips that ended a month ago (the audit log
+    keeps that they were)."""
     async with db.session() as session:
         await delete_old_attempts(session)
-        await session.execute(delete(SignInSession).where(SignInSession.expires_at < clock.now() - SESSIONS_KEPT))
+        await session.execute(delete(PendingSignIn).where(PendingSignIn.expires_at < clock.now()))
+        await session.execute(delete(CampusSignIn).where(CampusSignIn.expires_at < clock.now()))
+        for kept in (SignInSession, Activation):
+            await session.execute(delete(kept).where(kept.expires_at < clock.now() - SESSIONS_KEPT))

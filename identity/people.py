@@ -14,7 +14,7 @@ from identity import queries
 from identity.access import today
 from identity.errors import MembershipOverlaps
 from identity.events import MembershipChanged, PersonJoined, PersonStatusChanged, SessionEnded, optional_id
-from identity.models import Membership, Person, SignInSession
+from identity.models import Membership, PendingSignIn, Person, SignInSession
 from identity.names import initials_of, pinyin_of
 from identity.states import PERSON, next_state
 from identity.uniqueness import unique_or_refused
@@ -253,7 +253,11 @@ async def leave_if_gone(session: AsyncSession, person_id: UUID) -> None:
 
 
 async def end_sessions(session: AsyncSession, person_id: UUID, *, except_for: UUID | None = None) -> int:
-    """Sign somebody out everywhere, except perhaps where they stand now; returns how many sign-ins ended."""
+    """Sign somebody out everywhere, except perhaps where they stand now; returns how many sign-ins ended.
+
+    What they have begun and not finished goes too.
+    """
+    await session.execute(delete(PendingSignIn).where(PendingSignIn.person_id == person_id))
     ended = await session.scalars(
         update(SignInSession)
         .where(

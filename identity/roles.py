@@ -20,7 +20,7 @@ from identity.errors import AdministratorsApart, AdministratorsExist, LastAdmini
 from identity.events import RolesChanged
 from identity.kinds import ADMINISTRATORS, Role
 from identity.models import Credential, Organisation, Region, RoleGrantRow, Site
-from identity.people import lock_person
+from identity.people import end_sessions, lock_person
 from identity.places import get_place
 from identity.principal import EVERYWHERE, Place, Principal
 from kernel import audit_log, clock
@@ -68,6 +68,8 @@ async def _grant_administrator(session: AsyncSession, payload: dict[str, Any]) -
     await lock_person(session, person_id)
     await refuse_mixed_roles(session, person_id, role)
     await write_grant(session, person_id, role, _place_of_json(payload), granted_by=UUID(payload["granted_by"]))
+    # The sign-ins that they have were opened as somebody who needed no second factor.
+    await end_sessions(session, person_id)
 
 
 register_executor(GRANT_ADMINISTRATOR, _grant_administrator)

@@ -1,7 +1,7 @@
 """The wire format of identity. Every text has a bound and no control characters, so that the database never says no."""
 
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, WithJsonSchema
 
@@ -18,6 +18,10 @@ Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9][0-9 -]{4,19}$")]
 StaffNumber = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,31}$")]
 Username = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=_PRINTABLE)]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Token = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+# Six digits, or a recovery code.
+TypedCode = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z -]{4,30}$")]
+ActivationText = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z -]{3,60}$")]
 Zone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}$")]
 Language = Annotated[str, StringConstraints(pattern=r"^(zh|en)$")]
 Instant = Annotated[
@@ -55,19 +59,124 @@ class SignedInPerson(BaseModel):
 
 
 class SignedIn(BaseModel):
+    """`waits_for` null: signed in. Else the token opens nothing but the second half: a `code` from the authenticator,
+    or the `enrolment` of one."""
+
     token: str
     expires_at: Instant
     person: SignedInPerson
+    waits_for: Literal["code", "enrolment"] | None = None
+
+
+class CampusOption(BaseModel):
+    """The campus's own sign-in: what its button says, and where it leads (with `return_to`, a path of ours)."""
+
+    name: str
+    path: str
+
+
+class SignInOptions(BaseModel):
+    """How one may sign in beside a name and a password."""
+
+    campus: CampusOption | None
+
+
+class PendingToken(Wire):
+    token: Token
+
+
+class CodeForToken(Wire):
+    token: Token
+    code: TypedCode
+
+
+class TypedSecondFactor(Wire):
+    code: TypedCode
+
+
+class OwnPassword(Wire):
+    password: Secret
+
+
+class EnrolmentView(BaseModel):
+    """What the authenticator is told; shown once. It counts once a code from it has been typed in."""
+
+    secret: str
+    uri: str
+    qr_svg: str
+
+
+class RecoveryCodes(BaseModel):
+    """Shown this once; each opens the door once."""
+
+    recovery_codes: list[str]
+
+
+class SignedInWithCodes(SignedIn):
+    recovery_codes: list[str]
+
+
+class SecondFactorView(BaseModel):
+    enrolled: bool
+    recovery_codes_left: int
+
+
+# ---- activation slips
+
+
+class NewSlips(Wire):
+    """For these people, or for everybody below an organisation who has no password yet."""
+
+    people: Annotated[list[PublicId], Field(min_length=1, max_length=500)] | None = None
+    organisation: PublicId | None = None
+
+
+class SlipView(BaseModel):
+    """What is printed. The code is shown this once; `link` holds it too, and `qr_svg` is the link as a picture."""
+
+    person: str
+    name: str
+    staff_number: str | None
+    organisation_zh: str | None
+    organisation_en: str | None
+    username: str
+    code: str
+    link: str
+    qr_svg: str
+    expires_at: Instant
+
+
+class Slips(BaseModel):
+    """`more`: an organisation has more people without a password than are printed at once; ask again."""
+
+    data: list[SlipView]
+    more: bool
+
+
+class ActivationCode(Wire):
+    code: ActivationText
+
+
+class ActivationUse(Wire):
+    code: ActivationText
+    password: Secret
+
+
+class ActivationView(BaseModel):
+    """Whose password a code is for; the name is masked."""
+
+    name: str
+    username: str
+    expires_at: Instant
+
+
+class ActivatedView(BaseModel):
+    username: str
 
 
 class PasswordChange(Wire):
     present: Secret
     new: Secret
-
-
-class CredentialChange(Wire):
-    username: Username
-    password: Secret
 
 
 class CredentialReset(Wire):

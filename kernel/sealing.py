@@ -1,4 +1,4 @@
-"""Keys that never leave the server: derived from the secret key, one for each use, and a seal for private keys."""
+"""Keys that never leave the server: derived from the secret key, one for each use, and a seal for what is secret at rest."""
 
 from functools import lru_cache
 from typing import Final

@@ -6,26 +6,23 @@ from uuid import UUID
 from fastapi import APIRouter, Path
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity import lists, people, roles, sign_in
-from identity.access import CurrentPerson, CurrentPersonApart, today
+from identity import lists, people, roles, second_factor, sign_in
+from identity.access import CurrentPerson, today
 from identity.errors import (
     AdministratorsApart,
     AlreadyExists,
     LastAdministrator,
     MembershipOverlaps,
-    PasswordTooWeak,
     SamePerson,
 )
 from identity.events import optional_id
 from identity.kinds import ADMINISTRATORS, PersonClass, Role
 from identity.lists import PeopleFilter, PersonRow, Slice
 from identity.models import RoleGrantRow
-from identity.passwords import check_password_strength, hash_password
 from identity.people import NewPerson
 from identity.principal import Place, Principal
 from identity.routes.places import SearchQuery, given, optional
 from identity.schemas import (
-    CredentialChange,
     CredentialReset,
     GrantAnswer,
     GrantView,
@@ -40,7 +37,7 @@ from identity.schemas import (
     PublicId,
 )
 from identity.states import PERSON, allowed_triggers
-from kernel.db import DatabaseDep, SessionDep
+from kernel.db import SessionDep
 from kernel.errors import Forbidden, Malformed, NotFound, StateConflict, Unauthenticated
 from kernel.http import LimitQuery, Page, StartingAfterQuery, page_of, raises
 from kernel.ids import parse_public_id, public_id
@@ -158,17 +155,6 @@ async def delete_role(who: PublicId, grant: PublicId, person: CurrentPerson, ses
 # ---- how they sign in
 
 
-@router.put("/v1/people/{who}/credential", status_code=204, responses=_WRITE | raises(PasswordTooWeak))
-async def put_credential(who: PublicId, body: CredentialChange, person: CurrentPersonApart, db: DatabaseDep) -> None:
-    """Give somebody a name and a password; they are signed out everywhere."""
-    async with db.session() as session:
-        person_id = await _within_reach(session, person, who, Role.SECURITY_ADMIN)
-    check_password_strength(body.username, body.password)
-    password_hash = await hash_password(body.password)
-    async with db.session() as session:
-        await sign_in.give_credential(session, person, person_id, body.username, password_hash)
-
-
 @router.post("/v1/people/{who}/credential/reset", status_code=201, responses=_READ)
 async def post_credential_reset(
     who: PublicId, body: CredentialReset, person: CurrentPerson, session: SessionDep
@@ -176,6 +162,16 @@ async def post_credential_reset(
     """For an administrator's password: ask a second administrator to let it be taken away."""
     person_id = await _within_reach(session, person, who, Role.SECURITY_ADMIN)
     approval_id = await sign_in.ask_to_reset_credential(session, person, person_id, body.reason)
+    return GrantAnswer(status="pending", approval=public_id("apr", approval_id))
+
+
+@router.post("/v1/people/{who}/second_factor/reset", status_code=201, responses=_READ)
+async def post_second_factor_reset(
+    who: PublicId, body: CredentialReset, person: CurrentPerson, session: SessionDep
+) -> GrantAnswer:
+    """Somebody lost their authenticator: ask a second administrator to let it be taken away."""
+    person_id = await _within_reach(session, person, who, Role.SECURITY_ADMIN, Role.SYSTEM_ADMIN)
+    approval_id = await second_factor.ask_to_reset(session, person, person_id, body.reason)
     return GrantAnswer(status="pending", approval=public_id("apr", approval_id))
 
 
