@@ -3,7 +3,7 @@
 PYTHON3 ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check bench lock fmt generate
+.PHONY: help run setup test check bench bundle lock fmt generate
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -26,6 +26,9 @@ check: setup  ## formatter, linter, types, import directions, freshness of gener
 bench: setup  ## benchmarks; ONLY=name runs one
 	@$(BIN)/python -m app.frontend_build
 	./guanjia bench $(if $(ONLY),--only $(ONLY))
+
+bundle: setup  ## one archive for machines without a network: dist/guanjia-*.tar
+	@$(BIN)/python -m app.bundle
 
 generate: setup  ## write the generated files and docs anew
 	@$(BIN)/python -m app.generate

@@ -13,6 +13,8 @@ Problem                  told in its own sentence, without a traceback; the comm
     LanRefused           phones of the local network cannot be let in
     BackupFailed         no backup could be made
     BundleFailed         the archive for a machine without a network cannot be made
+    ExportRefused        what was asked for cannot be taken out
+    TillProblem          a till of the command line cannot go on
     RestoreRefused       a backup is not, or cannot be, brought in; nothing has changed
 """
 
@@ -67,6 +69,14 @@ class BackupFailed(Problem):
 
 class BundleFailed(Problem):
     """The archive for a machine without a network cannot be made."""
+
+
+class ExportRefused(Problem):
+    """What was asked for cannot be taken out."""
+
+
+class TillProblem(Problem):
+    """A till of the command line cannot go on."""
 
 
 class RestoreRefused(Problem):

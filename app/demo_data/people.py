@@ -17,8 +17,9 @@ from identity.api import (
     NewPerson,
     Place,
     Role,
+    approve,
+    ask_to_grant,
     found_first_administrator,
-    grant_role,
     hash_password,
     open_people,
     principal_of,
@@ -45,7 +46,7 @@ _CLASSES: Final = (("staff", 62), ("contract", 16), ("retired", 10), ("family", 
 STAFF: Final = (
     ("cashier", Role.CASHIER, "沈秋月", "U1", ("site", "C1")),
     ("manager", Role.CANTEEN_MANAGER, "程海宁", "U1", ("site", "C1")),
-    ("finance", Role.FINANCE, "顾文清", "U1", ("region", "DP")),
+    ("finance", Role.FINANCE, "顾文清", "U1", None),
     ("dispatcher", Role.DISPATCHER, "姚建平", "U1", ("region", "DP")),
     ("technician", Role.TECHNICIAN, "龙志强", "U1", ("region", "DP")),
     ("duty", Role.DUTY_STAFF, "戴晓岚", "U1", ("region", "DP")),
@@ -87,19 +88,28 @@ def draw_people(dice: random.Random) -> list[tuple[str, str, str]]:
         for _ in range(count):
             name = _draw_name(dice, reserved)
             reserved.add(name)
-            (person_class,) = dice.choices([c for c, _ in _CLASSES], [weight for _, weight in _CLASSES])
-            drawn.append((name, person_class, code))
+            drawn.append((name, draw_class(dice), code))
     return drawn
 
 
 def _draw_name(dice: random.Random, taken: set[str]) -> str:
     while True:
-        given = dice.choice(_GIVEN_SECOND)
-        if dice.random() < 0.8:
-            given = dice.choice(_GIVEN_FIRST) + given
-        name = dice.choice(_SURNAMES) + given
-        if name not in taken:
+        if (name := draw_name(dice)) not in taken:
             return name
+
+
+def draw_name(dice: random.Random) -> str:
+    """A surname and a given name of one or two characters."""
+    given = dice.choice(_GIVEN_SECOND)
+    if dice.random() < 0.8:
+        given = dice.choice(_GIVEN_FIRST) + given
+    return dice.choice(_SURNAMES) + given
+
+
+def draw_class(dice: random.Random) -> str:
+    """As often as in the province."""
+    (person_class,) = dice.choices([c for c, _ in _CLASSES], [weight for _, weight in _CLASSES])
+    return person_class
 
 
 def usernames_of(names: list[str]) -> list[str]:
@@ -169,11 +179,16 @@ async def _grant_roles(db: Database, places: Places, population: Population) -> 
             if role in administrators:
                 await found_first_administrator(session, resident.id, role)
     security_id = next(r.id for r, role in population.staff if role is Role.SECURITY_ADMIN)
+    system_id = next(r.id for r, role in population.staff if role is Role.SYSTEM_ADMIN)
     async with db.session() as session:
         security = await principal_of(session, security_id, today())
+        system = await principal_of(session, system_id, today())
         for (resident, role), (_, _, _, _, where) in zip(population.staff, STAFF, strict=True):
             if role not in administrators:
-                await grant_role(session, security, resident.id, role, _place_of(places, where), reason="demo")
+                approval = await ask_to_grant(
+                    session, security, resident.id, role, _place_of(places, where), reason="演示"
+                )
+                await approve(session, system, approval)
 
 
 def _place_of(places: Places, where: tuple[str, str] | None) -> Place:

@@ -15,7 +15,7 @@ from app.embedded.postgres import MAJOR_VERSION
 from app.operation.findings import Found, bad, ok, warn
 from kernel import clock, handlers
 from kernel.db import Database
-from payments.keys import WrongSecretKey
+from kernel.sealing import WrongSecretKey
 from payments.trust import PUBLISHED_AHEAD, trust_list
 from realtime.api import relay_lag_s
 

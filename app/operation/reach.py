@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from app.embedded.child import remembered_secret
 from app.embedded.postgres import EmbeddedPostgres
 from app.problems import NotConfigured
+from kernel.sealing import DEMO_SECRET_KEY
 from kernel.settings import Settings
-from payments.keys import DEMO_SECRET_KEY
 
 
 @contextmanager
