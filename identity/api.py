@@ -55,7 +55,8 @@ from identity.queries import (
     site_summary,
     terminal_summary,
 )
-from identity.roles import found_first_administrator, grant_role, revoke_role
+from identity.role_changes import ask_to_grant
+from identity.roles import found_first_administrator, revoke_role
 from identity.sign_in import write_credential
 from identity.terminals import (
     PairingCode,
@@ -101,6 +102,7 @@ __all__ = [
     "TerminalHealth",
     "TerminalMode",
     "approve",
+    "ask_to_grant",
     "authenticate",
     "authenticate_caller",
     "authenticate_terminal",
@@ -114,7 +116,6 @@ __all__ = [
     "find_active_person",
     "forget_attempts",
     "found_first_administrator",
-    "grant_role",
     "hash_password",
     "hash_token",
     "live_token_hashes",

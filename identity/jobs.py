@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from identity import role_changes
 from identity.approvals import EXPIRE_TIMER, expire_approval
 from identity.attempts import delete_old_attempts
 from identity.models import Activation, CampusSignIn, PendingSignIn, SignInSession
@@ -28,7 +29,11 @@ async def _leave(session: AsyncSession, timer: Timer) -> None:
     await leave_if_gone(session, parse_public_id("per", timer.ref))
 
 
-TIMERS: Final[dict[str, TimerHandler]] = {EXPIRE_TIMER: _expire, LEAVE_TIMER: _leave}
+TIMERS: Final[dict[str, TimerHandler]] = {
+    EXPIRE_TIMER: _expire,
+    LEAVE_TIMER: _leave,
+    role_changes.TIMER_KIND: role_changes.begin_change,
+}
 
 
 async def forget_for_ever(db: Database) -> None:

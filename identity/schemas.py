@@ -183,6 +183,11 @@ class CredentialReset(Wire):
     reason: Sentence = ""
 
 
+class NamedPerson(BaseModel):
+    id: str
+    name: str
+
+
 class NamedPlace(BaseModel):
     """An organisation, site or region by id and names."""
 
@@ -368,7 +373,46 @@ class NewGrant(Wire):
     organisation: PublicId | None = None
     site: PublicId | None = None
     region: PublicId | None = None
+    effective_from: Annotated[Day | None, Field(description="In force from this day on; null: once approved.")] = None
     reason: Sentence = ""
+
+
+class GrantEnd(Wire):
+    effective_from: Annotated[Day | None, Field(description="Ended from this day on; null: once approved.")] = None
+    reason: Sentence = ""
+
+
+class PreviewPlace(BaseModel):
+    kind: Literal["everywhere", "region", "organisation", "site"]
+    id: str | None
+    name_zh: str | None
+    name_en: str | None
+
+
+class HeldRole(BaseModel):
+    role: Role
+    place: PreviewPlace
+
+
+class Reach(BaseModel):
+    """How many lie within a role's place; people by today's memberships."""
+
+    organisations: int
+    sites: int
+    people: int
+
+
+class RoleChangePreview(BaseModel):
+    """Who and what a change of roles changes."""
+
+    action: Literal["grant", "revoke"]
+    person: NamedPerson
+    role: Role
+    place: PreviewPlace
+    effective_from: date | None
+    before: list[HeldRole]
+    after: list[HeldRole]
+    reach: Reach
 
 
 class GrantView(Grant):
@@ -379,7 +423,7 @@ class GrantView(Grant):
 
 
 class GrantAnswer(BaseModel):
-    """`granted`, or `pending` with the approval that a second administrator decides on."""
+    """`pending`, with the approval that a second person decides on."""
 
     status: str
     approval: str | None = None
@@ -490,11 +534,6 @@ class HeartbeatAnswer(BaseModel):
 
 class Decision(Wire):
     note: Sentence | None = None
-
-
-class NamedPerson(BaseModel):
-    id: str
-    name: str
 
 
 class ApprovalView(BaseModel):

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity import lists, people, roles, second_factor, sign_in
+from identity import lists, people, role_changes, roles, second_factor, sign_in
 from identity.access import CurrentPerson, today
 from identity.errors import (
     AdministratorsApart,
@@ -21,10 +21,12 @@ from identity.lists import PeopleFilter, PersonRow, Slice
 from identity.models import RoleGrantRow
 from identity.people import NewPerson
 from identity.principal import Place, Principal
+from identity.role_changes import RoleChange
 from identity.routes.places import SearchQuery, given, optional
 from identity.schemas import (
     CredentialReset,
     GrantAnswer,
+    GrantEnd,
     GrantView,
     MembershipChange,
     MembershipInfo,
@@ -35,6 +37,7 @@ from identity.schemas import (
     PersonDetail,
     PersonView,
     PublicId,
+    RoleChangePreview,
 )
 from identity.states import PERSON, allowed_triggers
 from kernel.db import SessionDep
@@ -129,25 +132,49 @@ async def get_roles(
     return Page(data=[_grant(grant) for grant in grants], has_more=False)
 
 
-@router.post(
-    "/v1/people/{who}/roles",
-    status_code=201,
-    responses=_READ | {403: raises(Forbidden, SamePerson, AdministratorsApart)[403]},
-)
+_ROLE = _READ | {403: raises(Forbidden, SamePerson, AdministratorsApart)[403]}
+
+
+@router.post("/v1/people/{who}/roles/preview", responses=_ROLE)
+async def post_role_preview(
+    who: PublicId, body: NewGrant, person: CurrentPerson, session: SessionDep
+) -> RoleChangePreview:
+    """Who and what a new role would change; nothing is asked for yet."""
+    change = await _new_role(session, person, who, body)
+    return RoleChangePreview(**await role_changes.preview(session, person, change))
+
+
+@router.post("/v1/people/{who}/roles", status_code=201, responses=_ROLE)
 async def post_role(who: PublicId, body: NewGrant, person: CurrentPerson, session: SessionDep) -> GrantAnswer:
-    """Grant a role. An administrator's role waits for a second administrator: `status` is then `pending`."""
+    """Ask for a role. A second administrator decides, and it counts from its day on."""
+    change = await _new_role(session, person, who, body)
+    approval_id = await role_changes.ask_for(session, person, change, reason=body.reason)
+    return GrantAnswer(status="pending", approval=public_id("apr", approval_id))
+
+
+async def _new_role(session: AsyncSession, person: Principal, who: str, body: NewGrant) -> RoleChange:
     person_id = await _within_reach(session, person, who, Role.SECURITY_ADMIN)
     place = Place(optional("org", body.organisation), optional("sit", body.site), optional("reg", body.region))
     if body.role is Role.EMPLOYEE or sum(name is not None for name in (body.organisation, body.site, body.region)) > 1:
         raise Malformed(reason="role: one that is granted, and at most one place", field="role")
-    approval_id = await roles.grant_role(session, person, person_id, body.role, place, reason=body.reason)
-    status = "granted" if approval_id is None else "pending"
-    return GrantAnswer(status=status, approval=optional_id("apr", approval_id))
+    return RoleChange(person_id, body.role, place, body.effective_from)
+
+
+@router.post("/v1/people/{who}/roles/{grant}/end", status_code=201, responses=_ROLE)
+async def post_role_end(
+    who: PublicId, grant: PublicId, body: GrantEnd, person: CurrentPerson, session: SessionDep
+) -> GrantAnswer:
+    """Ask for a role to end, from a day on. Who must stop one at once deletes it."""
+    person_id = await _within_reach(session, person, who, Role.SECURITY_ADMIN)
+    grant_id = parse_public_id("rol", grant)
+    change = await role_changes.revocation_of(session, person_id, grant_id, body.effective_from)
+    approval_id = await role_changes.ask_for(session, person, change, reason=body.reason)
+    return GrantAnswer(status="pending", approval=public_id("apr", approval_id))
 
 
 @router.delete("/v1/people/{who}/roles/{grant}", status_code=204, responses=_READ | raises(LastAdministrator))
 async def delete_role(who: PublicId, grant: PublicId, person: CurrentPerson, session: SessionDep) -> None:
-    """Take a role away, at once."""
+    """Take a role away, at once and alone: whoever sees something wrong stops it. To give it back takes two."""
     person_id = await _within_reach(session, person, who, Role.SECURITY_ADMIN)
     await roles.revoke_role(session, person, person_id, parse_public_id("rol", grant))
 
