@@ -40,7 +40,7 @@ export const zh = {
     far: '付款时手机在约 {km} 公里外',
   },
   card: {
-    title: '实体卡与支付密码',
+    title: '卡与密码',
     plastic: '实体卡',
     none: '还没有实体卡',
     noneHint: '在服务台领一张空白卡，输入卡面上的号码就能用。',
@@ -174,7 +174,7 @@ export const en: typeof zh = {
     far: 'The phone was about {km} km away',
   },
   card: {
-    title: 'Card and PIN',
+    title: 'Card, PIN',
     plastic: 'Card',
     none: 'No card yet',
     noneHint: 'Get a blank card at the service desk and type the number printed on it.',
