@@ -1,7 +1,7 @@
 # The same tree as on a developer's machine: the same locks, the same hashes, the same front end.
 FROM python:3.13-slim AS build
 WORKDIR /srv/guanjia
-COPY requirements.lock requirements-dev.lock ./
+COPY requirements.lock requirements-dev.lock requirements-judge.lock ./
 COPY app/bootstrap.py app/bootstrap.py
 RUN python3 app/bootstrap.py run
 

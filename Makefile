@@ -3,7 +3,7 @@
 PYTHON3 ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check bench lock fmt generate
+.PHONY: help run setup test check bench bundle lock fmt generate
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -27,6 +27,9 @@ bench: setup  ## benchmarks; ONLY=name runs one
 	@$(BIN)/python -m app.frontend_build
 	./guanjia bench $(if $(ONLY),--only $(ONLY))
 
+bundle: setup  ## one archive for machines without a network: dist/guanjia-*.tar
+	@$(BIN)/python -m app.bundle
+
 generate: setup  ## write the generated files and docs anew
 	@$(BIN)/python -m app.generate
 
@@ -40,4 +43,5 @@ lock:  ## pin all packages with hashes; ARGS=--upgrade takes newer ones
 	@test -x $(BIN)/uv || $(PYTHON3) app/bootstrap.py run
 	$(LOCK) $(ARGS) pyproject.toml -o requirements.lock
 	$(LOCK) $(ARGS) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	$(LOCK) $(ARGS) --group judge -o requirements-judge.lock
 	@$(PYTHON3) app/bootstrap.py dev

@@ -1,5 +1,7 @@
 """Makes .venv with exactly the locked packages. Run by make with whatever `python3` the machine has.
 
+Where a folder wheels/ stands beside it, as in the archive of `make bundle`, everything comes from there and no network is asked.
+
 Standard library only, and no syntax younger than Python 3.6, so that an old interpreter gets as far as a clear sentence.
 
     python3 app/bootstrap.py run    what the product needs
@@ -14,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from typing import Dict, Iterator, List, NoReturn, Optional
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -22,6 +25,12 @@ VENV_PYTHON = os.path.join(VENV, "bin", "python")
 UV = os.path.join(VENV, "bin", "uv")
 STAMP = os.path.join(VENV, "guanjia-packages")
 LOCKS = {"run": "requirements.lock", "dev": "requirements-dev.lock"}
+WHEELS = os.path.join(ROOT, "wheels")
+# Wheels are made for one version of Python; this file among them says for which.
+PYTHON_OF_WHEELS = "python-version"
+# What must not stand beside the others, because it has the import name of one of them; for tests only.
+JUDGE_LOCK = "requirements-judge.lock"
+JUDGE = os.path.join(VENV, "judge")
 OLDEST_PYTHON = (3, 11)
 
 
@@ -41,6 +50,8 @@ def main(kind: str) -> None:
     make_venv()
     install_uv()
     install_packages(LOCKS[kind])
+    if kind == "dev":
+        install_judge()
     with open(STAMP, "w") as stamp:
         stamp.write(kind + " " + locks_hash + "\n")
     say("The Python packages are ready ({:.0f} s).".format(time.monotonic() - started))
@@ -48,7 +59,8 @@ def main(kind: str) -> None:
 
 def hash_of_locks() -> str:
     digest = hashlib.sha256()
-    for name in sorted(LOCKS.values()):
+    # An archive of `make bundle` has the first alone.
+    for name in [name for name in [*sorted(LOCKS.values()), JUDGE_LOCK] if os.path.exists(os.path.join(ROOT, name))]:
         with open(os.path.join(ROOT, name), "rb") as lock:
             digest.update(lock.read())
     # A clone that was moved has a .venv whose scripts point to the old place.
@@ -67,10 +79,20 @@ def installed_kind(locks_hash: str) -> Optional[str]:
 
 def works(python: str) -> bool:
     check = "import sys; sys.exit(sys.version_info < {!r})".format(OLDEST_PYTHON)
+    if python_of_wheels():
+        check = "import sys; sys.exit('%d.%d' % sys.version_info[:2] != {!r})".format(python_of_wheels())
     try:
         return subprocess.call([python, "-c", check], stderr=subprocess.DEVNULL) == 0
     except OSError:
         return False
+
+
+def python_of_wheels() -> Optional[str]:
+    try:
+        with open(os.path.join(WHEELS, PYTHON_OF_WHEELS)) as file:
+            return file.read().strip()
+    except OSError:
+        return None
 
 
 def find_python() -> str:
@@ -80,6 +102,12 @@ def find_python() -> str:
         if python and works(python):
             return python
     found = ".".join(str(part) for part in sys.version_info[:3])
+    if python_of_wheels():
+        give_up(
+            "This archive was made for Python {}; `python3` here is {}, and that one is not on the PATH.".format(
+                python_of_wheels(), found
+            )
+        )
     give_up("Guanjia needs Python 3.11 or newer; `python3` here is {}, and no newer one is on the PATH.".format(found))
 
 
@@ -103,6 +131,9 @@ def install_uv() -> None:
     pinned = uv_in_lock()
     if uv_version() == pinned.split("==")[1].split()[0]:
         return
+    if os.path.isdir(WHEELS):
+        unpack_uv(pinned)
+        return
     say("Fetching uv, which installs the rest ...")
     with tempfile.TemporaryDirectory() as folder:
         requirement = os.path.join(folder, "uv.txt")
@@ -116,6 +147,20 @@ def install_uv() -> None:
         "uv could not be installed: there is no working pip, or the package registry cannot be reached.\n"
         "On Debian and Ubuntu: apt-get install python3-venv. Then run make again."
     )
+
+
+def unpack_uv(pinned: str) -> None:
+    """Out of its wheel by hand: a Python without pip is enough then."""
+    wheel = next(os.path.join(WHEELS, name) for name in sorted(os.listdir(WHEELS)) if re.match(r"uv-\d", name))
+    with open(wheel, "rb") as file:
+        digest = hashlib.sha256(file.read()).hexdigest()
+    if "sha256:" + digest not in pinned:
+        give_up("{} is not the file that requirements.lock names.".format(wheel))
+    with zipfile.ZipFile(wheel) as archive:
+        program = next(name for name in archive.namelist() if name.endswith(".data/scripts/uv"))
+        with archive.open(program) as source, open(UV, "wb") as target:
+            shutil.copyfileobj(source, target)
+    os.chmod(UV, 0o755)
 
 
 def uv_in_lock() -> str:
@@ -151,6 +196,11 @@ def install_packages(lock: str) -> None:
     say("Installing the Python packages of {} (a first time takes a minute or two) ...".format(lock))
     lock = os.path.join(ROOT, lock)
     environment = dict(os.environ, VIRTUAL_ENV=VENV, UV_LINK_MODE=os.environ.get("UV_LINK_MODE", "copy"))
+    if os.path.isdir(WHEELS):
+        here = ["--offline", "--no-index", "--no-cache", "--find-links", WHEELS]
+        if subprocess.call([UV, "pip", "sync", "--require-hashes", *here, lock], env=environment) != 0:
+            give_up("The packages in wheels/ could not be installed; the reason stands above.")
+        return
     environment.update(uv_settings_from_pip())
     if subprocess.call([UV, "pip", "sync", "--require-hashes", lock], env=environment) == 0:
         return
@@ -161,6 +211,19 @@ def install_packages(lock: str) -> None:
     give_up(
         "The Python packages could not be installed; the reason stands above. Running make again goes on from here."
     )
+
+
+def install_judge() -> None:
+    """Tens of thousands of small files: linked from uv's cache where that can be done, copied where not."""
+    lock = os.path.join(ROOT, JUDGE_LOCK)
+    environment = dict(os.environ, VIRTUAL_ENV=VENV, **uv_settings_from_pip())
+    arguments = ["install", "--quiet", "--require-hashes", "--target", JUDGE, "-r", lock]
+    if subprocess.call([UV, "pip", *arguments], env=environment) == 0:
+        return
+    for pip in ways_to_pip():
+        if subprocess.call([*pip, *arguments]) == 0:
+            return
+    give_up("The packages of {} could not be installed; the reason stands above.".format(JUDGE_LOCK))
 
 
 def uv_settings_from_pip() -> Dict[str, str]:

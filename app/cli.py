@@ -30,6 +30,11 @@ COMMANDS_OF_DOMAINS: Final[dict[str, tuple[str, ...]]] = {
     "app.explain": ("explain",),
 }
 
+# The same for commands that find the database by themselves, or do without.
+COMMANDS_APART: Final[dict[str, tuple[str, ...]]] = {
+    "app.operation.commands": ("backup", "restore", "doctor", "export", "seed", "terminal"),
+}
+
 app = typer.Typer(
     name="guanjia",
     help="管家 Guanjia: canteens and campus services on one card. Settings are GUANJIA_* in the environment.",
@@ -54,11 +59,14 @@ def run(
     demo: Annotated[
         bool, typer.Option("--demo/--no-demo", help="Bring in the demo if the database is empty (never in production).")
     ] = True,
+    lan: Annotated[
+        bool, typer.Option("--lan", help="Let phones of the local network in too, over TLS; shows a code to scan.")
+    ] = False,
 ) -> None:
     """Start everything on this machine and keep it running; Ctrl-C stops it all."""
     from app.supervisor import Supervisor
 
-    supervisor = Supervisor(get_settings(), say=say, build_frontend=frontend, with_demo=demo)
+    supervisor = Supervisor(get_settings(), say=say, build_frontend=frontend, with_demo=demo, with_lan=lan)
     raise typer.Exit(asyncio.run(supervisor.run()))
 
 
@@ -74,11 +82,14 @@ def web(
 
 @app.command(rich_help_panel="Look")
 def bench(
-    only: Annotated[str | None, typer.Option(help="One bench: codes, posting, http or realtime.")] = None,
+    only: Annotated[str | None, typer.Option(help="One bench: codes, posting, http, stripe or realtime.")] = None,
 ) -> None:
     """Measure: start servers of its own, run the benches, print a table, write bench/results/latest.json."""
-    from bench.main import run as run_benches
-
+    try:
+        from bench.main import run as run_benches
+    except ModuleNotFoundError:
+        typer.echo("The benches are not part of this installation; they need a clone, and `make bench`.", err=True)
+        raise typer.Exit(1) from None
     raise typer.Exit(run_benches(only))
 
 
@@ -166,12 +177,12 @@ def _reach_database() -> None:
 def main() -> None:
     """The entry point: registers the commands of domains, then lets typer read the arguments."""
     wanted = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), None)
-    for module, names in COMMANDS_OF_DOMAINS.items():
+    for module, names in (COMMANDS_OF_DOMAINS | COMMANDS_APART).items():
         if wanted is None or wanted in names:
             app.add_typer(import_module(module).commands)
-        if wanted in names and "--help" not in sys.argv:
+        if wanted in names and module in COMMANDS_OF_DOMAINS and "--help" not in sys.argv:
             _explained(_reach_database)
-    app(prog_name="guanjia")
+    _explained(lambda: app(prog_name="guanjia"))
 
 
 if __name__ == "__main__":

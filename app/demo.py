@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request
 
+from app.demo_data.counters import cashiers_shift, report_in, set_pins, supervisor_of
 from app.demo_data.history import History
 from app.demo_data.kitchens import Kitchens, open_kitchens, publish_menus
 from app.demo_data.money import fund, grant_demo_lots, grant_month, open_accounts, report_a_loss
@@ -27,6 +28,7 @@ from kernel.handlers import run_handler
 from kernel.http import raises
 from kernel.settings import Settings, get_settings
 from payments.api import create_partitions_around, root_public_key
+from payments.stripe_door.api import make_key
 
 SEED: Final = 20_261_123
 WEEKS: Final = 4
@@ -52,15 +54,22 @@ async def seed_demo(db: Database, say: Callable[[str], None] = _silent) -> dict[
             clock.advance(now - clock.now())
         await report_a_loss(db, population, demo_people(population))
         await grant_demo_lots(db, places, population, demo_people(population), today)
+        await report_in(db, kitchens)
     async with db.session() as session:
         root = await root_public_key(session)
     return {
         "root_public_key": base64.b64encode(root).decode(),
         **logins_of(population),
         "terminals": kitchens.wire(places),
-        "stripe_key": None,
+        "stripe_key": await _make_stripe_key(db, places),
         "simulators": {"alipay": None, "wechat_pay": None},
     }
+
+
+async def _make_stripe_key(db: Database, places: Places) -> str:
+    """A secret key of the first canteen, which is open round the clock."""
+    async with db.session() as session:
+        return (await make_key(session, places.canteens["C1"], "演示程序", actor="demo")).secret
 
 
 async def _found(db: Database, dice: random.Random, say: Callable[[str], None]) -> tuple[Places, Population, Kitchens]:
@@ -72,6 +81,7 @@ async def _found(db: Database, dice: random.Random, say: Callable[[str], None]) 
     population = await open_population(db, places, dice)
     kitchens = await open_kitchens(db, places)
     await open_accounts(db)
+    await set_pins(db, population)
     await fund(db, places, population, demo_people(population), dice)
     return places, population, kitchens
 
@@ -89,7 +99,7 @@ async def _live(
     """Day after day: grants on the first, menus once they begin, and everybody's meals."""
     demo_ids = demo_people(population)
     others = [resident for resident in population.residents if resident.id not in demo_ids]
-    history = History(db, kitchens, get_settings().zone, dice)
+    history = History(db, kitchens, get_settings().zone, dice, supervisor_of(population))
     await history.start(population)
     try:
         for day in (first + timedelta(days=n) for n in range((today - first).days + 1)):
@@ -102,7 +112,8 @@ async def _live(
                 await publish_menus(db, places, kitchens, day, dice)
             # Today's lunch is left to whoever tries the demo out: their first serving is still to come.
             eaters = others if day == today else population.residents
-            await history.live_day(day, eaters, now, **({"bin_minutes": 1} if day == today else {}))
+            async with cashiers_shift(db, kitchens, population, day, today):
+                await history.live_day(day, eaters, now, **({"bin_minutes": 1} if day == today else {}))
             while await run_handler(db, TAKINGS_HANDLER, keep_takings):
                 pass
     finally:

@@ -15,11 +15,16 @@ def demo_file(data_dir: Path) -> Path:
 
 def write_demo_logins(data_dir: Path, logins: dict[str, Any]) -> None:
     """Keep them, readable by the owner only."""
-    unfinished = demo_file(data_dir).with_suffix(".unfinished")
+    write_private_json(demo_file(data_dir), logins)
+
+
+def write_private_json(target: Path, value: dict[str, Any]) -> None:
+    """Tokens and passwords: for the owner's eyes, and there as a whole or not at all."""
+    unfinished = target.with_suffix(".unfinished")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(logins, file, ensure_ascii=False, indent=2)
-    unfinished.replace(demo_file(data_dir))
+        json.dump(value, file, ensure_ascii=False, indent=2)
+    unfinished.replace(target)
 
 
 def read_demo_logins(data_dir: Path) -> dict[str, Any] | None:

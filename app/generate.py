@@ -43,6 +43,7 @@ GENERATORS: Final[tuple[Generator, ...]] = (
     Generator("docs/states.md", "app.handbook.states:states_page"),
     Generator("docs/invariants.md", "app.handbook.invariants:invariants_page"),
     Generator("docs/pay-code.md", "app.handbook.pay_code:pay_code_page"),
+    Generator("docs/wall-code.md", "app.handbook.wall_code:wall_code_page"),
     Generator("docs/data.md", "app.handbook.tables:tables_page"),
     Generator("docs/glossary.md", "app.handbook.glossary:glossary_page"),
     # What the front end's types are made from (frontend/scripts/generate.mjs).

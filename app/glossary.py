@@ -70,6 +70,11 @@ PEOPLE: Final = (
     Term("登录会话", "session", ("SignInSession",)),
     Term("会话结束", "session ended", ("SessionEnded",)),
     Term("失败次数", "attempts", ("Attempts",)),
+    Term("激活单", "activation slip", ("Activation",)),
+    Term("动态口令", "second factor", ("SecondFactor",)),
+    Term("待完成的登录", "pending sign-in", ("PendingSignIn",)),
+    Term("统一身份认证登录", "campus sign-in", ("CampusSignIn",)),
+    Term("统一身份认证账号", "campus identity", ("CampusIdentity",)),
     Term("双人审批", "two-person approval", ("Approval",)),
     Term("提请审批", "approval requested", ("ApprovalRequested",)),
     Term("审批结果", "approval decided", ("ApprovalDecided",)),
@@ -95,9 +100,26 @@ MONEY: Final = (
     Term("预存", "prefund", ("UnitPrefund",)),
     Term("充值", "top-up", ("TopUp",)),
     Term("充值成功", "top-up succeeded", ("TopUpSucceeded",)),
+    Term("充值关闭", "top-up closed", ("TopUpClosed",)),
+    Term("访客付款成功", "guest payment succeeded", ("GuestPaymentSucceeded",)),
+    Term("访客付款未成", "guest payment ended", ("GuestPaymentEnded",)),
+    Term("渠道", "channel of payment", ("Channel",), "Somebody else's gateway that money comes through: Alipay."),
+    Term("渠道订单", "channel order", ("ChannelOrder",)),
+    Term("渠道订单经过", "channel step", ("ChannelStep",)),
+    Term("渠道通知", "channel notice", ("ChannelNotice",)),
+    Term("差错, 差异", "difference case", ("DifferenceCase",)),
+    Term("访客付款", "guest payment", ("GuestPayment",)),
     Term("冻结款", "hold", ("Hold",)),
     Term("实体卡", "card", ("Card",)),
     Term("卡号索引", "card directory", ("CardDirectory",)),
+    Term(
+        "凭证",
+        "credential",
+        ("credential",),
+        "What a payment is made with: pay_code 付款码, card 实体卡, staff_pin 工号加密码; on the phone, wall_code 收款码.",
+    ),
+    Term("支付密码", "PIN", ("PaymentPin",)),
+    Term("收款码, 主扫", "wall code", ("PlaceCode",)),
     Term(
         "挂失, 解挂, 补卡",
         "report lost, unlist, reissue",
@@ -149,6 +171,18 @@ BOOKS: Final = (
     ),
 )
 
+DOOR: Final = (
+    Term("商户", "merchant", ("merchant",), "A site with its own payable account, as another program sees it."),
+    Term("密钥", "secret key", ("SecretKey",)),
+    Term("支付意图", "payment intent", ("PaymentIntent",)),
+    Term("接口幂等键", "door request", ("DoorRequest",)),
+    Term("接口退款", "door refund", ("DoorRefund",)),
+    Term("接口事件", "door event", ("DoorEvent",)),
+    Term("回调地址", "webhook endpoint", ("WebhookEndpoint",)),
+    Term("回调投递", "webhook delivery", ("WebhookDelivery",)),
+    Term("投递尝试", "webhook attempt", ("WebhookAttempt",)),
+)
+
 CANTEENS: Final = (
     Term("食堂", "canteen", ("Canteen",)),
     Term("就餐单位", "canteen unit", ("CanteenUnit",)),
@@ -163,6 +197,14 @@ CANTEENS: Final = (
     Term("每分钟收入", "minute total", ("MinuteTotal",)),
     Term("最近付款", "last payments", ("LastPayments",)),
     Term("看板", "board", ("board",), "The latest figures of a canteen, sent at most four times a second."),
+    Term("售完", "menu item changed", ("MenuItemChanged",)),
+    Term("收银密码", "till PIN", ("TillPin",)),
+    Term("班次", "shift", ("Shift",)),
+    Term("开班", "shift opened", ("ShiftOpened",)),
+    Term("交班", "shift handed over", ("ShiftHandedOver",)),
+    Term("班内撤销", "shift return", ("ShiftReturn",)),
+    Term("交接单", "hand-over sheet", ("sheet",), "Counts and sums of a shift, beside what the ledger's lines say."),
+    Term("打印机", "till printer", ("TillPrinter",)),
 )
 
 TELLING: Final = (
@@ -201,6 +243,7 @@ SECTIONS: Final = {
     "People 人员": PEOPLE,
     "Money 钱": MONEY,
     "Books 账": BOOKS,
+    "Other programs 外部程序": DOOR,
     "Canteens 食堂": CANTEENS,
     "Telling 通知": TELLING,
     "The house 系统": HOUSE,

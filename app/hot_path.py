@@ -3,9 +3,12 @@
 Routing, dependencies and models cost more than a payment does; `payments/hot_route.py` serves it as plain ASGI.
 """
 
+from time import perf_counter
+
 from starlette.datastructures import State
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.request_metrics import payment_durations
 from payments.api import PaymentsEndpoint
 
 
@@ -20,6 +23,10 @@ class HotPath:
         """Payments to their endpoint, everything else onwards."""
         if scope["type"] == "http" and scope["path"] == PaymentsEndpoint.path and scope["method"] == "POST":
             endpoint: PaymentsEndpoint = self.state.payments_endpoint
-            await endpoint(scope, receive, send)
+            started = perf_counter()
+            try:
+                await endpoint(scope, receive, send)
+            finally:
+                payment_durations.add(perf_counter() - started)
             return
         await self.app(scope, receive, send)

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -14,7 +15,9 @@ from app.hot_path import HotPath
 from app.metrics import show_metrics
 from app.production import refuse_demo_secrets
 from app.readiness import tell_ready
+from app.request_metrics import MeasuredRequests
 from app.services import open_services
+from app.stripe_paths import StripePaths
 from app.wiring import ROUTERS, WEB_PARTS
 from kernel.http import RequestIds, install_error_handlers
 from kernel.settings import Settings, get_settings
@@ -47,7 +50,10 @@ def create_served_app(settings: Settings | None = None) -> ASGIApp:
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The ASGI application. Middleware is pure ASGI and there is little of it."""
-    app = FastAPI(
+    # Its pages for programmers come with everything they are made of: on a network without the internet they open too.
+    app = FastAPIOffline(
+        redoc_url=None,
+        favicon_url="/icon.svg",
         title="管家 Guanjia",
         summary="Canteens and campus services on one card, with a payment cloud",
         version="1",
@@ -56,7 +62,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         servers=[{"url": "/"}],
     )
     app.state.settings = settings or get_settings()
+    app.add_middleware(MeasuredRequests)
     app.add_middleware(RequestIds)
+    app.add_middleware(StripePaths)
     install_error_handlers(app)
     app.include_router(health.router)
     for router in ROUTERS:

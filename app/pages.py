@@ -3,6 +3,7 @@
 In compose the proxy asks us too; it compresses and caches what we mark.
 """
 
+import mimetypes
 import os
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,9 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
+
+# Not every machine's table of types knows it, and a phone installs nothing else.
+mimetypes.add_type("application/manifest+json", ".webmanifest")
 
 DIST: Final = Path(__file__).resolve().parent.parent / "frontend" / "dist"
 

@@ -20,11 +20,12 @@ def prepare_database(settings: Settings, *, with_demo: bool, say: Callable[[str]
     if settings.database_url is None:
         raise NotConfigured("GUANJIA_DATABASE_URL is needed; `guanjia run` sets it by itself.")
     url = settings.database_url.get_secret_value()
-    _bring_to_head(url, say=say)
+    bring_to_head(url, say=say)
     asyncio.run(_look_after_demo(settings, url, with_demo=with_demo, say=say))
 
 
-def _bring_to_head(url: str, *, say: Callable[[str], None]) -> None:
+def bring_to_head(url: str, *, say: Callable[[str], None]) -> None:
+    """Apply what is missing, in words where that cannot be done."""
     head, found = migrate.head_revision(), None
     try:
         found = asyncio.run(migrate.current_revision(url))

@@ -10,6 +10,12 @@ Problem                  told in its own sentence, without a traceback; the comm
     SeedingRefused       the demo may not be brought in here
     NotConfigured        a process started by hand lacks an address it needs
     NotForProduction     production mode with something from the demo in it
+    LanRefused           phones of the local network cannot be let in
+    BackupFailed         no backup could be made
+    BundleFailed         the archive for a machine without a network cannot be made
+    ExportRefused        what was asked for cannot be taken out
+    TillProblem          a till of the command line cannot go on
+    RestoreRefused       a backup is not, or cannot be, brought in; nothing has changed
 """
 
 
@@ -51,3 +57,27 @@ class NotConfigured(Problem):
 
 class NotForProduction(Problem):
     """Production mode with something from the demo in it."""
+
+
+class LanRefused(Problem):
+    """Phones of the local network cannot be let in."""
+
+
+class BackupFailed(Problem):
+    """No backup could be made."""
+
+
+class BundleFailed(Problem):
+    """The archive for a machine without a network cannot be made."""
+
+
+class ExportRefused(Problem):
+    """What was asked for cannot be taken out."""
+
+
+class TillProblem(Problem):
+    """A till of the command line cannot go on."""
+
+
+class RestoreRefused(Problem):
+    """A backup is not, or cannot be, brought in; nothing has changed."""

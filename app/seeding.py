@@ -20,7 +20,7 @@ async def seed_demo_if_empty(db: Database, data_dir: Path, *, say: Callable[[str
     from app import demo  # Imports every domain; a start that finds the demo in place need not wait for that.
 
     say("· Bringing in the demo: people, canteens, menus, money ...")
-    await _mark_as_demo(db)
+    await mark_as_demo(db)
     write_demo_logins(data_dir, await demo.seed_demo(db, say))
     await _mark_as_complete(db)
     return True
@@ -38,10 +38,12 @@ async def _is_seeded(db: Database) -> bool:
     return True
 
 
-async def _mark_as_demo(db: Database) -> None:
+async def mark_as_demo(db: Database) -> None:
     """First and by itself: whatever happens afterwards, production mode will know this database. Not part of the product's
     schema: a database without the demo has no such table."""
     async with db.session() as session:
+        if await session.scalar(text("SELECT to_regclass('demo_seed') IS NOT NULL")):
+            return
         await session.execute(
             text("CREATE TABLE demo_seed (started_at timestamptz NOT NULL, completed_at timestamptz)")
         )

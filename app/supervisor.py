@@ -5,23 +5,24 @@ Every child is bound to this process's life (app/embedded/become.py), so that no
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import shutil
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from app import demo_logins, frontend_build
+from app.data_folder import only_user_of
 from app.embedded.child import bound_to_us, remembered_secret
 from app.embedded.postgres import EmbeddedPostgres
 from app.embedded.valkey import EmbeddedValkey
 from app.kept_child import ChildPlan, KeptChild
+from app.lan import Lan
 from app.listening import open_listening_sockets
 from app.problems import Problem, StartFailed
 from app.processes import Kind, process
@@ -34,11 +35,19 @@ class Supervisor:
     """Starts the table of processes (app/processes.py) in order and keeps it running until it is told to stop."""
 
     def __init__(
-        self, settings: Settings, *, say: Callable[[str], None], build_frontend: bool = True, with_demo: bool = True
+        self,
+        settings: Settings,
+        *,
+        say: Callable[[str], None],
+        build_frontend: bool = True,
+        with_demo: bool = True,
+        with_lan: bool = False,
     ) -> None:
         self._settings = settings
         self._with_demo = with_demo and not settings.production
         self._build_frontend = build_frontend
+        self._with_lan = with_lan
+        self._lan: Lan | None = None
         self._say = say
         self._data_dir = settings.data_dir.absolute()
         self._environment = dict(os.environ)
@@ -53,7 +62,7 @@ class Supervisor:
         for stop_signal in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(stop_signal, self._stopping.set)
         try:
-            with self._only_copy():
+            with only_user_of(self._data_dir):
                 try:
                     if await self._finished_before_stop(self._start()):
                         self._welcome(time.monotonic() - started)
@@ -73,14 +82,25 @@ class Supervisor:
         # Held as long as we live: while a web process is being replaced, its socket goes on taking connections.
         self._sockets = open_listening_sockets(self._settings.host, self._settings.port, self._settings.workers)
         self._prepare_environment(port=self._sockets[0].getsockname()[1])
+        if self._with_lan:
+            self._open_lan()
         building = [asyncio.to_thread(frontend_build.build_if_stale)] if self._build_frontend else []
         await _together(self._start_servers(), *building)
         await self._run_once("migrate", *(["--demo"] if self._with_demo else []))
         for number, listener in enumerate(self._sockets, start=1):
             name = "web" if len(self._sockets) == 1 else f"web-{number}"
             self._keep(self._service("web", name, ["--fd", str(listener.fileno())], [listener.fileno()]))
+        if self._lan is not None:
+            listener = self._lan.listener
+            plan = self._service("web", "web-lan", ["--fd", str(listener.fileno())], [listener.fileno()])
+            self._keep(replace(plan, environment={**plan.environment, "GUANJIA_TLS_PEM": str(self._lan.pem)}))
         self._keep(self._service("worker", "worker"))
         await _together(*(child.first_ready() for child in self._children.values()))
+
+    def _open_lan(self) -> None:
+        self._lan = Lan.open(self._settings, self._data_dir)
+        # What is printed for phones to scan must lead to where phones can go.
+        self._environment.setdefault("GUANJIA_PUBLIC_URL", self._lan.url)
 
     async def _start_servers(self) -> None:
         starting = []
@@ -94,6 +114,8 @@ class Supervisor:
         """Ours first, then the servers they stand on."""
         for listener in self._sockets:
             listener.close()
+        if self._lan is not None:
+            self._lan.close()
         is_server = {name: name in ("postgres", "valkey") for name in self._children}
         for servers in (False, True):
             await asyncio.gather(*(c.stop() for name, c in self._children.items() if is_server[name] is servers))
@@ -214,27 +236,11 @@ class Supervisor:
             # Kept in the data folder, so that what was derived from it stays valid over restarts.
             self._environment["GUANJIA_SECRET_KEY"] = remembered_secret(self._data_dir / "secret_key")
 
-    @contextmanager
-    def _only_copy(self) -> Iterator[None]:
-        """Two supervisors on one data folder would fight over its servers."""
-        try:
-            self._data_dir.mkdir(parents=True, exist_ok=True)
-            lock = (self._data_dir / "supervisor.lock").open("w")
-        except OSError as error:
-            raise StartFailed(f"The data folder {self._data_dir} cannot be written: {error.strerror}.") from error
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise StartFailed(
-                    f"Another copy of Guanjia is running on {self._data_dir}. "
-                    "Stop it, or set GUANJIA_DATA_DIR and GUANJIA_PORT for this one."
-                ) from None
-            yield
-
     def _welcome(self, took_s: float) -> None:
         address = demo_logins.remember_base_url(self._settings, int(self._environment["GUANJIA_PORT"]))
         self._say(demo_logins.welcome(address, self._data_dir))
+        if self._lan is not None:
+            self._say(self._lan.welcome())
         self._say(f"Started in {took_s:.1f} s. Logs are in {self._data_dir / 'logs'}. Ctrl-C stops everything.")
 
 

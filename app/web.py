@@ -9,8 +9,8 @@ import uvicorn
 
 from app.listening import BACKLOG, open_listening_sockets
 from app.production import refuse_weak_settings
-from kernel.http import current_request_id
 from kernel.logging import configure_logging
+from kernel.request_ids import current_request_id
 from kernel.settings import Settings
 from realtime.protocol import HubProtocol
 
@@ -58,6 +58,7 @@ def serve(settings: Settings, *, fd: int | None) -> int:
             backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=STOP_TIMEOUT_S,
+            ssl_certfile=settings.tls_pem,
             proxy_headers=False,  # Not on a till's way: app/main.py puts it behind the payments.
         )
     )

@@ -19,21 +19,31 @@ from fastapi import APIRouter, FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession
 
 import canteen.routes
+import canteen.shift_routes
 import identity.routes
+import payments.account_routes
+import payments.channel_routes
+import payments.place_code_routes
 import payments.routes
+import payments.stripe_door.routes
 import realtime.routes
 from app import demo
+from app.request_metrics import sampling
 from app.services import Services
 from canteen import jobs as canteen_jobs
-from canteen.api import CANTEEN_CHANNEL, CanteenPricing, configuration_for_till
+from canteen.api import CANTEEN_CHANNEL, CanteenCounter, CanteenPricing, configuration_for_till, next_meal_of_unit
 from identity import jobs as identity_jobs
 from identity.api import Role, Terminal, register_terminal_configuration
 from kernel import audit_log, calendar, timers
 from kernel.db import Database
 from kernel.handlers import run_handler
 from payments import jobs as payments_jobs
-from payments.api import PaymentsEndpoint, Posting, TerminalCache, next_seq
+from payments import looks
+from payments.api import PaymentsEndpoint, Posting, next_seq, register_meal_calendar
+from payments.channels.registry import open_channels
 from payments.handlers import follow_people
+from payments.stripe_door import jobs as stripe_door_jobs
+from payments.stripe_door.api import Confirmations, KeyCache, StripeDoor
 from realtime import jobs as realtime_jobs
 from realtime.api import ChannelPolicy, Hub, region_policy
 
@@ -52,7 +62,12 @@ class Loop:
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     identity.routes.router,
     payments.routes.router,
+    payments.stripe_door.routes.router,
+    payments.account_routes.router,
+    payments.channel_routes.router,
+    payments.place_code_routes.router,
     canteen.routes.router,
+    canteen.shift_routes.router,
     realtime.routes.router,
     demo.router,
 )
@@ -65,6 +80,9 @@ async def _sequence_for_till(session: AsyncSession, terminal: Terminal) -> dict[
 # What a till is told beside identity's own part.
 register_terminal_configuration(configuration_for_till)
 register_terminal_configuration(_sequence_for_till)
+
+# Which meal a voucher is for.
+register_meal_calendar(next_meal_of_unit)
 
 CHANNEL_POLICIES: Final[tuple[ChannelPolicy, ...]] = (
     CANTEEN_CHANNEL,
@@ -84,7 +102,7 @@ async def _hub(app: FastAPI, services: Services) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _posting(app: FastAPI, services: Services) -> AsyncIterator[None]:
     """This process's posting lane, and the tills' endpoint in front of it. A meal's price is the canteens' business."""
-    settings, rule, terminals = services.settings, CanteenPricing(), TerminalCache()
+    settings, rule, terminals = services.settings, CanteenPricing(), KeyCache()
     posting = Posting(
         services.database,
         rule,
@@ -94,15 +112,32 @@ async def _posting(app: FastAPI, services: Services) -> AsyncIterator[None]:
         lanes=settings.posting_lanes,
     )
     app.state.posting_rule = rule
+    app.state.posting = posting
+    app.state.counter_rule = CanteenCounter()
     await posting.start()
     app.state.payments_endpoint = PaymentsEndpoint(services.database, posting, terminals)
+    confirmations = Confirmations(services.database, posting)
+    confirmations.start()
+    app.state.stripe_door = StripeDoor(services.database, confirmations, terminals, rule)
     try:
         yield
     finally:
+        await confirmations.stop()
         await posting.stop()
 
 
-WEB_PARTS: Final[tuple[WebPart, ...]] = (_hub, _posting)
+@asynccontextmanager
+async def _channels(app: FastAPI, services: Services) -> AsyncIterator[None]:
+    """The gateways that are set up; their threads end with this process."""
+    app.state.channels = open_channels(services.settings)
+    try:
+        yield
+    finally:
+        for channel in app.state.channels.values():
+            channel.close_client()
+
+
+WEB_PARTS: Final[tuple[WebPart, ...]] = (_hub, _channels, _posting, sampling)
 
 
 def _every(seconds: float, step: Callable[[Database], Awaitable[object]]) -> Callable[[Services], Awaitable[None]]:
@@ -127,12 +162,17 @@ LOOPS: Final[tuple[Loop, ...]] = (
     Loop("canteen takings", lambda s: canteen_jobs.keep_boards(s.database)),
     Loop("canteen menus", lambda s: canteen_jobs.keep_menus_near(s.database)),
     Loop("channel days", lambda s: realtime_jobs.keep_channel_days(s.database)),
+    Loop("payments looks", lambda s: looks.look_for_ever(s.database, open_channels(s.settings))),
     Loop("payments follow people", _every(1, _follow_people)),
     Loop("payments partitions", _every(3600, payments_jobs.keep_partitions)),
     Loop("payments checkpoints", _every(30, payments_jobs.fold_account_deltas)),
     Loop("payments lots", _every(60, payments_jobs.expire_due_lots)),
     Loop("payments forgets", _every(600, payments_jobs.forget_old_requests)),
     Loop("payments audit", lambda s: payments_jobs.audit_every_night(s.database)),
+    Loop("door webhooks", lambda s: stripe_door_jobs.deliver_webhooks(s.database)),
+    Loop("door reversals", _every(1, stripe_door_jobs.hear_of_reversals)),
+    Loop("door left behind", _every(2, stripe_door_jobs.end_left_behind)),
+    Loop("door forgets", _every(600, stripe_door_jobs.forget_old)),
     Loop("work calendar", lambda s: calendar.keep_calendar(s.database)),
     Loop("timers", lambda s: timers.fire_for_ever(s.database, TIMER_HANDLERS)),
     Loop("identity forgets", lambda s: identity_jobs.forget_for_ever(s.database)),

@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from structlog.contextvars import bind_contextvars
 
 from app.metrics import show_metrics
 from app.production import refuse_demo_secrets
@@ -61,15 +62,16 @@ async def run_worker(settings: Settings, *, health_port: int | None, loops: Sequ
 
 async def keep_running(loop: Loop, services: Services) -> None:
     """Run one loop for ever, whatever happens in it."""
+    bind_contextvars(loop=loop.name)  # Of this task: each of its log lines names it.
     pause_s = RESTART_PAUSE_FIRST_S
     while True:
         born = time.monotonic()
         _running.labels(loop.name).set(1)
         try:
             await loop.run(services)
-            log.warning("loop ended by itself", loop=loop.name)
+            log.warning("loop ended by itself")
         except Exception:  # The border: one loop's fault must not end the others.
-            log.exception("loop failed", loop=loop.name)
+            log.exception("loop failed")
         finally:
             _running.labels(loop.name).set(0)
         _failures.labels(loop.name).inc()

@@ -84,9 +84,9 @@ class _Connection(asyncio.Protocol):
             self._done.set_exception(exc or ConnectionError("the server hung up"))
 
 
-def post(path: str, body: bytes, headers: dict[str, str]) -> bytes:
+def post(path: str, body: bytes, headers: dict[str, str], *, content_type: str = "application/json") -> bytes:
     """A request as bytes."""
-    lines = [f"POST {path} HTTP/1.1", "Host: 127.0.0.1", "Content-Type: application/json"]
+    lines = [f"POST {path} HTTP/1.1", "Host: 127.0.0.1", f"Content-Type: {content_type}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     lines += [f"Content-Length: {len(body)}", "", ""]
     return "\r\n".join(lines).encode() + body

@@ -5,12 +5,12 @@ import sys
 
 import uvloop
 
-from bench import http_payments, posting, realtime
+from bench import http_payments, posting, realtime, stripe_door
 from bench.audited import refuse_unclean_books
 from bench.rig import open_rig
 from bench.rows import Row, save, show
 
-NAMES = ("codes", "posting", "http", "realtime")
+NAMES = ("codes", "posting", "http", "stripe", "realtime")
 
 
 def run(only: str | None) -> int:
@@ -39,6 +39,10 @@ async def _run(only: str | None) -> list[Row]:
             _say("payments over HTTP ...")
             rate = next((row.value for row in rows if row.name == "posting alone"), None)
             rows += await http_payments.measure(rig, rate)
+            save(rows)
+        if "stripe" in wanted:
+            _say("PaymentIntents confirmed, beside payments ...")
+            rows += await stripe_door.measure(rig)
             save(rows)
         if "realtime" in wanted:
             _say("600 payments a second with 1,000 sockets ...")

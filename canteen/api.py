@@ -1,20 +1,25 @@
 """The front door of the canteens: what the assembly and the command line may call.
 
-For app/wiring.py: `CanteenPricing` (the posting rule), `configuration_for_till` (the canteens' part of what a till is
-told), `CANTEEN_CHANNEL` (who may hear a canteen); and from `jobs.py` the two loops. The rest are the use cases, for demo data.
+For app/wiring.py: `CanteenPricing` (the posting rule), `CanteenCounter` (who signs for returns), `configuration_for_till` (the canteens' part of what a till is
+told), `next_meal_of_unit` (for vouchers), `CANTEEN_CHANNEL` (who may hear a canteen); and from `jobs.py` the two loops. The rest are the use cases, for demo data.
 """
 
 from canteen.canteens import NewWindow, edit_canteen, open_canteen, set_timetable
 from canteen.channels import CANTEEN_CHANNEL
+from canteen.counter import CanteenCounter
 from canteen.meals import AfterLast, DayType, LimitWindow, Meal, OrderState
 from canteen.menus import NewItem, change_menu_state, mark_sold_out, open_dish, open_menu
+from canteen.next_meal import next_meal_of_unit
+from canteen.pins import set_pin
 from canteen.prices import NewLadder, NewLimit, Serving, set_limit, set_prices
 from canteen.pricing import CanteenPricing
+from canteen.shifts import hand_over, open_shift
 from canteen.till import configuration_for_till
 
 __all__ = [
     "CANTEEN_CHANNEL",
     "AfterLast",
+    "CanteenCounter",
     "CanteenPricing",
     "DayType",
     "LimitWindow",
@@ -28,11 +33,15 @@ __all__ = [
     "change_menu_state",
     "configuration_for_till",
     "edit_canteen",
+    "hand_over",
     "mark_sold_out",
+    "next_meal_of_unit",
     "open_canteen",
     "open_dish",
     "open_menu",
+    "open_shift",
     "set_limit",
+    "set_pin",
     "set_prices",
     "set_timetable",
 ]

@@ -8,10 +8,21 @@ AlreadyThere                409     a canteen for a site that has one, a menu fo
 PeriodsOverlap              409     two meals would be served at once
 DateIsPast                  409     what was in force yesterday stays as it was
 MenuIsEmpty                 409     a menu without dishes cannot be published
-StateConflict               409     the menu's state does not allow the trigger
+StateConflict               409     the menu's or the shift's state does not allow the trigger
+ShiftIsOpen                 409     one cashier at a till at a time
+ShiftNeeded                 409     this canteen gives money back within a shift only
+TillPinMissing              409     somebody who has no PIN yet
+NoPrinter                   409     no printer is set for this till
+Forbidden                   403
+    TillPinNeeded           403     in a shift somebody signs for what is given back
+    TillPinWrong            403     not this person's PIN
+    SupervisorNeeded        403     the second return of a shift is signed by somebody else, a supervisor
+TillPinLocked               429     too many wrong PINs; it unlocks by itself
+TillPinTooWeak              422     a PIN that would be tried first
+PrinterSilent               503     the printer does not take the slip
 """
 
-from kernel.errors import GuanjiaError, Malformed
+from kernel.errors import Forbidden, GuanjiaError, Malformed, TooManyRequests
 
 
 class ItemsNotOnMenu(Malformed):
@@ -66,3 +77,81 @@ class AlreadyThere(GuanjiaError):
     status = 409
     message_zh = "已经存在"
     message_en = "There is one already"
+
+
+# ---- the counter
+
+
+class ShiftIsOpen(GuanjiaError):
+    """`data`: shift, cashier."""
+
+    code = "SHIFT_IS_OPEN"
+    status = 409
+    message_zh = "{cashier} 的班次还没有交接"
+    message_en = "The shift of {cashier} has not been handed over"
+
+
+class ShiftNeeded(GuanjiaError):
+    code = "SHIFT_NEEDED"
+    status = 409
+    message_zh = "请先开班：本食堂只能在班次内撤销和退款"
+    message_en = "Open a shift first: here money is given back within a shift only"
+
+
+class TillPinNeeded(Forbidden):
+    """`data.who`: cashier or supervisor."""
+
+    code = "TILL_PIN_NEEDED"
+    message_zh = "班次内撤销和退款须输入收银密码"
+    message_en = "In a shift, whoever gives money back signs with a PIN"
+
+
+class SupervisorNeeded(Forbidden):
+    code = "SUPERVISOR_NEEDED"
+    message_zh = "本班已有撤销或退款，这一笔须由当班收银员以外的主管输入密码"
+    message_en = "This shift has given money back before: a supervisor, not its cashier, signs for this one"
+
+
+class TillPinWrong(Forbidden):
+    code = "TILL_PIN_WRONG"
+    message_zh = "收银密码不正确"
+    message_en = "This PIN is wrong"
+
+
+class TillPinLocked(TooManyRequests):
+    """`data.retry_after_s` says for how long."""
+
+    code = "TILL_PIN_LOCKED"
+    message_zh = "密码输错次数过多，请 {retry_after_s} 秒后再试"
+    message_en = "Too many wrong PINs; try again in {retry_after_s} seconds"
+
+
+class TillPinMissing(GuanjiaError):
+    """`data.person`: whose."""
+
+    code = "TILL_PIN_MISSING"
+    status = 409
+    message_zh = "还没有收银密码：请本人或食堂经理在“班次”页设置"
+    message_en = "There is no PIN yet: they, or the canteen's manager, set one on the page of shifts"
+
+
+class TillPinTooWeak(Malformed):
+    code = "TILL_PIN_TOO_WEAK"
+    message_zh = "收银密码为 6 至 8 位数字，不能全部相同，也不能是连续的数字"
+    message_en = "A PIN has 6 to 8 digits, not all the same and not counted up or down"
+
+
+class NoPrinter(GuanjiaError):
+    code = "NO_PRINTER"
+    status = 409
+    message_zh = "这台消费机没有设置打印机"
+    message_en = "No printer is set for this till"
+
+
+class PrinterSilent(GuanjiaError):
+    """`data.address`."""
+
+    code = "PRINTER_SILENT"
+    status = 503
+    message_zh = "打印机没有响应，请检查电源与网络"
+    message_en = "The printer does not answer; check its power and its network"

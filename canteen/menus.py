@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from canteen import queries
 from canteen.canteens import refuse_past
 from canteen.errors import AlreadyThere, MenuIsEmpty
+from canteen.events import MenuItemChanged
 from canteen.meals import Meal
 from canteen.models import Dish, Menu, MenuItem
 from canteen.states import MENU, next_state
@@ -22,6 +23,7 @@ from kernel import audit_log, clock
 from kernel.configuration import bump_configuration
 from kernel.errors import Malformed, NotFound
 from kernel.ids import public_id, uuid7
+from kernel.outbox import publish
 
 
 def _pinyin_of(name: str) -> str:
@@ -189,6 +191,16 @@ async def mark_sold_out(session: AsyncSession, menu_id: UUID, dish_id: UUID, *, 
     item.sold_out = sold_out
     await session.flush()
     data = {"dish": public_id("dsh", dish_id), "sold_out": sold_out}
+    publish(
+        session,
+        MenuItemChanged(
+            happened_at=clock.rfc3339(clock.now()),
+            canteen=public_id("can", menu.canteen_id),
+            menu=public_id("men", menu.id),
+            dish=public_id("dsh", dish_id),
+            sold_out=sold_out,
+        ),
+    )
     await _audit(session, menu, "mark_sold_out", data, actor)
 
 

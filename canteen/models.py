@@ -4,11 +4,22 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, DateTime, ForeignKey, Integer, SmallInteger, Text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from canteen.states import MENU, states_of
+from canteen.states import MENU, SHIFT, states_of
 from kernel.db import Base
 
 _Moment = DateTime(timezone=True)
@@ -24,6 +35,8 @@ class Canteen(Base):
     # Else only people of the units in `canteen_units` are served.
     open_to_all: Mapped[bool]
     seats: Mapped[int | None] = mapped_column(Integer)
+    # Whether a till may give money back only within a shift, so that somebody signs for it.
+    returns_need_shift: Mapped[bool] = mapped_column(server_default=text("false"))
     configuration_version: Mapped[int] = mapped_column(BigInteger, index=True)
     created_at: Mapped[datetime] = mapped_column(_Moment)
 
@@ -165,3 +178,76 @@ class LastPayments(Base):
 
     canteen_id: Mapped[UUID] = mapped_column(primary_key=True)
     payments: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+
+
+# ---- the counter
+
+
+class TillPin(Base):
+    """What a cashier or supervisor signs with at a till; set by themselves or by the canteen's manager."""
+
+    __tablename__ = "till_pins"
+
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), primary_key=True)
+    pin_hash: Mapped[str] = mapped_column(Text)
+    changed_by: Mapped[str] = mapped_column(Text)
+    changed_at: Mapped[datetime] = mapped_column(_Moment)
+
+
+class Shift(Base):
+    """A cashier's time at a till. What was sold in it is a span of the journal, so it can always be counted again."""
+
+    __tablename__ = "shifts"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    canteen_id: Mapped[UUID] = mapped_column(ForeignKey("canteens.id"))
+    terminal_id: Mapped[UUID] = mapped_column(ForeignKey("terminals.id"))
+    cashier_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
+    state: Mapped[str] = mapped_column(Text)
+    business_date: Mapped[date]
+    opened_at: Mapped[datetime] = mapped_column(_Moment)
+    # Where the journal stood, {lane: n}: the shift holds what came after the one and until the other.
+    after: Mapped[dict[str, int]] = mapped_column(JSONB)
+    until: Mapped[dict[str, int] | None] = mapped_column(JSONB(none_as_null=True))
+    handed_over_at: Mapped[datetime | None] = mapped_column(_Moment)
+    handed_over_by: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))
+    sheet: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+
+    __table_args__ = (
+        CheckConstraint(f"state IN ({', '.join(repr(state) for state in states_of(SHIFT))})", name="state"),
+        CheckConstraint(
+            "(state = 'handed_over') = (sheet IS NOT NULL)"
+            " AND num_nonnulls(until, handed_over_at, handed_over_by, sheet) IN (0, 4)",
+            name="handed_over",
+        ),
+        CheckConstraint("handed_over_at >= opened_at", name="order"),
+        Index("shifts_one_open_idx", "terminal_id", unique=True, postgresql_where=text("state = 'open'")),
+        Index("shifts_canteen_id_idx", "canteen_id", "id"),
+        Index("shifts_terminal_id_idx", "terminal_id", "id"),
+    )
+
+
+class ShiftReturn(Base):
+    """A void or refund made at a till within a shift, and who signed for it."""
+
+    __tablename__ = "shift_returns"
+
+    shift_id: Mapped[UUID] = mapped_column(ForeignKey("shifts.id"), primary_key=True)
+    ordinal: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    reversal_id: Mapped[UUID] = mapped_column(unique=True)
+    payment_id: Mapped[UUID]
+    kind: Mapped[str] = mapped_column(Text)
+    amount_fen: Mapped[int] = mapped_column(BigInteger)
+    signed_by: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
+    recorded_at: Mapped[datetime] = mapped_column(_Moment)
+
+
+class TillPrinter(Base):
+    """Where a till's slips are printed."""
+
+    __tablename__ = "till_printers"
+
+    terminal_id: Mapped[UUID] = mapped_column(ForeignKey("terminals.id"), primary_key=True)
+    address: Mapped[str] = mapped_column(Text)
+    columns: Mapped[int] = mapped_column(SmallInteger)
+    changed_at: Mapped[datetime] = mapped_column(_Moment)

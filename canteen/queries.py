@@ -33,6 +33,7 @@ class CanteenSite:
     is_open: bool
     open_to_all: bool
     seats: int | None
+    returns_need_shift: bool
     unit_ids: tuple[UUID, ...]
 
     @property
@@ -51,6 +52,7 @@ class CanteenSite:
 _SITES = """
     SELECT c.id, s.name_zh, s.name_en, s.region_id, s.operator_id, o.name_zh AS operator_name_zh,
            o.name_en AS operator_name_en, r.timezone, c.is_open, c.open_to_all, c.seats,
+           c.returns_need_shift,
            ARRAY(SELECT u.unit_id FROM canteen_units u WHERE u.canteen_id = c.id ORDER BY u.unit_id) AS unit_ids
     FROM canteens c
     JOIN sites s ON s.id = c.id JOIN regions r ON r.id = s.region_id JOIN organisations o ON o.id = s.operator_id
@@ -60,6 +62,14 @@ _SITES_PAGE = text(f"""
     {_SITES}
     WHERE (CAST(:after AS uuid) IS NULL OR c.id < :after) AND (CAST(:region AS uuid) IS NULL OR s.region_id = :region)
     ORDER BY c.id DESC LIMIT :limit
+""")
+
+
+_SITES_OF_UNIT = text(f"""
+    {_SITES}
+    WHERE c.is_open
+      AND (c.open_to_all OR EXISTS (SELECT FROM canteen_units u WHERE u.canteen_id = c.id AND u.unit_id = :unit))
+    ORDER BY c.id
 """)
 
 
@@ -83,6 +93,11 @@ async def list_canteens(
     """Canteens, newest first, one more than the limit."""
     rows = await session.execute(_SITES_PAGE, {"after": after, "region": region_id, "limit": limit + 1})
     return [_site_of(row) for row in rows]
+
+
+async def list_canteens_of_unit(session: AsyncSession, unit_id: UUID) -> list[CanteenSite]:
+    """The open canteens where people of a unit may eat."""
+    return [_site_of(row) for row in await session.execute(_SITES_OF_UNIT, {"unit": unit_id})]
 
 
 async def get_row(session: AsyncSession, canteen_id: UUID) -> Canteen:

@@ -339,13 +339,22 @@ async def set_menu_items(
 
 @router.put("/menus/{menu}/items/{dish}/sold_out", responses=_WRITE)
 async def mark_sold_out(
-    menu: MenuPath, dish: DishPath, body: schemas.SoldOut, person: CurrentPerson, session: SessionDep
+    menu: MenuPath, dish: DishPath, body: schemas.SoldOut, caller: CallerDep, session: SessionDep
 ) -> schemas.MenuView:
-    """A dish has run out, or there is more of it after all."""
-    menu_id = await _require_at_menu(session, person, menu, Role.CASHIER, *KITCHEN_ROLES)
+    """A dish has run out, or there is more of it after all: one key at a till of the canteen, or the kitchen."""
+    menu_id = await _require_selling(session, caller, menu)
     dish_id = parse_public_id("dsh", dish)
-    await menus.mark_sold_out(session, menu_id, dish_id, sold_out=body.sold_out, actor=person.actor)
+    await menus.mark_sold_out(session, menu_id, dish_id, sold_out=body.sold_out, actor=caller.actor)
     return await _menu_view(session, menu_id)
+
+
+async def _require_selling(session: AsyncSession, caller: Principal | Terminal, text: str) -> UUID:
+    if isinstance(caller, Principal):
+        return await _require_at_menu(session, caller, text, Role.CASHIER, *KITCHEN_ROLES)
+    menu = await queries.get_menu(session, parse_public_id("men", text))
+    if menu.canteen_id != caller.site_id:
+        raise Forbidden
+    return menu.id
 
 
 @router.post("/menus/{menu}/publish", responses=_WRITE | raises(StateConflict, MenuIsEmpty))

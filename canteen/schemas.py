@@ -63,6 +63,9 @@ class CanteenChange(Wire):
     open_to_all: bool | None = None
     units: list[UnitId] | None = Field(default=None, max_length=500)
     seats: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    returns_need_shift: bool | None = Field(
+        default=None, description="Whether tills give money back within a shift only, signed by PIN"
+    )
 
 
 class MealNow(BaseModel):
@@ -88,6 +91,7 @@ class CanteenView(BaseModel):
     open_to_all: bool
     units: list[str]
     seats: int | None
+    returns_need_shift: bool
     serves_me: bool
     now: MealNow
 
@@ -291,6 +295,8 @@ class LastPayment(BaseModel):
     amount_fen: int
     status: str
     happened_at: str
+    credential: str = "pay_code"
+    far_m: int | None = None
 
 
 class BoardTerminal(BaseModel):

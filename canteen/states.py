@@ -1,7 +1,8 @@
-"""The life of a menu, as one table: `{(state, trigger): state}`.
+"""The lives of a menu and of a shift, each as one table: `{(state, trigger): state}`.
 
-A draft is the kitchen's own; a published menu sells; a withdrawn one does not any more. The database's CHECK, the page
-in the docs and the buttons on the screens come from it.
+A draft is the kitchen's own; a published menu sells; a withdrawn one does not any more. A shift is open from a cashier's
+PIN until it is handed over, and never opens again. The database's CHECKs, the page in the docs and the buttons on the
+screens come from these tables.
 """
 
 from collections.abc import Mapping
@@ -17,7 +18,11 @@ MENU: Final[StateTable] = {
     ("withdrawn", "publish"): "published",
 }
 
-TABLES: Final[Mapping[str, StateTable]] = {"menu": MENU}
+SHIFT: Final[StateTable] = {
+    ("open", "hand_over"): "handed_over",
+}
+
+TABLES: Final[Mapping[str, StateTable]] = {"menu": MENU, "shift": SHIFT}
 
 
 def states_of(table: StateTable) -> list[str]:

@@ -117,6 +117,8 @@ def last_after(before: Sequence[dict[str, Any]], events: Iterable[PaymentEvent])
                     "amount_fen": event.amount_fen,
                     "status": "succeeded",
                     "happened_at": event.happened_at,
+                    "credential": event.credential,
+                    "far_m": event.far_m,
                 },
             )
             del payments[LAST_PAYMENTS_SHOWN:]

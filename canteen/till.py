@@ -10,6 +10,8 @@ from canteen.canteens import served_now
 from canteen.meals import OrderState, clock_face
 from canteen.models import Canteen
 from canteen.opening import Closed, Serving, windows_on
+from canteen.printers import find_printer
+from canteen.shift_views import till_shift
 from canteen.tariff import PriceRow, in_force
 from canteen.views import menu_view, price_row
 from canteen.work_days import DayTypes
@@ -20,7 +22,8 @@ from kernel.ids import public_id
 
 
 async def configuration_for_till(session: AsyncSession, terminal: Terminal) -> dict[str, Any]:
-    """`canteen`, `periods`, `prices` and `menus` of the business date; nothing for a till outside of canteens."""
+    """`canteen`, `periods`, `prices` and `menus` of the business date, the open `shift`, and whether there is a printer;
+    nothing for a till outside of canteens."""
     if await session.get(Canteen, terminal.site_id) is None:
         return {}
     canteen = await queries.get_canteen(session, terminal.site_id)
@@ -44,6 +47,8 @@ async def configuration_for_till(session: AsyncSession, terminal: Terminal) -> d
         ],
         "prices": [_price(row) for row in await _prices(session, canteen)],
         "menus": await _menus(session, canteen),
+        "shift": (await till_shift(session, terminal.id)).model_dump(mode="json")["shift"],
+        "printer": await find_printer(session, terminal.id) is not None,
     }
 
 

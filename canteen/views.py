@@ -40,6 +40,7 @@ def canteen_view(canteen: CanteenSite, now: Serving | Closed, *, serves_me: bool
         open_to_all=canteen.open_to_all,
         units=[public_id("org", unit_id) for unit_id in canteen.unit_ids],
         seats=canteen.seats,
+        returns_need_shift=canteen.returns_need_shift,
         serves_me=serves_me,
         now=schemas.MealNow(**meal_now(now)),
     )

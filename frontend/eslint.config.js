@@ -55,5 +55,9 @@ export default tseslint.config(
     },
   },
   { files: ['*.{js,ts}', 'scripts/**'], languageOptions: { globals: globals.node } },
+  {
+    files: ['src/kernel/serviceWorker.js'],
+    languageOptions: { globals: { ...globals.serviceworker, __VERSION__: 'readonly', __FILES__: 'readonly' } },
+  },
   ...directions,
 )

@@ -4,6 +4,7 @@ import vue from '@vitejs/plugin-vue'
 import components from 'unplugin-vue-components/vite'
 import { ElementPlusResolver } from 'unplugin-vue-components/resolvers'
 import { defineConfig } from 'vite'
+import { serviceWorker } from './scripts/serviceWorker.ts'
 
 // While developing, `GUANJIA_URL` says where the server listens; `make run` serves dist/ itself.
 const server = process.env.GUANJIA_URL ?? 'http://127.0.0.1:8000'
@@ -17,6 +18,7 @@ export default defineConfig({
       dts: 'src/generated/components.d.ts',
       resolvers: [VantResolver(), ElementPlusResolver({ importStyle: 'css' })],
     }),
+    serviceWorker(),
   ],
   resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
   build: {

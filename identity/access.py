@@ -81,6 +81,12 @@ async def current_person_apart(request: Request, db: DatabaseDep) -> Principal:
         return await authenticate(session, token_of(request))
 
 
+async def current_terminal_apart(request: Request, db: DatabaseDep) -> Terminal:
+    """The till that calls, in service, read in a short transaction that is over before the route begins."""
+    async with db.session() as session:
+        return await current_terminal(request, session)
+
+
 async def current_caller_apart(request: Request, db: DatabaseDep) -> Principal | Terminal:
     """A person or a till, read in a short transaction that is over before the route begins."""
     async with db.session() as session:
@@ -125,4 +131,5 @@ CurrentTerminal = Annotated[Terminal, Depends(current_terminal, scope="function"
 KnownTerminal = Annotated[Terminal, Depends(known_terminal, scope="function")]
 CallerDep = Annotated[Principal | Terminal, Depends(current_caller, scope="function")]
 CurrentPersonApart = Annotated[Principal, Depends(current_person_apart, scope="function")]
+CurrentTerminalApart = Annotated[Terminal, Depends(current_terminal_apart, scope="function")]
 CallerApart = Annotated[Principal | Terminal, Depends(current_caller_apart, scope="function")]

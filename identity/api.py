@@ -17,6 +17,7 @@ from identity.access import (
     CurrentPerson,
     CurrentPersonApart,
     CurrentTerminal,
+    CurrentTerminalApart,
     KnownTerminal,
     authenticate,
     authenticate_caller,
@@ -29,8 +30,9 @@ from identity.access import (
     token_of,
 )
 from identity.approvals import approve, register_executor, reject, request_approval, withdraw
+from identity.attempts import AttemptPolicy, count_attempt, forget_attempts
 from identity.kinds import ADMINISTRATORS, OrganisationKind, PersonClass, Role, SiteKind, TerminalMode
-from identity.passwords import hash_password
+from identity.passwords import hash_password, verify_password
 from identity.people import NewPerson, change_membership, change_person_status, open_people, open_person
 from identity.places import open_organisation, open_region, open_site
 from identity.principal import EVERYWHERE, Cover, Place, Principal, RoleGrant, Terminal
@@ -39,23 +41,29 @@ from identity.queries import (
     Payer,
     PersonSummary,
     SiteSummary,
+    find_active_person,
     live_token_hashes,
     load_terminals,
     mask_name,
     membership_of,
+    membership_turns,
     memberships_of,
     payers_of,
+    people_with_roles_at,
     person_summary,
     principal_of,
     site_summary,
+    terminal_summary,
 )
-from identity.roles import found_first_administrator, grant_role, revoke_role
+from identity.role_changes import ask_to_grant
+from identity.roles import found_first_administrator, revoke_role
 from identity.sign_in import write_credential
 from identity.terminals import (
     PairingCode,
     TerminalConfigurationPart,
     TerminalHealth,
     enrol_terminal,
+    note_heartbeat,
     open_terminal,
     register_terminal_configuration,
     terminal_health,
@@ -67,12 +75,14 @@ __all__ = [
     "EVERYWHERE",
     "SESSION_COOKIE",
     "SIGNED_IN",
+    "AttemptPolicy",
     "CallerApart",
     "CallerDep",
     "Cover",
     "CurrentPerson",
     "CurrentPersonApart",
     "CurrentTerminal",
+    "CurrentTerminalApart",
     "KnownTerminal",
     "MembershipView",
     "NewPerson",
@@ -92,24 +102,29 @@ __all__ = [
     "TerminalHealth",
     "TerminalMode",
     "approve",
+    "ask_to_grant",
     "authenticate",
     "authenticate_caller",
     "authenticate_terminal",
     "change_membership",
     "change_person_status",
+    "count_attempt",
     "current_caller",
     "current_person",
     "current_terminal",
     "enrol_terminal",
+    "find_active_person",
+    "forget_attempts",
     "found_first_administrator",
-    "grant_role",
     "hash_password",
     "hash_token",
     "live_token_hashes",
     "load_terminals",
     "mask_name",
     "membership_of",
+    "membership_turns",
     "memberships_of",
+    "note_heartbeat",
     "open_organisation",
     "open_people",
     "open_person",
@@ -117,6 +132,7 @@ __all__ = [
     "open_site",
     "open_terminal",
     "payers_of",
+    "people_with_roles_at",
     "person_summary",
     "principal_of",
     "register_executor",
@@ -127,8 +143,10 @@ __all__ = [
     "revoke_role",
     "site_summary",
     "terminal_health",
+    "terminal_summary",
     "today",
     "token_of",
+    "verify_password",
     "withdraw",
     "write_credential",
 ]

@@ -124,6 +124,8 @@ async def _lock_for_decision(session: AsyncSession, actor: Principal, approval_i
     approval = await lock_approval(session, approval_id)
     if not may_see(actor, approval):
         raise NotFound(what="apr", id=public_id("apr", approval_id))
+    if not _decides(actor, approval) and actor.person_id != approval.requested_by:
+        raise Forbidden(roles=approval.deciding_roles)
     if actor.person_id in (approval.requested_by, approval.beneficiary_id):
         raise SamePerson
     _refuse_expired(approval, trigger)
@@ -183,26 +185,33 @@ async def _decide(
 
 
 def may_see(actor: Principal, approval: Approval) -> bool:
-    """Who asked, and who holds a deciding role where it counts."""
-    return approval.requested_by == actor.person_id or actor.may(
-        *approval.deciding_roles,
-        organisation_id=approval.organisation_id,
-        site_id=approval.site_id,
-        region_id=approval.region_id,
+    """Who asked, who holds a deciding role where it counts, and who audits there."""
+    return approval.requested_by == actor.person_id or _reaches(
+        actor, approval, *approval.deciding_roles, Role.AUDIT_ADMIN
+    )
+
+
+def _decides(actor: Principal, approval: Approval) -> bool:
+    return _reaches(actor, approval, *approval.deciding_roles)
+
+
+def _reaches(actor: Principal, approval: Approval, *roles: str) -> bool:
+    return actor.may(
+        *roles, organisation_id=approval.organisation_id, site_id=approval.site_id, region_id=approval.region_id
     )
 
 
 def may_decide(actor: Principal, approval: Approval) -> bool:
     """Whether the buttons are this person's to press."""
     involved = actor.person_id in (approval.requested_by, approval.beneficiary_id)
-    return status_now(approval) == "pending" and not involved and may_see(actor, approval)
+    return status_now(approval) == "pending" and not involved and _decides(actor, approval)
 
 
 def visible_to(actor: Principal) -> ColumnElement[bool]:
     """`may_see` as a WHERE."""
     by_grant = [
         and_(
-            Approval.deciding_roles.contains([str(grant.role)]),
+            true() if grant.role == Role.AUDIT_ADMIN else Approval.deciding_roles.contains([str(grant.role)]),
             true()
             if grant.place.is_everywhere
             else or_(
@@ -217,10 +226,21 @@ def visible_to(actor: Principal) -> ColumnElement[bool]:
 
 
 async def list_approvals(
-    session: AsyncSession, actor: Principal, *, status: str | None, before: UUID | None, limit: int
+    session: AsyncSession,
+    actor: Principal,
+    *,
+    status: str | None = None,
+    before: UUID | None = None,
+    limit: int,
+    kind: str | None = None,
+    subject: str | None = None,
 ) -> Sequence[Approval]:
-    """What this person asked for or may decide, newest first; one row more than the limit."""
+    """What this person asked for, may decide or audits, newest first; one row more than the limit."""
     query = select(Approval).where(visible_to(actor)).order_by(Approval.id.desc()).limit(limit + 1)
+    if kind is not None:
+        query = query.where(Approval.kind == kind)
+    if subject is not None:
+        query = query.where(Approval.subject == subject)
     if status == "pending":
         query = query.where(Approval.status == "pending", Approval.expires_at > clock.now())
     elif status == "expired":

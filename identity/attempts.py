@@ -31,6 +31,8 @@ class AttemptPolicy:
 
 
 SIGN_IN: Final = AttemptPolicy(5, timedelta(minutes=15), timedelta(minutes=1), timedelta(minutes=15))
+# Codes have 79 bits: this bounds the noise, not the odds.
+ACTIVATION: Final = AttemptPolicy(20, timedelta(minutes=5), timedelta(minutes=1), timedelta(minutes=15))
 PAIRING: Final = AttemptPolicy(10, timedelta(minutes=1), timedelta(minutes=1), timedelta(minutes=1))
 
 

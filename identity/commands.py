@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -26,22 +27,37 @@ from kernel.settings import get_settings
 T = TypeVar("T")
 
 commands = typer.Typer(no_args_is_help=True)
-importing = typer.Typer(help="Import organisations and people from a CSV file.", no_args_is_help=True)
+importing = typer.Typer(help="Import organisations and people from a table: CSV or XLSX.", no_args_is_help=True)
 administrators = typer.Typer(help="The first administrators of a new house.", no_args_is_help=True)
 commands.add_typer(importing, name="import", rich_help_panel="People and places")
 commands.add_typer(administrators, name="administrators", rich_help_panel="People and places")
 
-FileArgument = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The CSV file.")]
+FileArgument = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The CSV or XLSX file.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; import nothing.")]
+CompleteOption = Annotated[
+    bool, typer.Option("--complete", help="The file is the whole list of its units: whoever is missing has left.")
+]
 _console = Console()
 _ACTOR = "command-line"
 
 
 @importing.command("people")
-def import_people(file: FileArgument, dry_run: DryRunOption = False) -> None:
+def import_people(file: FileArgument, dry_run: DryRunOption = False, complete: CompleteOption = False) -> None:
     """People with their organisation and class. Columns: staff_number (工号), name (姓名), phone, organisation_code,
-    person_class, valid_from, last_day."""
-    _import(imports.import_people, file, dry_run)
+    person_class, valid_from, last_day, status."""
+    _import(partial(imports.import_people, complete=complete), file, dry_run)
+
+
+@importing.command("template")
+def write_template(
+    what: Annotated[str, typer.Argument(help="people or organisations.")],
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="The XLSX file to write.")],
+) -> None:
+    """An empty workbook to fill in, with a note at each column."""
+    if what not in ("people", "organisations"):
+        raise typer.BadParameter("people or organisations")
+    file.write_bytes(imports.template_of(what))
+    _console.print(f"{file} is ready to be filled in.")
 
 
 @importing.command("organisations")
@@ -60,16 +76,18 @@ def _import(act: Callable[..., Awaitable[ImportReport]], file: Path, dry_run: bo
     for change in report.changes:
         _console.print(f"  {change.action:<7} {change.key}  {', '.join(change.fields)}")
     verb = "Would import" if dry_run else "Imported"
-    _console.print(f"{verb}: {report.created} new, {report.updated} changed, {report.unchanged} as they were.")
+    _console.print(
+        f"{verb}: {report.created} new, {report.updated} changed, {report.unchanged} as they were, {report.left} left."
+    )
     if report.bad_cells:
         _print_bad_cells(report.bad_cells, report.bad_cells_total)
         raise typer.Exit(1)
 
 
 def _print_bad_cells(bad_cells: list[BadCell], total: int) -> None:
-    table = Table("row", "column", "value", "why", title=f"{total} bad cells; nothing was imported")
+    table = Table("cell", "column", "value", "why", title=f"{total} bad cells; nothing was imported")
     for cell in bad_cells:
-        table.add_row(str(cell.row), cell.column, cell.value, f"{cell.reason_zh}  {cell.reason_en}")
+        table.add_row(cell.cell or str(cell.row), cell.column, cell.value, f"{cell.reason_zh}  {cell.reason_en}")
     _console.print(table)
 
 

@@ -1,4 +1,4 @@
-"""A table that somebody made in a spreadsheet, read cell by cell; what cannot be read is named, not guessed.
+"""A table that somebody made in a spreadsheet, CSV or XLSX, read cell by cell; what cannot be read is named, not guessed.
 
 Knows nothing of people: it turns bytes and a list of columns into parsed rows and bad cells.
 """
@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
+from openpyxl.utils import get_column_letter
+
 from identity.schemas import BadCell
+from identity.workbook import COLUMNS_MAX, OLD_MAGIC, ZIP_MAGIC, BadValue, Value, read_rows
 from kernel.errors import Malformed
 
 ROWS_MAX: Final = 20_000
@@ -29,12 +32,15 @@ class CellError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its name, the titles by which people know it, and how a cell is read."""
+    """A column: its name, the titles by which people know it, how a cell is read, and what a template says of it."""
 
     name: str
     titles: tuple[str, ...]
     read: Callable[[str], Any]
     required: bool = True
+    hint: str = ""
+    example: str = ""
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -51,18 +57,27 @@ class ParsedTable:
 
     rows: list[ParsedRow] = field(default_factory=list)
     bad_cells: list[BadCell] = field(default_factory=list)
+    # Where a column stands, as a spreadsheet letters it.
+    letters: dict[str, str] = field(default_factory=dict)
 
-    def complain(self, row: int, column: str, value: Any, error: CellError) -> None:
+    def complain(self, row: int, column: str, value: Any, error: CellError, *, at: int | None = None) -> None:
+        """Name a cell by its column, or by its place (`at`, counted from 0) where it has no column of its own."""
         shown = _CONTROL.sub("�", str(value))[:_VALUE_SHOWN_MAX]
-        self.bad_cells.append(BadCell(row=row, column=column, value=shown, reason_zh=error.zh, reason_en=error.en))
+        letter = self.letters.get(column) if at is None else get_column_letter(at + 1)
+        cell = f"{letter}{row}" if letter else None
+        self.bad_cells.append(
+            BadCell(row=row, column=column, cell=cell, value=shown, reason_zh=error.zh, reason_en=error.en)
+        )
 
 
 def parse_table(content: bytes, columns: Sequence[Column], key: str) -> ParsedTable:
-    """Read a CSV file. A cell that is wrong spoils its row only, so that one look finds all mistakes."""
+    """Read a CSV or XLSX file. A cell that is wrong spoils its row only, so that one look finds all mistakes."""
     table = ParsedTable()
-    lines = _lines_of(_decode(content))
+    lines = _read_lines(content)
     if not lines:
         raise Malformed(reason="an empty file", field="file")
+    if len(lines[0][1]) > COLUMNS_MAX:
+        raise Malformed(reason=f"more than {COLUMNS_MAX} columns", field="file")
     header = _read_header(table, lines[0][1], columns)
     if header is None:
         return table
@@ -81,6 +96,15 @@ def parse_table(content: bytes, columns: Sequence[Column], key: str) -> ParsedTa
     return table
 
 
+def _read_lines(content: bytes) -> Sequence[tuple[int, Sequence[Value]]]:
+    """Rows with their numbers, blank ones left out, whichever way they were written down."""
+    if content.startswith(ZIP_MAGIC):
+        return read_rows(content, ROWS_MAX)
+    if content.startswith(OLD_MAGIC):
+        raise Malformed(reason="an old (.xls) or protected workbook; save it as .xlsx without a password", field="file")
+    return _lines_of(_decode(content))
+
+
 def _decode(content: bytes) -> str:
     """UTF-8 with or without a BOM, or what a Chinese spreadsheet writes."""
     for encoding in ("utf-8-sig", "gb18030"):
@@ -91,8 +115,7 @@ def _decode(content: bytes) -> str:
     raise Malformed(reason="neither UTF-8 nor GBK", field="file")
 
 
-def _lines_of(text: str) -> list[tuple[int, list[str]]]:
-    """Rows with their numbers, blank ones left out."""
+def _lines_of(text: str) -> Sequence[tuple[int, Sequence[Value]]]:
     first_line = text.split("\n", 1)[0]
     delimiter = max(",\t;", key=first_line.count)
     try:
@@ -105,16 +128,18 @@ def _lines_of(text: str) -> list[tuple[int, list[str]]]:
     return [(number, row) for number, row in numbered if any(row)]
 
 
-def _read_header(table: ParsedTable, titles: Sequence[str], columns: Sequence[Column]) -> list[Column] | None:
+def _read_header(table: ParsedTable, titles: Sequence[Value], columns: Sequence[Column]) -> list[Column] | None:
     by_title = {title.casefold(): column for column in columns for title in (column.name, *column.titles)}
     header: list[Column] = []
-    for title in titles:
+    for at, value in enumerate(titles):
+        title = value.shown if isinstance(value, BadValue) else value
         column = by_title.get(title.casefold())
         if column is None:
-            table.complain(1, title, title, CellError("不认识的列", "an unknown column"))
+            table.complain(1, title, title, CellError("不认识的列", "an unknown column"), at=at)
         elif column in header:
-            table.complain(1, title, title, CellError("重复的列", "the same column twice"))
+            table.complain(1, title, title, CellError("重复的列", "the same column twice"), at=at)
         else:
+            table.letters[column.name] = get_column_letter(at + 1)
             header.append(column)
     for column in columns:
         if column.required and column not in header:
@@ -122,21 +147,26 @@ def _read_header(table: ParsedTable, titles: Sequence[str], columns: Sequence[Co
     return None if table.bad_cells else header
 
 
-def _read_row(table: ParsedTable, number: int, values: Sequence[str], header: Sequence[Column]) -> ParsedRow | None:
+def _read_row(table: ParsedTable, number: int, values: Sequence[Value], header: Sequence[Column]) -> ParsedRow | None:
     before = len(table.bad_cells)
     if len(values) > len(header):
-        table.complain(number, "", values[len(header)], CellError("多出的单元格", "one cell too many"))
+        extra = values[len(header)]
+        shown = extra.shown if isinstance(extra, BadValue) else extra
+        table.complain(number, "", shown, CellError("多出的单元格", "one cell too many"), at=len(header))
     padded = [*values, *[""] * (len(header) - len(values))]
     cells: dict[str, Any] = {}
     for column, value in zip(header, padded, strict=False):
         try:
             cells[column.name] = _read_cell(column, value)
         except CellError as error:
-            table.complain(number, column.name, value, error)
+            shown = value.shown if isinstance(value, BadValue) else value
+            table.complain(number, column.name, shown, error)
     return ParsedRow(number, cells) if len(table.bad_cells) == before else None
 
 
-def _read_cell(column: Column, value: str) -> Any:
+def _read_cell(column: Column, value: Value) -> Any:
+    if isinstance(value, BadValue):
+        raise CellError(value.zh, value.en)
     if value:
         return column.read(value)
     if column.required:

@@ -2,17 +2,24 @@
 
 Unauthenticated             401
     WrongCredentials        401     name and password do not belong together
+    WrongSecondFactor       401     not a code of this moment, or one that was used
+    SignInGone              401     a sign-in that was left half done for too long
 Forbidden                   403
     SamePerson              403     nobody decides on their own request, or in their own favour
     TerminalDisabled        403     a known till that was put out of service
     AdministratorsApart     403     an administrator holds nothing but one administrator's role
+    SlipFromAnother         403     this person's activation slip is another administrator's to give out
+    CampusUnknown           403     the campus's sign-in names nobody who is known here
+    CampusNeedsSecondFactor 403     an administrator without a second factor signs in by password
 NotFound                    404
     PairingCodeUnknown      404     mistyped, used or older than 15 minutes
+    ActivationUnknown       404     a slip that is mistyped, used, replaced or too old
 AlreadyExists               409     a code, number or name that must be unique is taken
 MembershipOverlaps          409     somebody already belongs somewhere on one of these days
 NotATree                    409     a place would become its own ancestor
 TooManyRequests             429
     SignInLocked            429     too many wrong passwords; it unlocks by itself
+CampusFailed                502     the campus's sign-in did not answer as it should
 PasswordTooWeak             422
 ImportHasBadCells           422     the list names each; nothing was imported
 """
@@ -24,6 +31,18 @@ class WrongCredentials(Unauthenticated):
     code = "WRONG_CREDENTIALS"
     message_zh = "用户名或密码不正确"
     message_en = "Name and password do not belong together"
+
+
+class WrongSecondFactor(Unauthenticated):
+    code = "WRONG_SECOND_FACTOR"
+    message_zh = "动态口令不正确或已使用过，请等下一个口令"
+    message_en = "This code is wrong or was used; wait for the next one"
+
+
+class SignInGone(Unauthenticated):
+    code = "SIGN_IN_GONE"
+    message_zh = "登录已过期，请重新登录"
+    message_en = "This sign-in has waited too long; please begin again"
 
 
 class SignInLocked(TooManyRequests):
@@ -52,6 +71,39 @@ class AdministratorsApart(Forbidden):
     code = "ADMINISTRATORS_APART"
     message_zh = "系统、安全、审计三类管理员不得互兼，也不得兼任业务角色"
     message_en = "An administrator holds one administrator's role and nothing else"
+
+
+class SlipFromAnother(Forbidden):
+    """`data.role`: who gives out this person's slip."""
+
+    code = "SLIP_FROM_ANOTHER"
+    message_zh = "此人的激活单须由另一类管理员发放"
+    message_en = "This person's slip is another administrator's to give out"
+
+
+class CampusUnknown(Forbidden):
+    code = "CAMPUS_UNKNOWN"
+    message_zh = "统一身份认证成功，但此账号在这里没有对应的人员，请联系管理员"
+    message_en = "The campus knows you, but nobody here has this account; please ask an administrator"
+
+
+class CampusNeedsSecondFactor(Forbidden):
+    code = "CAMPUS_NEEDS_SECOND_FACTOR"
+    message_zh = "管理员须先用密码登录并设置动态口令，才能使用统一身份认证"
+    message_en = "An administrator signs in by password and sets up a second factor first"
+
+
+class CampusFailed(GuanjiaError):
+    code = "CAMPUS_FAILED"
+    status = 502
+    message_zh = "统一身份认证暂时无法使用，请用密码登录或稍后再试"
+    message_en = "The campus's sign-in does not work at the moment; use your password, or try again later"
+
+
+class ActivationUnknown(NotFound):
+    code = "ACTIVATION_UNKNOWN"
+    message_zh = "激活码不正确、已使用或已过期"
+    message_en = "This activation code is wrong, used or too old"
 
 
 class PairingCodeUnknown(NotFound):

@@ -1,7 +1,10 @@
-"""Importing organisations and people from a CSV file.
+"""Importing organisations and people from a table: CSV or XLSX.
 
 First the whole file is looked at, then all of it is written or nothing. A row is known by its code or staff number, so
 the same file twice changes nothing the second time. `dry_run` says what would happen and writes nothing.
+
+Who leaves is in the table too: a row says so, or its last day is over, or a complete list does not name them any more.
+They are signed out everywhere in the same transaction; a last day that is still to come waits as a durable timer.
 """
 
 import asyncio
@@ -12,10 +15,12 @@ from graphlib import TopologicalSorter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import exists, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from identity import queries
+from identity.access import today
 from identity.csv_table import (
     CellError,
     Column,
@@ -28,12 +33,20 @@ from identity.csv_table import (
     words,
 )
 from identity.errors import ImportHasBadCells
-from identity.kinds import OrganisationKind, PersonClass
-from identity.models import Membership, Organisation, Person, Region
-from identity.people import NewPerson, change_membership, edit_person, open_people
+from identity.kinds import ADMINISTRATORS, OrganisationKind, PersonClass
+from identity.models import Membership, Organisation, Person, Region, RoleGrantRow
+from identity.people import (
+    NewPerson,
+    change_membership,
+    change_person_status,
+    edit_person,
+    leave_after,
+    open_people,
+)
 from identity.places import edit_place, move_place, open_organisation
 from identity.principal import Cover
 from identity.schemas import BadCell, ImportedRow, ImportReport
+from identity.workbook import TemplateColumn, build_template
 from kernel.db import Database
 
 BAD_CELLS_SHOWN_MAX: Final = 200
@@ -70,23 +83,59 @@ _CLASSES: Final = {
     "访客": PersonClass.VISITOR,
 }
 
+_STATUSES: Final = {"active": "active", "在职": "active", "left": "left", "离职": "left"}
+
 ORGANISATION_COLUMNS: Final = (
-    Column("code", ("编码", "单位编码"), _CODE),
-    Column("name_zh", ("名称", "中文名称"), words(80)),
-    Column("name_en", ("英文名称",), words(80), required=False),
-    Column("kind", ("类型",), one_of({word: str(kind) for word, kind in _KINDS.items()})),
-    Column("parent_code", ("上级编码",), _CODE, required=False),
-    Column("home_region_code", ("地区编码", "所在地区"), _CODE),
+    Column("code", ("编码", "单位编码"), _CODE, hint="字母、数字和 . _ -，至多 40 位，建好后不变", example="HZ-001"),
+    Column("name_zh", ("名称", "中文名称"), words(80), hint="至多 80 个字", example="第一医院"),
+    Column(
+        "name_en", ("英文名称",), words(80), required=False, hint="可不填，不填时用中文名称", example="First Hospital"
+    ),
+    Column(
+        "kind",
+        ("类型",),
+        one_of({word: str(kind) for word, kind in _KINDS.items()}),
+        hint="单位、部门或运营方",
+        example="单位",
+        choices=("单位", "部门", "运营方"),
+    ),
+    Column("parent_code", ("上级编码",), _CODE, required=False, hint="部门必填；可以写本表里的编码", example="HZ-001"),
+    Column("home_region_code", ("地区编码", "所在地区"), _CODE, hint="已有地区的编码", example="3301"),
 )
 PEOPLE_COLUMNS: Final = (
-    Column("staff_number", ("工号",), _STAFF_NUMBER),
-    Column("name", ("姓名",), words(80)),
-    Column("phone", ("手机", "电话"), _PHONE, required=False),
-    Column("organisation_code", ("单位编码", "部门编码"), _CODE),
-    Column("person_class", ("人员类别", "类别"), one_of({word: str(kind) for word, kind in _CLASSES.items()})),
-    Column("valid_from", ("生效日期",), day),
-    Column("last_day", ("截止日期",), day, required=False),
+    Column("staff_number", ("工号",), _STAFF_NUMBER, hint="字母、数字和 -，至多 32 位，每人唯一", example="A00123"),
+    Column("name", ("姓名",), words(80), hint="至多 80 个字", example="张三"),
+    Column("phone", ("手机", "电话"), _PHONE, required=False, hint="可不填", example="13800000001"),
+    Column("organisation_code", ("单位编码", "部门编码"), _CODE, hint="已有单位或部门的编码", example="HZ-001"),
+    Column(
+        "person_class",
+        ("人员类别", "类别"),
+        one_of({word: str(kind) for word, kind in _CLASSES.items()}),
+        hint="在编、编外、退休、家属或访客；价格由它决定",
+        example="在编",
+        choices=("在编", "编外", "退休", "家属", "访客"),
+    ),
+    Column("valid_from", ("生效日期",), day, hint="归属从这天起，如 2026-01-31", example="2026-01-31"),
+    Column("last_day", ("截止日期",), day, required=False, hint="可不填；这天过后此人离职", example="2026-12-31"),
+    Column(
+        "status",
+        ("状态", "在职状态"),
+        one_of(_STATUSES),
+        required=False,
+        hint="可不填；填离职则立即退出所有登录，余额保留",
+        example="在职",
+        choices=("在职", "离职"),
+    ),
 )
+_SHEETS: Final = {"people": ("人员", PEOPLE_COLUMNS), "organisations": ("机构", ORGANISATION_COLUMNS)}
+
+
+def template_of(what: str) -> bytes:
+    """The empty workbook for `people` or `organisations`."""
+    sheet, columns = _SHEETS[what]
+    return build_template(
+        sheet, [TemplateColumn(column.titles[0], column.hint, column.example, column.choices) for column in columns]
+    )
 
 
 @dataclass(slots=True)
@@ -96,6 +145,9 @@ class Plan:
     table: ParsedTable
     new: list[ParsedRow] = field(default_factory=list)
     changed: list[tuple[ParsedRow, list[str]]] = field(default_factory=list)
+    leaving: list[ParsedRow] = field(default_factory=list)
+    # Staff number and id of those whom a complete list does not name any more.
+    absent: list[tuple[str, UUID]] = field(default_factory=list)
     unchanged: int = 0
 
     def complain(self, row: ParsedRow, column: str, zh: str, en: str) -> None:
@@ -111,21 +163,29 @@ class Plan:
             self.unchanged += 1
 
     def report(self, key: str, *, dry_run: bool) -> ImportReport:
-        rows = [(row, "create", list[str]()) for row in self.new]
-        rows += [(row, "update", fields) for row, fields in self.changed]
         return ImportReport(
             dry_run=dry_run,
             rows=len(self.table.rows),
             created=len(self.new),
             updated=len(self.changed),
+            left=len(self.leaving) + len(self.absent),
             unchanged=self.unchanged,
             bad_cells_total=len(self.table.bad_cells),
             bad_cells=_shown(self.table.bad_cells),
-            changes=[
-                ImportedRow(row=row.number, key=row.cells[key], action=action, fields=fields)
-                for row, action, fields in sorted(rows, key=lambda planned: planned[0].number)[:CHANGES_SHOWN_MAX]
-            ],
+            changes=self._changes(key)[:CHANGES_SHOWN_MAX],
         )
+
+    def _changes(self, key: str) -> list[ImportedRow]:
+        """Who leaves first: that is what somebody must not overlook."""
+        gone = [ImportedRow(row=None, key=number, action="leave", fields=["status"]) for number, _ in self.absent]
+        rows = [(row, "create", list[str]()) for row in self.new]
+        rows += [(row, "update", fields) for row, fields in self.changed]
+        rows += [(row, "leave", ["status"]) for row in self.leaving]
+        rows.sort(key=lambda planned: planned[0].number)
+        listed = [
+            ImportedRow(row=r.number, key=r.cells[key], action=action, fields=fields) for r, action, fields in rows
+        ]
+        return gone + sorted(listed, key=lambda change: change.action != "leave")
 
 
 def _shown(bad_cells: list[BadCell]) -> list[BadCell]:
@@ -290,13 +350,18 @@ def _rings(parents: dict[str, str | None]) -> set[str]:
 
 
 async def import_people(
-    db: Database, content: bytes, *, dry_run: bool, cover: Cover | None, actor: str
+    db: Database, content: bytes, *, dry_run: bool, cover: Cover | None, actor: str, complete: bool = False
 ) -> ImportReport:
-    """Import people with what they are to their organisation, and from when."""
+    """Import people with what they are to their organisation, and from when.
+
+    `complete`: the table is the whole list of each unit that it names, so whoever of a unit is missing has left.
+    """
     table = await asyncio.to_thread(parse_table, content, PEOPLE_COLUMNS, "staff_number")
     async with db.session() as session:
         await _one_import_at_a_time(session)
         plan, known, organisations = await _plan_people(session, table, cover)
+        if complete:
+            plan.absent = await _find_absent(session, table, set(organisations.values()), cover)
         if not dry_run:
             _refuse_bad_cells(plan)
             await _write_people(session, plan, known, organisations, actor)
@@ -323,6 +388,7 @@ class _Known:
     id: UUID
     name: str
     phone: str | None
+    status: str
     memberships: list[_Belonging] = field(default_factory=list)
 
     def in_force(self, on: date) -> _Belonging | None:
@@ -352,8 +418,58 @@ async def _plan_people(
             changes = _changes_of_person(row, someone, organisations)
             _check_known_person(plan, row, someone, changes, cover)
         if len(table.bad_cells) == before:
-            plan.sort_in(row, changes)
+            _sort_in_person(plan, row, someone, changes)
     return plan, known, organisations
+
+
+def _sort_in_person(plan: Plan, row: ParsedRow, someone: _Known | None, changes: list[str] | None) -> None:
+    """Somebody who leaves is nothing else; whoever was never here, or is gone already, has nothing left to leave."""
+    if not _is_leaver(row):
+        plan.sort_in(row, changes)
+    elif someone is None or someone.status == "left":
+        plan.unchanged += 1
+    else:
+        plan.leaving.append(row)
+
+
+def _is_leaver(row: ParsedRow) -> bool:
+    """A row that says so, on the day or after; or one whose last day is over and that does not say the opposite."""
+    last_day: date | None = row.cells.get("last_day")
+    is_over = last_day is not None and last_day < today()
+    if row.cells.get("status") == "left":
+        return last_day is None or is_over
+    return is_over
+
+
+async def _find_absent(
+    session: AsyncSession, table: ParsedTable, organisation_ids: set[UUID], cover: Cover | None
+) -> list[tuple[str, UUID]]:
+    """The people of these units, within reach, with a staff number that the table does not hold.
+
+    Administrators are not among them: no list that one administrator brings may end the others.
+    """
+    units = {payer.unit_id for payer in (await queries.payers_of(session, organisation_ids)).values() if payer.unit_id}
+    below = Cover()
+    for unit_id in units:
+        below |= await queries.find_cover(session, organisation_id=unit_id)
+    within = below.organisations if cover is None else below.organisations & cover.organisations
+    administers = exists().where(
+        RoleGrantRow.person_id == Person.id, RoleGrantRow.revoked_at.is_(None), RoleGrantRow.role.in_(ADMINISTRATORS)
+    )
+    found = await session.execute(
+        select(Person.staff_number, Person.id)
+        .join(Membership, Membership.person_id == Person.id)
+        .where(
+            Membership.valid.contains(today()),
+            Membership.organisation_id.in_(within),
+            Person.status != "left",
+            Person.staff_number.is_not(None),
+            ~administers,
+        )
+        .order_by(Person.staff_number)
+    )
+    named = {row.cells["staff_number"] for row in table.rows} | {cell.value for cell in table.bad_cells}
+    return [(row.staff_number or "", row.id) for row in found if row.staff_number not in named]
 
 
 async def _find_known(session: AsyncSession, staff_numbers: Sequence[str]) -> dict[str, _Known]:
@@ -365,9 +481,11 @@ async def _find_known(session: AsyncSession, staff_numbers: Sequence[str]) -> di
 
 async def _find_some(session: AsyncSession, staff_numbers: Sequence[str]) -> dict[str, _Known]:
     people = await session.execute(
-        select(Person.staff_number, Person.id, Person.name, Person.phone).where(Person.staff_number.in_(staff_numbers))
+        select(Person.staff_number, Person.id, Person.name, Person.phone, Person.status).where(
+            Person.staff_number.in_(staff_numbers)
+        )
     )
-    known = {row.staff_number: _Known(row.id, row.name, row.phone) for row in people if row.staff_number}
+    known = {row.staff_number: _Known(row.id, row.name, row.phone, row.status) for row in people if row.staff_number}
     by_id = {someone.id: someone for someone in known.values()}
     memberships = await session.execute(
         select(
@@ -423,7 +541,11 @@ def _changes_of_person(row: ParsedRow, someone: _Known, organisations: dict[str,
         and present.person_class == row.cells["person_class"]
         and present.valid_until == _until(row)
     )
-    return fields if as_wanted else [*fields, "organisation_code"]
+    if not as_wanted:
+        fields.append("organisation_code")
+    if row.cells.get("status") == "active" and someone.status == "left":
+        fields.append("status")
+    return fields
 
 
 async def _write_people(
@@ -431,21 +553,47 @@ async def _write_people(
 ) -> None:
     for first in range(0, len(plan.new), _AT_ONCE):
         some = plan.new[first : first + _AT_ONCE]
-        await open_people(session, [_new_person(row, organisations) for row in some], actor=actor)
+        ids = await open_people(session, [_new_person(row, organisations) for row in some], actor=actor)
+        for row, person_id in zip(some, ids, strict=True):
+            await _await_last_day(session, row, person_id)
     for row, fields in plan.changed:
-        person_id = known[row.cells["staff_number"]].id
-        changes: dict[str, Any] = {name: row.cells[name] for name in fields if name in ("name", "phone")}
-        await edit_person(session, person_id, changes, actor=actor)
-        if "organisation_code" in fields:
-            await change_membership(
-                session,
-                person_id,
-                organisation_id=organisations[row.cells["organisation_code"]],
-                person_class=row.cells["person_class"],
-                valid_from=row.cells["valid_from"],
-                valid_until=_until(row),
-                actor=actor,
-            )
+        await _change_person(session, row, fields, known[row.cells["staff_number"]].id, organisations, actor)
+    for row in plan.leaving:
+        person_id, last_day = known[row.cells["staff_number"]].id, row.cells.get("last_day")
+        await change_person_status(session, person_id, "leave", actor=actor, last_day=last_day)
+    for _, person_id in plan.absent:
+        await change_person_status(session, person_id, "leave", actor=actor)
+
+
+async def _change_person(
+    session: AsyncSession,
+    row: ParsedRow,
+    fields: list[str],
+    person_id: UUID,
+    organisations: dict[str, UUID],
+    actor: str,
+) -> None:
+    changes: dict[str, Any] = {name: row.cells[name] for name in fields if name in ("name", "phone")}
+    await edit_person(session, person_id, changes, actor=actor)
+    if "status" in fields:
+        await change_person_status(session, person_id, "return", actor=actor)
+    if "organisation_code" in fields:
+        await change_membership(
+            session,
+            person_id,
+            organisation_id=organisations[row.cells["organisation_code"]],
+            person_class=row.cells["person_class"],
+            valid_from=row.cells["valid_from"],
+            valid_until=_until(row),
+            actor=actor,
+        )
+    await _await_last_day(session, row, person_id)
+
+
+async def _await_last_day(session: AsyncSession, row: ParsedRow, person_id: UUID) -> None:
+    last_day = row.cells.get("last_day")
+    if last_day is not None:
+        await leave_after(session, person_id, last_day)
 
 
 def _new_person(row: ParsedRow, organisations: dict[str, UUID]) -> NewPerson:

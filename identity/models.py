@@ -8,11 +8,13 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     DateTime,
+    Double,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
     Text,
+    UniqueConstraint,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, DATERANGE, JSONB, ExcludeConstraint, Range
@@ -83,9 +85,16 @@ class Site(Base):
     name_zh: Mapped[str] = mapped_column(Text)
     name_en: Mapped[str] = mapped_column(Text)
     pinyin: Mapped[str] = mapped_column(Text)
+    # Degrees; a phone that pays at a wall code may be compared with them.
+    latitude: Mapped[float | None] = mapped_column(Double)
+    longitude: Mapped[float | None] = mapped_column(Double)
     created_at: Mapped[datetime] = mapped_column(_Moment)
 
-    __table_args__ = (CheckConstraint(one_of("kind", list(SiteKind)), name="kind"),)
+    __table_args__ = (
+        CheckConstraint(one_of("kind", list(SiteKind)), name="kind"),
+        CheckConstraint("num_nonnulls(latitude, longitude) IN (0, 2)", name="coordinates"),
+        CheckConstraint("latitude BETWEEN -90 AND 90 AND longitude BETWEEN -180 AND 180", name="on_earth"),
+    )
 
 
 class Person(Base):
@@ -198,6 +207,87 @@ class SignInSession(Base):
     created_at: Mapped[datetime] = mapped_column(_Moment)
     expires_at: Mapped[datetime] = mapped_column(_Moment, index=True)
     revoked_at: Mapped[datetime | None] = mapped_column(_Moment)
+
+
+class Activation(Base):
+    """A slip or link with which somebody chooses their own password, once and for a while. Here is its SHA-256."""
+
+    __tablename__ = "activations"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
+    username: Mapped[str] = mapped_column(Text)
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    issued_by: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
+    issued_at: Mapped[datetime] = mapped_column(_Moment)
+    expires_at: Mapped[datetime] = mapped_column(_Moment)
+    used_at: Mapped[datetime | None] = mapped_column(_Moment)
+    revoked_at: Mapped[datetime | None] = mapped_column(_Moment)
+
+    __table_args__ = (
+        CheckConstraint("issued_by <> person_id", name="not_for_oneself"),
+        Index(
+            "activations_live_key",
+            "person_id",
+            unique=True,
+            postgresql_where=text("used_at IS NULL AND revoked_at IS NULL"),
+        ),
+    )
+
+
+class SecondFactor(Base):
+    """The secret of somebody's authenticator, sealed. It counts once the first code from it has been typed in."""
+
+    __tablename__ = "second_factors"
+
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), primary_key=True)
+    sealed_secret: Mapped[bytes] = mapped_column(LargeBinary)
+    # The step of 30 seconds whose code was used last: neither it nor an older one opens the door again.
+    last_step: Mapped[int] = mapped_column(BigInteger)
+    recovery_hashes: Mapped[list[bytes]] = mapped_column(ARRAY(LargeBinary))
+    created_at: Mapped[datetime] = mapped_column(_Moment)
+    confirmed_at: Mapped[datetime | None] = mapped_column(_Moment)
+
+
+class PendingSignIn(Base):
+    """A sign-in half done: a code from the authenticator is due, or one must be set up, or a page must fetch it."""
+
+    __tablename__ = "pending_sign_ins"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), index=True)
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    waits_for: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(_Moment)
+    expires_at: Mapped[datetime] = mapped_column(_Moment, index=True)
+
+    __table_args__ = (CheckConstraint(one_of("waits_for", ["code", "enrolment", "page"]), name="waits_for"),)
+
+
+class CampusSignIn(Base):
+    """Somebody was sent to the campus's sign-in and has not come back yet; good for one return, by one browser."""
+
+    __tablename__ = "campus_sign_ins"
+
+    state_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    browser_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    nonce: Mapped[str] = mapped_column(Text)
+    code_verifier: Mapped[str] = mapped_column(Text)
+    return_to: Mapped[str] = mapped_column(Text)
+    expires_at: Mapped[datetime] = mapped_column(_Moment, index=True)
+
+
+class CampusIdentity(Base):
+    """Who a subject of the campus's sign-in is here. Made at the first sign-in by staff number, and kept."""
+
+    __tablename__ = "campus_identities"
+
+    issuer: Mapped[str] = mapped_column(Text, primary_key=True)
+    subject: Mapped[str] = mapped_column(Text, primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"), index=True)
+    linked_at: Mapped[datetime] = mapped_column(_Moment)
+
+    __table_args__ = (UniqueConstraint("issuer", "person_id", name="campus_identities_person_key"),)
 
 
 class TerminalRow(Base):

@@ -2,25 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity import queries
+from identity.access import today
 from identity.errors import MembershipOverlaps
 from identity.events import MembershipChanged, PersonJoined, PersonStatusChanged, SessionEnded, optional_id
-from identity.models import Membership, Person, SignInSession
+from identity.models import Membership, PendingSignIn, Person, SignInSession
 from identity.names import initials_of, pinyin_of
 from identity.states import PERSON, next_state
 from identity.uniqueness import unique_or_refused
-from kernel import audit_log, clock
+from kernel import audit_log, clock, timers
 from kernel.errors import NotFound
 from kernel.ids import public_id, uuid7
 from kernel.outbox import publish
+from kernel.settings import get_settings
 
 # Of an import, this many share a row of the audit log.
 _AUDITED_TOGETHER: Final = 500
@@ -200,19 +202,62 @@ def _moved(
     )
 
 
-async def change_person_status(session: AsyncSession, person_id: UUID, trigger: str, *, actor: str) -> None:
-    """Suspend, resume, leave or return. Who may not sign in any more is signed out everywhere at once."""
+async def change_person_status(
+    session: AsyncSession, person_id: UUID, trigger: str, *, actor: str, last_day: date | None = None
+) -> None:
+    """Suspend, resume, leave or return. Who may not sign in any more is signed out everywhere at once.
+
+    Who leaves belongs to their organisation until their last day, today unless it is known; their money stays.
+    """
     person = await lock_person(session, person_id)
     person.status = next_state(PERSON, person.status, trigger)
     if person.status != "active":
         await end_sessions(session, person_id)
+    if trigger == "leave":
+        await _belong_until(session, person_id, last_day or today())
     subject = public_id("per", person_id)
     publish(session, PersonStatusChanged(happened_at=clock.rfc3339(clock.now()), person=subject, status=person.status))
     await audit_log.record(session, actor=actor, action=f"person.{trigger}", subject=subject, data={})
 
 
+async def _belong_until(session: AsyncSession, person_id: UUID, last_day: date) -> None:
+    after = last_day + timedelta(days=1)
+    await session.execute(
+        delete(Membership).where(Membership.person_id == person_id, func.lower(Membership.valid) >= after)
+    )
+    await _end_membership(session, person_id, after)
+    publish(session, _moved(person_id, after, None, None, None))
+
+
+LEAVE_TIMER: Final = "person.leave"
+
+
+async def leave_after(session: AsyncSession, person_id: UUID, last_day: date) -> None:
+    """After this day somebody leaves, unless by then they belong somewhere again."""
+    if last_day >= today():
+        due_at = datetime.combine(last_day + timedelta(days=1), time(), get_settings().zone)
+        await timers.schedule(session, LEAVE_TIMER, public_id("per", person_id), due_at)
+
+
+async def leave_if_gone(session: AsyncSession, person_id: UUID) -> None:
+    """The timer's work: somebody's last day is over."""
+    person = await lock_person(session, person_id)
+    ahead = await session.scalar(
+        select(func.count()).where(
+            Membership.person_id == person_id,
+            or_(func.upper_inf(Membership.valid), func.upper(Membership.valid) > today()),
+        )
+    )
+    if not ahead and person.status != "left":
+        await change_person_status(session, person_id, "leave", actor="system")
+
+
 async def end_sessions(session: AsyncSession, person_id: UUID, *, except_for: UUID | None = None) -> int:
-    """Sign somebody out everywhere, except perhaps where they stand now; returns how many sign-ins ended."""
+    """Sign somebody out everywhere, except perhaps where they stand now; returns how many sign-ins ended.
+
+    What they have begun and not finished goes too.
+    """
+    await session.execute(delete(PendingSignIn).where(PendingSignIn.person_id == person_id))
     ended = await session.scalars(
         update(SignInSession)
         .where(

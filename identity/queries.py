@@ -11,31 +11,37 @@ from sqlalchemy import Row, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity.kinds import Role
-from identity.models import Organisation, Person, Region, Site
+from identity.models import Organisation, Person, Region, Site, TerminalRow
 from identity.principal import Cover, Principal, RoleGrant, Terminal
 from kernel.errors import NotFound
 from kernel.ids import public_id
 
-# The organisation itself or the nearest one above it that is a unit: who pays. Stands after `FROM memberships m`.
+# The organisation itself or the nearest one above it that is a unit: who pays, and in which region's book. Wherever a
+# department itself may be at home: its people's subsidies come from the unit's prefund, and that stands in one book.
+# Joined after `memberships m`, with the organisation itself as `o`.
 _UNIT_OF: Final = """
-    WITH RECURSIVE up AS (
-        SELECT id, parent_id, kind, 0 AS height FROM organisations WHERE id = m.organisation_id
-        UNION ALL
-        SELECT o.id, o.parent_id, o.kind, up.height + 1 FROM organisations o JOIN up ON o.id = up.parent_id
-        WHERE up.kind <> 'unit'
-    )
-    SELECT id FROM up WHERE kind = 'unit' ORDER BY height LIMIT 1
+    LEFT JOIN LATERAL (
+        WITH RECURSIVE up AS (
+            SELECT id, parent_id, kind, home_region_id, 0 AS height FROM organisations WHERE id = m.organisation_id
+            UNION ALL
+            SELECT o.id, o.parent_id, o.kind, o.home_region_id, up.height + 1
+            FROM organisations o JOIN up ON o.id = up.parent_id WHERE up.kind <> 'unit'
+        )
+        SELECT id, home_region_id FROM up WHERE kind = 'unit' ORDER BY height LIMIT 1
+    ) unit ON true
 """
+_PAYER: Final = "unit.id AS unit_id, COALESCE(unit.home_region_id, o.home_region_id) AS region_id"
 
 _WHO: Final = f"""
     SELECT {{session}} AS session_id, p.id AS person_id, p.name, p.language,
-           m.person_class, m.organisation_id, o.home_region_id AS region_id, ({_UNIT_OF}) AS unit_id,
+           m.person_class, m.organisation_id, {_PAYER},
            ARRAY(SELECT ROW(g.role, g.organisation_id, g.site_id, g.region_id)
                  FROM role_grants g WHERE g.person_id = p.id AND g.revoked_at IS NULL ORDER BY g.id) AS grants
     FROM people p
     {{join}}
     LEFT JOIN memberships m ON m.person_id = p.id AND m.valid @> CAST(:today AS date)
     LEFT JOIN organisations o ON o.id = m.organisation_id
+    {_UNIT_OF}
     WHERE p.status = 'active' AND {{where}}
 """  # noqa: S608  (constants only)
 _SIGNED_IN: Final = text(
@@ -152,15 +158,16 @@ async def live_token_hashes(session: AsyncSession, hashes: Collection[bytes], no
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """Of an organisation: the unit that pays for its people, and the region whose book it is in."""
+    """Of an organisation: the unit that pays for its people, and the region whose book that unit is in."""
 
     unit_id: UUID | None
     region_id: UUID
 
 
 _PAYERS: Final = text(f"""
-    SELECT m.organisation_id, o.home_region_id AS region_id, ({_UNIT_OF}) AS unit_id
+    SELECT m.organisation_id, {_PAYER}
     FROM unnest(CAST(:organisations AS uuid[])) AS m (organisation_id) JOIN organisations o ON o.id = m.organisation_id
+    {_UNIT_OF}
 """)  # noqa: S608  (constants only)
 
 
@@ -216,6 +223,23 @@ def _terminal_of(row: Any) -> Terminal:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class TerminalSummary:
+    """What a neighbour shows of a till."""
+
+    id: UUID
+    site_id: UUID
+    name: str
+
+
+async def terminal_summary(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, TerminalSummary]:
+    """Names and sites for a list of tills, revoked ones included; unknown ids are absent."""
+    rows = await session.execute(
+        select(TerminalRow.id, TerminalRow.site_id, TerminalRow.name).where(TerminalRow.id.in_(ids))
+    )
+    return {row.id: TerminalSummary(*row) for row in rows}
+
+
 # ---- people
 
 
@@ -264,11 +288,16 @@ async def person_summary(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUI
     }
 
 
+async def find_active_person(session: AsyncSession, staff_number: str) -> UUID | None:
+    """Who has this staff number and is active; None for nobody."""
+    return await session.scalar(select(Person.id).where(Person.staff_number == staff_number, Person.status == "active"))
+
+
 _MEMBERSHIPS: Final = text(f"""
-    SELECT m.person_id, m.organisation_id, m.person_class, o.home_region_id AS region_id,
-           ({_UNIT_OF}) AS unit_id,
+    SELECT m.person_id, m.organisation_id, m.person_class, {_PAYER},
            lower(m.valid) AS valid_from, upper(m.valid) AS valid_until
     FROM memberships m JOIN organisations o ON o.id = m.organisation_id
+    {_UNIT_OF}
     WHERE m.person_id = ANY(:people) AND m.valid @> CAST(:on AS date)
 """)  # noqa: S608  (constants only)
 
@@ -282,6 +311,51 @@ async def memberships_of(session: AsyncSession, people: Sequence[UUID], on: date
 async def membership_of(session: AsyncSession, person_id: UUID, on: date) -> MembershipView | None:
     """Where somebody belongs on a day."""
     return (await memberships_of(session, [person_id], on)).get(person_id)
+
+
+_TURNS: Final = text("""
+    SELECT DISTINCT turn FROM memberships m, LATERAL (VALUES (lower(m.valid)), (upper(m.valid))) AS days (turn)
+    WHERE m.person_id = :person AND turn > CAST(:after AS date) ORDER BY turn
+""")
+
+
+async def membership_turns(session: AsyncSession, person_id: UUID, after: date) -> list[date]:
+    """The days after this one on which somebody begins to belong somewhere, or belongs there no more."""
+    return list(await session.scalars(_TURNS, {"person": person_id, "after": after}))
+
+
+@dataclass(frozen=True, slots=True)
+class RoleHolder:
+    """Somebody whose role counts at a site."""
+
+    id: UUID
+    name: str
+    roles: frozenset[str]
+
+
+_HOLDERS_AT: Final = text("""
+    WITH RECURSIVE regions_up AS (
+        SELECT r.id, r.parent_id FROM regions r JOIN sites s ON s.region_id = r.id WHERE s.id = :site
+        UNION
+        SELECT r.id, r.parent_id FROM regions r JOIN regions_up u ON r.id = u.parent_id
+    ), organisations_up AS (
+        SELECT o.id, o.parent_id FROM organisations o JOIN sites s ON s.operator_id = o.id WHERE s.id = :site
+        UNION
+        SELECT o.id, o.parent_id FROM organisations o JOIN organisations_up u ON o.id = u.parent_id
+    )
+    SELECT p.id, p.name, array_agg(DISTINCT g.role) AS roles
+      FROM role_grants g JOIN people p ON p.id = g.person_id
+     WHERE g.revoked_at IS NULL AND p.status = 'active' AND g.role = ANY(:roles)
+       AND (num_nonnulls(g.organisation_id, g.site_id, g.region_id) = 0 OR g.site_id = :site
+            OR g.region_id IN (SELECT id FROM regions_up) OR g.organisation_id IN (SELECT id FROM organisations_up))
+     GROUP BY p.id, p.name, p.pinyin ORDER BY p.pinyin, p.id
+""")
+
+
+async def people_with_roles_at(session: AsyncSession, site_id: UUID, roles: Sequence[Role]) -> list[RoleHolder]:
+    """Everybody for whom one of these roles counts at a site, by name."""
+    rows = await session.execute(_HOLDERS_AT, {"site": site_id, "roles": [role.value for role in roles]})
+    return [RoleHolder(row.id, row.name, frozenset(row.roles)) for row in rows]
 
 
 # ---- sites
@@ -298,12 +372,17 @@ class SiteSummary:
     name_zh: str
     name_en: str
     timezone: str
+    latitude: float | None
+    longitude: float | None
 
 
 async def site_summary(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, SiteSummary]:
     """Names, region and zone for a list of sites; unknown ids are absent."""
     rows = await session.execute(
-        select(Site.id, Site.region_id, Site.operator_id, Site.kind, Site.name_zh, Site.name_en, Region.timezone)
+        select(
+            *(Site.id, Site.region_id, Site.operator_id, Site.kind, Site.name_zh, Site.name_en, Region.timezone),
+            *(Site.latitude, Site.longitude),
+        )
         .join(Region, Region.id == Site.region_id)
         .where(Site.id.in_(ids))
     )

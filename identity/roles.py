@@ -1,76 +1,30 @@
-"""Roles: granted, and taken away, so that nobody can both give and use a right.
+"""Roles: what is in force, and how it is written and ended, so that nobody can both give and use a right.
 
 * The security administrator grants; the system administrator runs the house; the audit administrator reads.
   Each is one person's only role: an administrator holds nothing but that.
 * Nobody changes their own roles.
-* To make somebody an administrator takes two: one security administrator asks, another administrator of security or
-  system decides, neither of them the one who would become it.
+* To give a right takes two (`role_changes.py`): one security administrator asks, another administrator of security or
+  system decides, neither of them the one who would hold it. To take one away at once takes one.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity.approvals import register_executor, request_approval
 from identity.errors import AdministratorsApart, AdministratorsExist, LastAdministrator, SamePerson
 from identity.events import RolesChanged
 from identity.kinds import ADMINISTRATORS, Role
-from identity.models import Credential, Organisation, Region, RoleGrantRow, Site
+from identity.models import Credential, RoleGrantRow
 from identity.people import lock_person
-from identity.places import get_place
 from identity.principal import EVERYWHERE, Place, Principal
 from kernel import audit_log, clock
 from kernel.errors import NotFound
 from kernel.ids import public_id, uuid7
 from kernel.outbox import publish
-
-GRANT_ADMINISTRATOR: Final = "grant_administrator"
-
-
-async def grant_role(
-    session: AsyncSession, actor: Principal, person_id: UUID, role: Role, place: Place, *, reason: str = ""
-) -> UUID | None:
-    """Grant a role at once, or, for an administrator's role, ask for it: then the id of the approval comes back."""
-    actor.require(
-        Role.SECURITY_ADMIN,
-        organisation_id=place.organisation_id,
-        site_id=place.site_id,
-        region_id=place.region_id,
-    )
-    if actor.person_id == person_id:
-        raise SamePerson
-    await _get_place_of(session, place)
-    await lock_person(session, person_id)
-    await refuse_mixed_roles(session, person_id, role)
-    if role not in ADMINISTRATORS:
-        await write_grant(session, person_id, role, place, granted_by=actor.person_id)
-        return None
-    return await request_approval(
-        session,
-        kind=GRANT_ADMINISTRATOR,
-        subject=public_id("per", person_id),
-        payload={"person": str(person_id), "role": role, "granted_by": str(actor.person_id), **_place_json(place)},
-        requested_by=actor.person_id,
-        deciding_roles=(Role.SECURITY_ADMIN, Role.SYSTEM_ADMIN),
-        reason=reason,
-        place=place,
-        beneficiary_id=person_id,
-    )
-
-
-async def _grant_administrator(session: AsyncSession, payload: dict[str, Any]) -> None:
-    """What an approval of this kind does."""
-    person_id, role = UUID(payload["person"]), Role(payload["role"])
-    await lock_person(session, person_id)
-    await refuse_mixed_roles(session, person_id, role)
-    await write_grant(session, person_id, role, _place_of_json(payload), granted_by=UUID(payload["granted_by"]))
-
-
-register_executor(GRANT_ADMINISTRATOR, _grant_administrator)
 
 
 async def holds_administrators_role(session: AsyncSession, person_id: UUID) -> bool:
@@ -88,19 +42,30 @@ async def holds_administrators_role(session: AsyncSession, person_id: UUID) -> b
 async def revoke_role(session: AsyncSession, actor: Principal, person_id: UUID, grant_id: UUID) -> None:
     """Take a role away, at once. The last security administrator stays: nobody could grant anything any more."""
     await lock_person(session, person_id)
-    row = await session.get(RoleGrantRow, grant_id)
-    if row is None or row.person_id != person_id or row.revoked_at is not None:
-        raise NotFound(what="rol", id=public_id("rol", grant_id))
+    row = await _find_grant(session, person_id, grant_id)
     actor.require(
         Role.SECURITY_ADMIN, organisation_id=row.organisation_id, site_id=row.site_id, region_id=row.region_id
     )
     if actor.person_id == person_id:
         raise SamePerson
+    await end_grant(session, person_id, grant_id, by=actor.person_id)
+
+
+async def end_grant(session: AsyncSession, person_id: UUID, grant_id: UUID, *, by: UUID) -> None:
+    """A role ends, by whom it was decided to end."""
+    row = await _find_grant(session, person_id, grant_id)
     if row.role == Role.SECURITY_ADMIN:
         await _refuse_to_remove_last(session)
-    row.revoked_at, row.revoked_by = clock.now(), actor.person_id
+    row.revoked_at, row.revoked_by = clock.now(), by
     place = Place(row.organisation_id, row.site_id, row.region_id)
-    await _note(session, person_id, Role(row.role), place, actor.actor, granted=False)
+    await _note(session, person_id, Role(row.role), place, public_id("per", by), granted=False)
+
+
+async def _find_grant(session: AsyncSession, person_id: UUID, grant_id: UUID) -> RoleGrantRow:
+    row = await session.get(RoleGrantRow, grant_id)
+    if row is None or row.person_id != person_id or row.revoked_at is not None:
+        raise NotFound(what="rol", id=public_id("rol", grant_id))
+    return row
 
 
 async def refuse_mixed_roles(session: AsyncSession, person_id: UUID, role: Role) -> None:
@@ -184,34 +149,10 @@ async def _refuse_to_remove_last(session: AsyncSession) -> None:
         raise LastAdministrator
 
 
-async def _get_place_of(session: AsyncSession, place: Place) -> None:
-    """NotFound for a place that does not exist."""
-    if place.organisation_id is not None:
-        await get_place(session, Organisation, place.organisation_id)
-    if place.site_id is not None:
-        await get_place(session, Site, place.site_id)
-    if place.region_id is not None:
-        await get_place(session, Region, place.region_id)
-
-
-def _place_json(place: Place) -> dict[str, str | None]:
-    named = {"organisation": place.organisation_id, "site": place.site_id, "region": place.region_id}
-    return {name: str(identifier) if identifier else None for name, identifier in named.items()}
-
-
-def _place_of_json(payload: dict[str, Any]) -> Place:
-    organisation, site, region = (payload[name] for name in ("organisation", "site", "region"))
-    return Place(
-        UUID(organisation) if organisation else None,
-        UUID(site) if site else None,
-        UUID(region) if region else None,
-    )
-
-
 async def _note(session: AsyncSession, person_id: UUID, role: Role, place: Place, actor: str, *, granted: bool) -> None:
     subject = public_id("per", person_id)
     publish(session, RolesChanged(happened_at=clock.rfc3339(clock.now()), person=subject, role=role, granted=granted))
     action = "role.grant" if granted else "role.revoke"
-    await audit_log.record(
-        session, actor=actor, action=action, subject=subject, data={"role": role, **_place_json(place)}
-    )
+    named = {"organisation": place.organisation_id, "site": place.site_id, "region": place.region_id}
+    where = {name: str(identifier) if identifier else None for name, identifier in named.items()}
+    await audit_log.record(session, actor=actor, action=action, subject=subject, data={"role": role, **where})

@@ -1,7 +1,7 @@
 """The wire format of identity. Every text has a bound and no control characters, so that the database never says no."""
 
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, WithJsonSchema
 
@@ -18,6 +18,10 @@ Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9][0-9 -]{4,19}$")]
 StaffNumber = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,31}$")]
 Username = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=_PRINTABLE)]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Token = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+# Six digits, or a recovery code.
+TypedCode = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z -]{4,30}$")]
+ActivationText = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z -]{3,60}$")]
 Zone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}$")]
 Language = Annotated[str, StringConstraints(pattern=r"^(zh|en)$")]
 Instant = Annotated[
@@ -55,9 +59,119 @@ class SignedInPerson(BaseModel):
 
 
 class SignedIn(BaseModel):
+    """`waits_for` null: signed in. Else the token opens nothing but the second half: a `code` from the authenticator,
+    or the `enrolment` of one."""
+
     token: str
     expires_at: Instant
     person: SignedInPerson
+    waits_for: Literal["code", "enrolment"] | None = None
+
+
+class CampusOption(BaseModel):
+    """The campus's own sign-in: what its button says, and where it leads (with `return_to`, a path of ours)."""
+
+    name: str
+    path: str
+
+
+class SignInOptions(BaseModel):
+    """How one may sign in beside a name and a password."""
+
+    campus: CampusOption | None
+
+
+class PendingToken(Wire):
+    token: Token
+
+
+class CodeForToken(Wire):
+    token: Token
+    code: TypedCode
+
+
+class TypedSecondFactor(Wire):
+    code: TypedCode
+
+
+class OwnPassword(Wire):
+    password: Secret
+
+
+class EnrolmentView(BaseModel):
+    """What the authenticator is told; shown once. It counts once a code from it has been typed in."""
+
+    secret: str
+    uri: str
+    qr_svg: str
+
+
+class RecoveryCodes(BaseModel):
+    """Shown this once; each opens the door once."""
+
+    recovery_codes: list[str]
+
+
+class SignedInWithCodes(SignedIn):
+    recovery_codes: list[str]
+
+
+class SecondFactorView(BaseModel):
+    enrolled: bool
+    recovery_codes_left: int
+
+
+# ---- activation slips
+
+
+class NewSlips(Wire):
+    """For these people, or for everybody below an organisation who has no password yet."""
+
+    people: Annotated[list[PublicId], Field(min_length=1, max_length=500)] | None = None
+    organisation: PublicId | None = None
+
+
+class SlipView(BaseModel):
+    """What is printed. The code is shown this once; `link` holds it too, and `qr_svg` is the link as a picture."""
+
+    person: str
+    name: str
+    staff_number: str | None
+    organisation_zh: str | None
+    organisation_en: str | None
+    username: str
+    code: str
+    link: str
+    qr_svg: str
+    expires_at: Instant
+
+
+class Slips(BaseModel):
+    """`more`: an organisation has more people without a password than are printed at once; ask again."""
+
+    data: list[SlipView]
+    more: bool
+
+
+class ActivationCode(Wire):
+    code: ActivationText
+
+
+class ActivationUse(Wire):
+    code: ActivationText
+    password: Secret
+
+
+class ActivationView(BaseModel):
+    """Whose password a code is for; the name is masked."""
+
+    name: str
+    username: str
+    expires_at: Instant
+
+
+class ActivatedView(BaseModel):
+    username: str
 
 
 class PasswordChange(Wire):
@@ -65,13 +179,13 @@ class PasswordChange(Wire):
     new: Secret
 
 
-class CredentialChange(Wire):
-    username: Username
-    password: Secret
-
-
 class CredentialReset(Wire):
     reason: Sentence = ""
+
+
+class NamedPerson(BaseModel):
+    id: str
+    name: str
 
 
 class NamedPlace(BaseModel):
@@ -146,6 +260,13 @@ class PlaceChange(Wire):
     name_en: Name | None = None
 
 
+class SiteChange(PlaceChange):
+    """Coordinates come together: a phone that pays at a wall code is compared with them."""
+
+    latitude: float | None = Field(default=None, ge=-90, le=90)
+    longitude: float | None = Field(default=None, ge=-180, le=180)
+
+
 class PlaceMove(Wire):
     parent: PublicId
 
@@ -182,6 +303,8 @@ class SiteView(BaseModel):
     kind: SiteKind
     region: str
     operator: str
+    latitude: float | None
+    longitude: float | None
     created_at: Instant
 
 
@@ -250,7 +373,46 @@ class NewGrant(Wire):
     organisation: PublicId | None = None
     site: PublicId | None = None
     region: PublicId | None = None
+    effective_from: Annotated[Day | None, Field(description="In force from this day on; null: once approved.")] = None
     reason: Sentence = ""
+
+
+class GrantEnd(Wire):
+    effective_from: Annotated[Day | None, Field(description="Ended from this day on; null: once approved.")] = None
+    reason: Sentence = ""
+
+
+class PreviewPlace(BaseModel):
+    kind: Literal["everywhere", "region", "organisation", "site"]
+    id: str | None
+    name_zh: str | None
+    name_en: str | None
+
+
+class HeldRole(BaseModel):
+    role: Role
+    place: PreviewPlace
+
+
+class Reach(BaseModel):
+    """How many lie within a role's place; people by today's memberships."""
+
+    organisations: int
+    sites: int
+    people: int
+
+
+class RoleChangePreview(BaseModel):
+    """Who and what a change of roles changes."""
+
+    action: Literal["grant", "revoke"]
+    person: NamedPerson
+    role: Role
+    place: PreviewPlace
+    effective_from: date | None
+    before: list[HeldRole]
+    after: list[HeldRole]
+    reach: Reach
 
 
 class GrantView(Grant):
@@ -261,7 +423,7 @@ class GrantView(Grant):
 
 
 class GrantAnswer(BaseModel):
-    """`granted`, or `pending` with the approval that a second administrator decides on."""
+    """`pending`, with the approval that a second person decides on."""
 
     status: str
     approval: str | None = None
@@ -374,11 +536,6 @@ class Decision(Wire):
     note: Sentence | None = None
 
 
-class NamedPerson(BaseModel):
-    id: str
-    name: str
-
-
 class ApprovalView(BaseModel):
     id: str
     kind: str
@@ -399,17 +556,20 @@ class ApprovalView(BaseModel):
 
 
 class BadCell(BaseModel):
-    """Which cell is wrong and why; row 1 is the header."""
+    """Which cell is wrong and why; row 1 is the header. `cell` is its place as spreadsheets name it (`B7`)."""
 
     row: int
     column: str
+    cell: str | None
     value: str
     reason_zh: str
     reason_en: str
 
 
 class ImportedRow(BaseModel):
-    row: int
+    """`row` null: somebody whom a complete list does not name any more."""
+
+    row: int | None
     key: str
     action: str
     fields: list[str]
@@ -423,6 +583,7 @@ class ImportReport(BaseModel):
     rows: int
     created: int
     updated: int
+    left: int
     unchanged: int
     bad_cells_total: int
     bad_cells: list[BadCell]

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import QueuePool
 
 _NAMING: Final = {
     "ix": "%(table_name)s_%(column_0_N_name)s_idx",
@@ -78,6 +79,12 @@ class Database:
             except BaseException:
                 await session.rollback()
                 raise
+
+    @property
+    def connections_in_use(self) -> int:
+        """Of the pool's."""
+        pool = self.engine.pool
+        return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
     async def raw_connection(self) -> "asyncpg.Connection[asyncpg.Record]":
         """A connection outside of the pool, for the one caller that keeps it: posting, the relay, COPY."""

@@ -56,6 +56,8 @@ class StoredEvent(NamedTuple):
     n: int
     ordinal: int
     event: Event
+    # Of the request that made it happen; the posting queue writes for many requests at once and names none.
+    request_id: str | None = None
 
     @property
     def id(self) -> str:
@@ -63,9 +65,10 @@ class StoredEvent(NamedTuple):
         return f"evt_{self.lane}_{self.n}_{self.ordinal}"
 
 
-def encode_events(events: Sequence[Event]) -> str:
-    """The outbox column: a JSON list of `{type, version, data}`."""
-    envelopes = [{"type": e.type, "version": e.version, "data": e} for e in events]
+def encode_events(events: Sequence[Event], request_id: str | None = None) -> str:
+    """The outbox column: a JSON list of `{type, version, data}`, and whose request it was where there was one."""
+    origin = {"request_id": request_id} if request_id is not None else {}
+    envelopes = [{"type": e.type, "version": e.version, "data": e, **origin} for e in events]
     return msgspec.json.encode(envelopes).decode()
 
 
@@ -73,6 +76,7 @@ class _Envelope(msgspec.Struct):
     type: str
     version: int
     data: msgspec.Raw
+    request_id: str | None = None
 
 
 _decode_envelopes = msgspec.json.Decoder(list[_Envelope]).decode
@@ -87,6 +91,7 @@ def decode_events(lane: int, n: int, column: str | bytes) -> list[StoredEvent]:
             n,
             ordinal,
             msgspec.json.decode(envelope.data, type=known[envelope.type]),
+            envelope.request_id,
         )
         for ordinal, envelope in enumerate(_decode_envelopes(column))
     ]

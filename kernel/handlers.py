@@ -14,6 +14,7 @@ from sqlalchemy import BigInteger, SmallInteger, Text, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
+from structlog.contextvars import bound_contextvars
 
 from kernel import clock, outbox
 from kernel.db import Base, Database
@@ -66,9 +67,23 @@ async def _run_batch(db: Database, name: str, fn: EventHandler, limit_rows: int)
         events = await outbox.read_after(session, vector, limit_rows)
         if not events:
             return 0
-        await fn(session, events)
+        with bound_contextvars(handler=name, **_origin(events)):
+            try:
+                await fn(session, events)
+            except Exception:
+                if limit_rows == 1:
+                    log.exception("handler_row_failed")
+                raise
         await _store_cursor(session, name, events)
         return len(events)
+
+
+def _origin(events: list[StoredEvent]) -> dict[str, str]:
+    """Where a single row's events came from, for the log lines of its handler."""
+    if len({(event.lane, event.n) for event in events}) != 1:
+        return {}
+    origin = {"event_id": events[0].id}
+    return origin if events[0].request_id is None else origin | {"request_id": events[0].request_id}
 
 
 async def cursor_of(session: AsyncSession, name: str) -> dict[int, int]:

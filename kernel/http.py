@@ -3,9 +3,7 @@
 The wire form of an error is written here and nowhere else.
 """
 
-import random
 from collections.abc import Sequence
-from contextvars import ContextVar
 from typing import Annotated, Any, Generic, TypeVar
 
 import asyncpg
@@ -27,13 +25,10 @@ from kernel.errors import (
     Unauthenticated,
 )
 from kernel.idempotency import Answer
+from kernel.request_ids import begin_request, current_request_id
+from kernel.request_ids import new_request_id as new_request_id  # noqa: PLC0414  for the routes that serve themselves
 
 T = TypeVar("T")
-
-# Seeded from the system's entropy: request ids are names, not secrets, and asking the system for each costs more.
-_random = random.Random(random.SystemRandom().getrandbits(128))  # noqa: S311  see above
-
-_request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 # SQLSTATEs after which nothing was done and the same request may be sent again.
 _RETRYABLE = {
@@ -51,19 +46,9 @@ _RETRYABLE = {
 }
 
 
-def new_request_id() -> str:
-    """`req_` and 32 hexadecimal digits."""
-    return f"req_{_random.getrandbits(128):032x}"
-
-
 def request_id() -> str:
     """The id of the request being served, as its answer and its log lines carry it."""
-    return _request_id.get() or new_request_id()
-
-
-def current_request_id() -> str | None:
-    """The id of the request being served; None outside of one."""
-    return _request_id.get() or None
+    return current_request_id() or new_request_id()
 
 
 class RequestIds:
@@ -76,8 +61,7 @@ class RequestIds:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        identifier = new_request_id()
-        _request_id.set(identifier)
+        identifier = begin_request()
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

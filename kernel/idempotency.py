@@ -95,6 +95,51 @@ async def once(
     return answer
 
 
+class Begun(NamedTuple):
+    """A key that has no answer yet: taken now, or by an earlier request that is still at work or has died."""
+
+    fresh: bool
+
+
+async def begin(session: AsyncSession, caller: str, key: str, parsed_body: Any) -> Answer | Begun:
+    """The first half of `once`, for an act that must not be one transaction because it asks somebody outside.
+
+    What the act has written down by then says who is at work on it; `finish` stores the one answer.
+    """
+    body_hash = hash_of(parsed_body)
+    claimed = await session.scalar(
+        insert(IdempotentRequest)
+        .values(caller=caller, key=key, body_hash=body_hash, status=0, answer=b"", recorded_at=clock.now())
+        .on_conflict_do_nothing()
+        .returning(IdempotentRequest.key)
+    )
+    if claimed is not None:
+        return Begun(fresh=True)
+    stored = await _stored_answer(session, caller, key, body_hash)
+    return stored if stored.status else Begun(fresh=False)
+
+
+async def finish(session: AsyncSession, caller: str, key: str, status: int, body: Any) -> Answer:
+    """The second half: store the answer of a key that was begun. Whoever comes second gets what the first has stored."""
+    encoded = msgspec.json.encode(body, enc_hook=str)
+    stored = await session.scalar(
+        update(IdempotentRequest)
+        .where(IdempotentRequest.caller == caller, IdempotentRequest.key == key, IdempotentRequest.status == 0)
+        .values(status=status, answer=encoded)
+        .returning(IdempotentRequest.key)
+    )
+    if stored is not None:
+        return Answer(status, encoded, replayed=False)
+    row = (
+        await session.execute(
+            select(IdempotentRequest.status, IdempotentRequest.answer).where(
+                IdempotentRequest.caller == caller, IdempotentRequest.key == key
+            )
+        )
+    ).one()
+    return Answer(row.status, row.answer, replayed=True)
+
+
 async def _stored_answer(session: AsyncSession, caller: str, key: str, body_hash: bytes) -> Answer:
     row = (
         await session.execute(

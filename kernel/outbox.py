@@ -25,6 +25,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from kernel import clock, db
 from kernel.events import Event, StoredEvent, decode_events, encode_events
+from kernel.request_ids import current_request_id
 
 OFFICE_LANE = 0
 _BUFFER = "outbox_events"
@@ -86,7 +87,7 @@ async def write_published_events(session: AsyncSession) -> None:
             lane=OFFICE_LANE,
             n=(head or 0) + 1,
             recorded_at=clock.now(),
-            events=encode_events(events),
+            events=encode_events(events, current_request_id()),
         )
     )
 

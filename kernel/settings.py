@@ -46,6 +46,33 @@ class Settings(BaseSettings):
         description="At least 32 characters; keys that never leave the server are derived from it.",
     )
     public_url: str | None = Field(default=None, description="Address that people use, where a proxy stands in front.")
+    oidc_issuer: str | None = Field(
+        default=None,
+        description="The campus's sign-in (OpenID Connect): its issuer address. When set, the sign-in form offers it.",
+    )
+    oidc_client_id: str = Field(default="guanjia", description="Who we are to the campus's sign-in.")
+    oidc_client_secret: SecretStr | None = Field(
+        default=None, description="Our secret there; without one we are a public client, and PKCE alone protects."
+    )
+    oidc_scope: str = Field(default="openid profile", description="What we ask of the campus's sign-in.")
+    oidc_staff_number_claim: str = Field(
+        default="preferred_username", description="The claim that holds a person's staff number."
+    )
+    oidc_name: str = Field(default="统一身份认证", description="What the button of the campus's sign-in says.")
+    lan_host: str | None = Field(
+        default=None,
+        description="Address of this machine that `guanjia run --lan` lets phones in at; found by itself where it is not set.",
+    )
+    lan_port: int = Field(
+        default=8443,
+        ge=0,
+        le=65534,
+        description="Port of `guanjia run --lan`; the page that hands out its certificate has the next one.",
+    )
+    tls_pem: Path | None = Field(
+        default=None,
+        description="Key and certificate of a web process that speaks TLS itself; `guanjia run --lan` sets it.",
+    )
     posting_batch_max: int = Field(default=400, ge=1, le=2000, description="Most payments in one transaction.")
     posting_lanes: int = Field(
         default=2, ge=1, le=8, description="Lanes of one web process; the second helps where many payments wait."
@@ -53,7 +80,47 @@ class Settings(BaseSettings):
     posting_queue_max: int = Field(
         default=4000, ge=1, description="Payments that may wait; beyond it the answer is 503."
     )
+    card_meal_max_fen: int = Field(
+        default=2000,
+        ge=0,
+        description="What a bare card, whose number can be copied, may pay in one meal, in fen.",
+    )
+    alipay_app_id: str | None = Field(
+        default=None, description="Our app at Alipay; without it and both keys nobody pays or tops up by Alipay."
+    )
+    alipay_app_private_key: SecretStr | None = Field(
+        default=None, description="Our RSA private key for Alipay: PEM, or the bare base64 that Alipay's tools give."
+    )
+    alipay_public_key: str | None = Field(
+        default=None, description="Alipay's public key for our app, by which its answers and notices are believed."
+    )
+    alipay_seller_id: str | None = Field(
+        default=None, description="Our seller id (2088...) at Alipay; notices for another one are refused."
+    )
+    alipay_gateway: str = Field(
+        default="https://openapi.alipay.com/gateway.do", description="Address of Alipay's gateway."
+    )
+    alipay_notify_url: str | None = Field(
+        default=None, description="Where Alipay sends its notices; else GUANJIA_PUBLIC_URL and /v1/notify/alipay."
+    )
+    alipay_simulator_url: str | None = Field(
+        default=None, description="Where the demo's simulated Alipay is; `guanjia run` sets it by itself."
+    )
+    slip_printer: str | None = Field(
+        default=None,
+        pattern=r"^(tcp://|file:///)",
+        description="Where tills without a printer of their own print: tcp://host:port, or file:///dev/usb/lp0.",
+    )
+    webhook_networks: str | None = Field(
+        default=None,
+        description="Private networks that webhooks may be sent to, as 10.20.0.0/16,10.30.0.0/16. Not set: none in production, every address outside it.",
+    )
     log_json: bool = Field(default=False, description="Log lines as JSON instead of words.")
+
+    @property
+    def cookies_are_secure(self) -> bool:
+        """Whether a browser may send our cookies over TLS only."""
+        return self.production or self.tls_pem is not None
 
     @property
     def zone(self) -> ZoneInfo:

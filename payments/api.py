@@ -2,9 +2,11 @@
 
 Who sells something implements `PostingRule`. Accounts: `open_holders`. Money in: `prefund_unit`, `grant_subsidies`,
 `top_up_at_counter`. Codes: `issue_pay_code(s)`. A sale: `queue_item` + `Posting.submit`, the very path of the route.
+Who runs a counter implements `CounterRule`, and counts a till's time with `Span`, `sales_of_till` and `ledger_sums`.
 """
 
 from payments.batch import Item
+from payments.counter_rule import CounterRule, ReturnKind, SignOff, TillReturn, UnguardedCounter
 from payments.explain import Chapter, Language, events_of_payment, tell_payment
 from payments.funding import Allotment, grant_subsidies, prefund_unit, top_up_at_counter, top_up_many_at_counter
 from payments.holders import NewHolder, change_state, open_holders, reissue_card
@@ -28,17 +30,31 @@ from payments.schemas import ItemRequest, PaymentRequest
 from payments.service import queue_item
 from payments.tables import create_partitions_around
 from payments.terminals import TerminalCache
+from payments.till_sales import (
+    Returned,
+    Span,
+    TillSale,
+    find_sale,
+    journal_position,
+    ledger_sums,
+    refusals_of_till,
+    returned_by_id,
+    sales_of_till,
+)
 from payments.trust import ensure_signing_key, root_public_key
+from payments.vouchers import MealSpan, register_meal_calendar
 
 __all__ = [
     "NO_USAGE",
     "Allotment",
     "Chapter",
+    "CounterRule",
     "DenyCode",
     "IssuedCode",
     "Item",
     "ItemRequest",
     "Language",
+    "MealSpan",
     "NewHolder",
     "Payer",
     "PaymentRequest",
@@ -47,26 +63,40 @@ __all__ = [
     "PostingRule",
     "Quote",
     "Refusal",
+    "ReturnKind",
+    "Returned",
     "Sale",
     "SaleItem",
+    "SignOff",
+    "Span",
     "TerminalCache",
+    "TillReturn",
+    "TillSale",
+    "UnguardedCounter",
     "Usage",
     "change_state",
     "create_partitions_around",
     "ensure_signing_key",
     "events_of_payment",
     "find_holder_key",
+    "find_sale",
     "grant_subsidies",
     "holder_keys",
     "issue_pay_code",
     "issue_pay_codes",
+    "journal_position",
+    "ledger_sums",
     "next_seq",
     "open_holders",
     "prefund_unit",
     "queue_item",
     "refund_payment",
+    "refusals_of_till",
+    "register_meal_calendar",
     "reissue_card",
+    "returned_by_id",
     "root_public_key",
+    "sales_of_till",
     "tell_payment",
     "top_up_at_counter",
     "top_up_many_at_counter",

@@ -7,11 +7,19 @@ RefundExceeds       409     more than what is left of the payment
 PeriodLocked        409     the books of that period are closed; only an adjustment can follow
 PrefundTooLow       402     a unit's prefund does not cover the grant
 OtherBook           409     a unit's money and a person's account stand in two regions' books: no grant between them
+NoVoucher           409     today's vouchers are given out, or no meal is near
 BalanceLeft         409     an account with money or open holds cannot be closed
+CardNumberTaken     409     that number is a card already, this person's or somebody else's
+PlaceCodeUnknown    404     a scanned code that is none of ours
+PlaceCodeEnded      410     a scanned code of ours that was revoked, or replaced by a newer one
+PinTooWeak          422     a PIN that would be tried first
+ChannelUnavailable  409     that way to pay is not set up here
+ChannelRefused      402     the payer's own provider refused; an answer like any other, stored and replayed
+ChannelSilent       503     the payer's provider has not answered; send the same request again
 QueueFull           503     more payments are waiting than may wait; send the same request again
 """
 
-from kernel.errors import GuanjiaError
+from kernel.errors import GuanjiaError, Malformed, NotFound
 from payments.posting_rule import DenyCode, Refusal
 
 DENY_SENTENCES: dict[DenyCode, tuple[str, str]] = {
@@ -28,6 +36,35 @@ DENY_SENTENCES: dict[DenyCode, tuple[str, str]] = {
     DenyCode.CLASS: ("本食堂不对该类人员供餐", "This canteen does not serve this class of person"),
 }
 
+# Where something other than a pay code was presented (`data.credential`), the sentence speaks of that.
+_CREDENTIAL_SENTENCES: dict[tuple[DenyCode, str], tuple[str, str]] = {
+    (DenyCode.CODE_UNKNOWN, "card"): ("无法识别的卡", "This is not a card that we know"),
+    (DenyCode.CODE_UNKNOWN, "staff_pin"): ("工号或支付密码不正确", "Staff number and PIN do not belong together"),
+    (DenyCode.CODE_UNKNOWN, "wall_code"): (
+        "这不是本系统的收款码，请勿付款",
+        "This code is none of ours; do not pay here",
+    ),
+    (DenyCode.CODE_EXPIRED, "wall_code"): (
+        "这张收款码已停用，请告诉食堂",
+        "This code is out of use; please tell the canteen",
+    ),
+    (DenyCode.FROZEN, "staff_pin"): (
+        "支付密码输错次数过多，已暂停使用，请改用付款码",
+        "Too many wrong PINs: it is stopped for a while; use a pay code",
+    ),
+    (DenyCode.AMOUNT_LIMIT, "card"): (
+        "超过实体卡每餐限额，请改用付款码",
+        "More than a card may pay in one meal; use a pay code",
+    ),
+    (DenyCode.LOST, "card"): ("该卡已挂失或已换新卡", "This card was reported lost, or replaced by a new one"),
+}
+
+
+def sentences_of(refusal: Refusal) -> tuple[str, str]:
+    """What a refusal says, in Chinese and in English."""
+    presented = refusal.data.get("credential")
+    return _CREDENTIAL_SENTENCES.get((refusal.code, presented or ""), DENY_SENTENCES[refusal.code])
+
 
 class PaymentRefused(GuanjiaError):
     """A refusal as an error, for the paths outside of the posting queue."""
@@ -40,7 +77,7 @@ class PaymentRefused(GuanjiaError):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(**refusal.data)
         self.code = refusal.code.value  # type: ignore[misc]  # one class tells the closed list of codes
-        self.message_zh, self.message_en = DENY_SENTENCES[refusal.code]  # type: ignore[misc]  # as above
+        self.message_zh, self.message_en = sentences_of(refusal)  # type: ignore[misc]  # as above
 
 
 class ConfirmRepeat(GuanjiaError):
@@ -95,6 +132,15 @@ class OtherBook(GuanjiaError):
     message_en = "The unit's money and this account stand in two regions' books"
 
 
+class NoVoucher(GuanjiaError):
+    """`data.reason`: `given_out` or `no_meal`."""
+
+    code = "NO_VOUCHER"
+    status = 409
+    message_zh = "今天的离线付款码已领完，或近期没有供餐"
+    message_en = "Today's codes without network are given out, or no meal is near"
+
+
 class BalanceLeft(GuanjiaError):
     """`data`: cash_fen, official_fen, held_fen."""
 
@@ -102,6 +148,59 @@ class BalanceLeft(GuanjiaError):
     status = 409
     message_zh = "账户还有余额或未结的预授权"
     message_en = "There is still money or an open hold in this account"
+
+
+class CardNumberTaken(GuanjiaError):
+    code = "CARD_NUMBER_TAKEN"
+    status = 409
+    message_zh = "这个卡号已经登记过"
+    message_en = "This number is a card already"
+
+
+class PlaceCodeUnknown(NotFound):
+    code = "PLACE_CODE_UNKNOWN"
+    message_zh = "这不是本系统的收款码，请勿付款"
+    message_en = "This code is none of ours; do not pay here"
+
+
+class PlaceCodeEnded(GuanjiaError):
+    """`data.state`: revoked or replaced."""
+
+    code = "PLACE_CODE_ENDED"
+    status = 410
+    message_zh = "这张收款码已停用，请告诉食堂"
+    message_en = "This code is out of use; please tell the canteen"
+
+
+class PinTooWeak(Malformed):
+    code = "PIN_TOO_WEAK"
+    message_zh = "支付密码须为 6 位数字，不能是重复或连续的数字，也不能包含在工号里"
+    message_en = "A PIN has 6 digits: no repetition, no run, and no part of the staff number"
+
+
+class ChannelUnavailable(GuanjiaError):
+    """`data.channel`."""
+
+    code = "CHANNEL_UNAVAILABLE"
+    status = 409
+    message_zh = "这里没有开通这种支付方式"
+    message_en = "This way to pay is not set up here"
+
+
+class ChannelRefused(GuanjiaError):
+    """`data.reason` is the provider's own code."""
+
+    code = "CHANNEL_REFUSED"
+    status = 402
+    message_zh = "支付机构拒绝了这笔付款"
+    message_en = "The payment provider has refused this"
+
+
+class ChannelSilent(GuanjiaError):
+    code = "CHANNEL_SILENT"
+    status = 503
+    message_zh = "支付机构暂时没有答复，请重试"
+    message_en = "The payment provider does not answer; send the same request again"
 
 
 class QueueFull(GuanjiaError):
@@ -113,5 +212,5 @@ class QueueFull(GuanjiaError):
 
 def refusal_sentence(refusal: Refusal, language: str) -> str:
     """The sentence of a DENY code in `zh` or `en`."""
-    zh, en = DENY_SENTENCES[refusal.code]
+    zh, en = sentences_of(refusal)
     return en if language == "en" else zh

@@ -13,6 +13,7 @@ class PaymentSucceeded(Event, frozen=True, kw_only=True):
     """A sale was paid."""
 
     type: ClassVar[str] = "payment.succeeded"
+    version: ClassVar[int] = 2
 
     payment: str
     person: str
@@ -25,6 +26,10 @@ class PaymentSucceeded(Event, frozen=True, kw_only=True):
     business_date: str
     meal: str | None
     purses: dict[str, int]
+    # pay_code, card, staff_pin or wall_code: whose card was copied learns of it by this.
+    credential: str = "pay_code"
+    # How far away the phone was that paid at a wall code, where it was certainly elsewhere.
+    far_m: int | None = None
 
     def audience(self) -> Sequence[Delivery]:
         return _payer_and_site(self, self.person, self.canteen)
@@ -87,6 +92,52 @@ class TopUpSucceeded(Event, frozen=True, kw_only=True):
 
     def audience(self) -> Sequence[Delivery]:
         return (Delivery(f"person:{self.person}", self.data()),)
+
+
+class TopUpClosed(Event, frozen=True, kw_only=True):
+    """A top-up's time was over before it was paid."""
+
+    type: ClassVar[str] = "top_up.closed"
+
+    top_up: str
+    person: str
+    channel: str
+    amount_fen: int
+
+    def audience(self) -> Sequence[Delivery]:
+        return (Delivery(f"person:{self.person}", self.data()),)
+
+
+class GuestPaymentSucceeded(Event, frozen=True, kw_only=True):
+    """A guest's own provider has paid a meal."""
+
+    type: ClassVar[str] = "guest_payment.succeeded"
+
+    guest_payment: str
+    canteen: str
+    terminal: str
+    channel: str
+    amount_fen: int
+    business_date: str
+
+    def audience(self) -> Sequence[Delivery]:
+        return (Delivery(f"canteen:{self.canteen}", self.data()),)
+
+
+class GuestPaymentEnded(Event, frozen=True, kw_only=True):
+    """A guest's payment came to nothing: refused (failed) or taken back (cancelled)."""
+
+    type: ClassVar[str] = "guest_payment.ended"
+
+    guest_payment: str
+    canteen: str
+    terminal: str
+    channel: str
+    amount_fen: int
+    status: str
+
+    def audience(self) -> Sequence[Delivery]:
+        return (Delivery(f"canteen:{self.canteen}", self.data()),)
 
 
 class SubsidyGranted(Event, frozen=True, kw_only=True):

@@ -97,12 +97,32 @@ async def _tell_sale(session: AsyncSession, payment: Payment, say: _Speaker) -> 
             f"{public_id('pay', payment.id)}: {payer} 于 {at} 在 {place} 支付 {yuan} 元, 营业日 {day}, 现状态: {status}。",
             f"{public_id('pay', payment.id)}: {payer} paid {yuan} yuan at {place} on {at}, business day {day}; now {status}.",
         ),
+        *_tell_credential(payment, say),
         *await _tell_till(session, payment, say),
     ]
 
 
+_CREDENTIALS: Final = {
+    "card": ("凭实体卡支付。", "Paid by card."),
+    "staff_pin": ("凭工号和支付密码支付。", "Paid by staff number and PIN."),
+    "wall_code": ("付款人扫收款码 {place_code} 支付。", "The payer scanned the wall code {place_code}."),
+}
+
+
+def _tell_credential(payment: Payment, say: _Speaker) -> list[str]:
+    """What it was paid with, where that was no pay code; and where the phone was certainly elsewhere, how far away."""
+    context = payment.context
+    if context.get("credential") not in _CREDENTIALS:
+        return []
+    sentences = [say(*_CREDENTIALS[context["credential"]]).format_map(context)]
+    if context.get("far_m") is not None:
+        km = f"{context['far_m'] / 1000:.1f}"
+        sentences.append(say(f"付款手机在约 {km} 公里以外。", f"The phone that paid was about {km} km away."))
+    return sentences
+
+
 async def _tell_till(session: AsyncSession, payment: Payment, say: _Speaker) -> list[str]:
-    if payment.terminal_id is None:
+    if payment.terminal_id is None or payment.seq is None:
         return []
     key = await session.scalar(
         select(TerminalRequest.key).where(

@@ -4,25 +4,32 @@ Every function joins the caller's transaction and takes the holder's lock first.
 """
 
 import hashlib
-import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from identity.api import AttemptPolicy, PersonClass, count_attempt, forget_attempts
 from kernel import clock
 from kernel.audit_log import record
+from kernel.db import Database
+from kernel.errors import TooManyRequests
 from kernel.ids import BUCKETS, public_id, uuid7
 from kernel.outbox import publish
-from payments import queries
-from payments.errors import BalanceLeft
+from payments import cards, queries
+from payments.errors import BalanceLeft, CardNumberTaken
 from payments.events import HolderStateChanged
-from payments.keys import derived_key
 from payments.models import Card, CardDirectory, Holder, HolderDirectory, Purse
 from payments.states import CARD, HOLDER, next_state
+
+# The unit of those who belong to none. No unit has this id, so nothing that is for a unit's people counts for them.
+NO_UNIT: Final = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,14 @@ async def change_membership(
     holder.changed_at = clock.now()
 
 
+async def end_membership(session: AsyncSession, person_id: UUID) -> None:
+    """Somebody belongs to no unit any more: a guest from the next payment on, for whom no unit pays. Their money, and
+    the book that it is in, stay."""
+    holder = await queries.lock_person(session, person_id)
+    holder.unit_id, holder.person_class = NO_UNIT, PersonClass.VISITOR.value
+    holder.changed_at = clock.now()
+
+
 async def change_state(session: AsyncSession, person_id: UUID, trigger: str, *, actor: str, reason: str) -> Holder:
     """Freeze, unfreeze, report lost, unlist or close an account; the card follows its holder."""
     holder = await queries.lock_person(session, person_id)
@@ -106,30 +121,59 @@ async def change_state(session: AsyncSession, person_id: UUID, trigger: str, *, 
     if trigger == "close":
         await _refuse_with_money_left(session, holder)
     holder.state, holder.changed_at = state, clock.now()
-    card = await _live_card(session, holder)
+    card = await live_card(session, holder)
     if card is not None and (card.state, trigger) in CARD:
         card.state, card.changed_at = next_state(CARD, card.state, trigger), clock.now()
     await _tell(session, holder, trigger, actor, reason)
     return holder
 
 
-async def reissue_card(session: AsyncSession, person_id: UUID, *, actor: str) -> str:
-    """Replace the card and give its holder back what was refused since the loss; returns the new card's number once."""
+async def reissue_card(session: AsyncSession, person_id: UUID, *, actor: str, number: str | None = None) -> str:
+    """A first card, or a new one instead of the old one, whose number is refused from now on; a lost account lives again.
+
+    `number` is that of a blank card, as its reader types it; without it one is made. Returned this once, and never kept.
+    """
+    number = f"{secrets.randbelow(10**10):010d}" if number is None else cards.check_card_number(number)
     holder = await queries.lock_person(session, person_id)
     holder.state, holder.changed_at = next_state(HOLDER, holder.state, "reissue"), clock.now()
-    old = await _live_card(session, holder)
+    old = await live_card(session, holder)
     if old is not None:
         old.state, old.changed_at = next_state(CARD, old.state, "replace"), clock.now()
         await session.flush()
-    number = await _issue_card(session, holder)
+    await _register_card(session, holder, number)
     await _tell(session, holder, "reissue", actor, "")
     return number
 
 
-async def _issue_card(session: AsyncSession, holder: Holder) -> str:
-    number = f"{secrets.randbelow(10**10):010d}"
-    card_id, number_hash, at = uuid7(holder.bucket), card_number_hash(number), clock.now()
-    session.add(CardDirectory(number_hash=number_hash, bucket=holder.bucket, card_id=card_id))
+# Who tries numbers out to learn which of them are cards is slowed down.
+TAKING: Final = AttemptPolicy(5, timedelta(hours=1), timedelta(minutes=15), timedelta(hours=24))
+
+
+async def take_card(db: Database, person_id: UUID, number: str, *, actor: str) -> Card:
+    """Somebody makes a blank card their own, by the number printed on it."""
+    key = f"take_card:{person_id}"
+    async with db.session() as session:
+        wait_s = await count_attempt(session, key, TAKING)
+    if wait_s:
+        raise TooManyRequests(retry_after_s=wait_s)
+    async with db.session() as session:
+        await reissue_card(session, person_id, actor=actor, number=number)
+        await forget_attempts(session, key)
+        card = await live_card(session, await queries.lock_person(session, person_id))
+        assert card is not None, "it was registered a moment ago"
+        return card
+
+
+async def _register_card(session: AsyncSession, holder: Holder, number: str) -> None:
+    card_id, number_hash, at = uuid7(holder.bucket), cards.card_number_hash(number), clock.now()
+    taken = await session.scalar(
+        upsert(CardDirectory)
+        .values(number_hash=number_hash, bucket=holder.bucket, card_id=card_id, holder_id=holder.id)
+        .on_conflict_do_nothing()
+        .returning(CardDirectory.card_id)
+    )
+    if taken is None:
+        raise CardNumberTaken
     session.add(
         Card(
             bucket=holder.bucket,
@@ -142,15 +186,10 @@ async def _issue_card(session: AsyncSession, holder: Holder) -> str:
         )
     )
     await session.flush()
-    return number
 
 
-def card_number_hash(number: str) -> bytes:
-    """What is stored of a card's number: an HMAC, because ten digits can be tried out."""
-    return hmac.digest(derived_key("card-number"), number.encode(), "sha256")
-
-
-async def _live_card(session: AsyncSession, holder: Holder) -> Card | None:
+async def live_card(session: AsyncSession, holder: Holder) -> Card | None:
+    """The card that is active or lost; a holder has at most one."""
     return await session.scalar(
         select(Card).where(
             Card.bucket == holder.bucket, Card.holder_id == holder.id, Card.state.in_(("active", "lost"))

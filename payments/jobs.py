@@ -14,7 +14,7 @@ from kernel.db import Database
 from kernel.partitions import drop_expired_partitions
 from kernel.settings import get_settings
 from kernel.timers import TimerHandler
-from payments import funding, handlers, holds, ledger, metrics, tables
+from payments import channel_orders, funding, handlers, holds, ledger, looks, metrics, tables
 from payments.invariants import Finding, audit
 
 log = structlog.get_logger(__name__)
@@ -24,6 +24,7 @@ IDEMPOTENT_REQUESTS_KEPT: Final = timedelta(days=8)
 TIMERS: Final[Mapping[str, TimerHandler]] = {
     holds.TIMER_KIND: holds.expire_hold,
     handlers.TIMER_KIND: handlers.begin_membership,
+    channel_orders.TIMER_KIND: looks.note_look,
 }
 # After the business day has ended, before anybody comes for breakfast.
 AUDIT_AT: Final = time(3)

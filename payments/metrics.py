@@ -18,3 +18,9 @@ OFFENDERS: Final = Gauge(
 AUDITED_AT: Final = Gauge(
     "guanjia_audit_at_seconds", "When the books were last audited, in unix seconds", multiprocess_mode="mostrecent"
 )
+CHANNEL_STEPS: Final = Counter(
+    "guanjia_channel_steps_total",
+    "Orders at a gateway that moved on, by who brought the word",
+    ["channel", "state", "source"],
+)
+NOTICES: Final = Counter("guanjia_channel_notices_total", "Notices of gateways", ["channel", "outcome"])

@@ -129,13 +129,40 @@ class Card(Base):
 
 
 class CardDirectory(Base):
-    """Which card a number is: unique over all buckets."""
+    """Which card a number is, and whose: unique over all buckets, and read before a payment is queued."""
 
     __tablename__ = "card_directory"
 
     number_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     bucket: Mapped[int] = mapped_column(SmallInteger)
     card_id: Mapped[UUID]
+    holder_id: Mapped[UUID]
+
+
+class PaymentPin(Base):
+    """The PIN with which somebody pays by staff number; its hash only, as a password's."""
+
+    __tablename__ = "payment_pins"
+
+    person_id: Mapped[UUID] = mapped_column(primary_key=True)
+    pin_hash: Mapped[str] = mapped_column(Text)
+    changed_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class PlaceCode(Base):
+    """A printed code of a canteen or of one of its tills; a new issue replaces the one before it."""
+
+    __tablename__ = "place_codes"
+    __table_args__ = (_state_check("place_code"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    site_id: Mapped[UUID]
+    # None: the code of the whole canteen.
+    terminal_id: Mapped[UUID | None]
+    issue: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(Text)
+    issued_at: Mapped[datetime] = mapped_column(Instant)
+    changed_at: Mapped[datetime] = mapped_column(Instant)
 
 
 class SigningKey(Base):
@@ -339,4 +366,97 @@ class Grant(Base):
     lot_count: Mapped[int] = mapped_column(Integer)
     expires_on: Mapped[date] = mapped_column(Date)
     actor: Mapped[str] = mapped_column(Text)
+    recorded_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class ChannelOrder(Base):
+    """What was asked of somebody else's gateway, written before it was asked, and what is known of it since."""
+
+    __tablename__ = "channel_orders"
+    __table_args__ = (_state_check("channel_order"),)
+
+    bucket: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    channel: Mapped[str] = mapped_column(Text)
+    purpose: Mapped[str] = mapped_column(Text)
+    holder_id: Mapped[UUID | None]
+    region_id: Mapped[UUID]
+    caller: Mapped[str] = mapped_column(Text)
+    key: Mapped[str] = mapped_column(Text)
+    amount_fen: Mapped[int] = mapped_column(BigInteger)
+    state: Mapped[str] = mapped_column(Text)
+    step_count: Mapped[int] = mapped_column(SmallInteger)
+    trade_no: Mapped[str | None] = mapped_column(Text)
+    qr_text: Mapped[str | None] = mapped_column(Text)
+    confirmed_fen: Mapped[int | None] = mapped_column(BigInteger)
+    refusal: Mapped[str | None] = mapped_column(Text)
+    asking_until: Mapped[datetime | None] = mapped_column(Instant)
+    looks: Mapped[int] = mapped_column(SmallInteger)
+    look_due_at: Mapped[datetime | None] = mapped_column(Instant)
+    opened_at: Mapped[datetime] = mapped_column(Instant)
+    expires_at: Mapped[datetime] = mapped_column(Instant)
+    changed_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class ChannelStep(Base):
+    """One state of a channel's order, with the word that led to it and who brought the word."""
+
+    __tablename__ = "channel_steps"
+
+    bucket: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    order_id: Mapped[UUID] = mapped_column(primary_key=True)
+    ordinal: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    word: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    rank: Mapped[int] = mapped_column(SmallInteger)
+    source: Mapped[str] = mapped_column(Text)
+    recorded_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class ChannelNotice(Base):
+    """A notice of a gateway whose signature was good; each is taken once."""
+
+    __tablename__ = "channel_notices"
+
+    channel: Mapped[str] = mapped_column(Text, primary_key=True)
+    notice_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    order_name: Mapped[str] = mapped_column(Text)
+    word: Mapped[str] = mapped_column(Text)
+    amount_fen: Mapped[int | None] = mapped_column(BigInteger)
+    order_id: Mapped[UUID | None]
+    recorded_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class DifferenceCase(Base):
+    """What a gateway and our books say differently, or what nobody can tell us: a person looks into it."""
+
+    __tablename__ = "difference_cases"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    channel: Mapped[str] = mapped_column(Text)
+    order_name: Mapped[str] = mapped_column(Text)
+    order_id: Mapped[UUID | None]
+    kind: Mapped[str] = mapped_column(Text)
+    expected_fen: Mapped[int | None] = mapped_column(BigInteger)
+    confirmed_fen: Mapped[int | None] = mapped_column(BigInteger)
+    opened_at: Mapped[datetime] = mapped_column(Instant)
+    resolved_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class GuestPayment(Base):
+    """A meal that somebody without an account paid at a till with a channel's own code."""
+
+    __tablename__ = "guest_payments"
+
+    bucket: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    region_id: Mapped[UUID]
+    site_id: Mapped[UUID]
+    terminal_id: Mapped[UUID]
+    epoch: Mapped[int] = mapped_column(Integer)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    channel: Mapped[str] = mapped_column(Text)
+    amount_fen: Mapped[int] = mapped_column(BigInteger)
+    status: Mapped[str] = mapped_column(Text)
+    business_date: Mapped[date] = mapped_column(Date)
     recorded_at: Mapped[datetime] = mapped_column(Instant)

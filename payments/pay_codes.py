@@ -70,31 +70,48 @@ async def issue_pay_codes(session: AsyncSession, keys: Sequence[tuple[int, UUID]
     values: list[dict[str, object]] = []
     for key in keys:
         holder = holders[key]
-        _refuse_unless_active(holder)
+        refuse_unless_active(holder)
         if holder.region_id not in signing:
             signing[holder.region_id] = await trust.ensure_signing_key(session, holder.region_id)
-        code, row = _make_code(holder, signing[holder.region_id], at)
+        code, row = make_code(holder, signing[holder.region_id], at, terms_of_code(at))
         issued.append(code)
         values.append(row)
     await session.execute(insert(PayCode), values)
     return issued
 
 
-def _refuse_unless_active(holder: Holder) -> None:
+def refuse_unless_active(holder: Holder) -> None:
+    """No codes for an account that is lost, frozen or closed."""
     if holder.state == "lost":
         raise PaymentRefused(Refusal(DenyCode.LOST))
     if holder.state != "active":
         raise PaymentRefused(Refusal(DenyCode.FROZEN))
 
 
-def _make_code(holder: Holder, key: SigningKey, at: datetime) -> tuple[IssuedCode, dict[str, object]]:
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What sets one kind of code apart from another: from when on P2 counts, until when, and for which meal."""
+
+    not_before: datetime
+    life: int
+    meal: str
+    block_expires_at: datetime
+
+
+def terms_of_code(at: datetime) -> Terms:
+    """The ordinary code: a minute from now, for whatever is served."""
+    return Terms(at, life_steps(int(CODE_LIFE.total_seconds())), "any", at + CODE_LIFE)
+
+
+def make_code(holder: Holder, key: SigningKey, at: datetime, terms: Terms) -> tuple[IssuedCode, dict[str, object]]:
+    """A code and its row. P1 lives a minute in every kind; P2 as long as its terms say."""
     identifier, secret, expires_at = uuid7(holder.bucket, at), secrets.randbelow(10**SECRET_DIGITS), at + CODE_LIFE
     claims = Claims(
         kid=key.kid,
         alias=alias_of(holder.id, at),
-        not_before=int(at.timestamp()),
-        life=life_steps(int(CODE_LIFE.total_seconds())),
-        meal=MEAL_NUMBERS["any"],
+        not_before=int(terms.not_before.timestamp()),
+        life=terms.life,
+        meal=MEAL_NUMBERS[terms.meal],
         price_class=PRICE_CLASSES.get(holder.person_class, 0),
         tier=0,
         nonce=secrets.token_bytes(3),
@@ -107,7 +124,7 @@ def _make_code(holder: Holder, key: SigningKey, at: datetime) -> tuple[IssuedCod
         "secret": secret,
         "spend_key": spend_key_number(block),
         "expires_at": expires_at,
-        "block_expires_at": expires_at,
+        "block_expires_at": terms.block_expires_at,
         "used_by": None,
     }
     issued = IssuedCode(identifier, holder.id, write_p1(holder.bucket, secret), encode_d17(block), expires_at)

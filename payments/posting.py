@@ -160,7 +160,7 @@ class Lane:
             try:
                 await self._post([item])
             except Exception as error:  # noqa: BLE001  its caller is told; the others go on
-                log.warning("posting.item_failed", key=item.key, error=repr(error))
+                log.warning("posting.item_failed", request_id=item.request_id, key=item.key, error=repr(error))
                 await self._recover(error)
                 item.outcome = TryAgain() if isinstance(error, (*RETRYABLE, TryAgain)) else GuanjiaError()
                 if not self.is_open:

@@ -68,6 +68,11 @@ class Posting:
         """Whether payments can be posted now."""
         return self._lanes[0].is_open
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a lane."""
+        return self._waiting_count()
+
     async def start(self) -> None:
         """Lease the lanes and begin. Fails where the database cannot be reached."""
         for lane in self._lanes:
@@ -143,7 +148,7 @@ class Posting:
             await self._lanes[index].post_all([item for item, _ in taken], lambda: bool(self._waiting[index]))
         except BaseException as error:
             # Whatever happens here, no caller may be left waiting.
-            log.exception("posting.failed")
+            log.exception("posting.failed", request_ids=[item.request_id for item, _ in taken[:20]], size=len(taken))
             for item, _ in taken:
                 item.outcome = item.outcome or TryAgain()
             if not isinstance(error, Exception):

@@ -21,6 +21,7 @@ from payments.models import (
     SubsidyLot,
     TerminalRequest,
     UnitPrefund,
+    UsageCounter,
 )
 
 
@@ -102,6 +103,16 @@ async def ever_had_lot(session: AsyncSession, holder: Holder) -> bool:
         select(SubsidyLot.id).where(SubsidyLot.bucket == holder.bucket, SubsidyLot.holder_id == holder.id).limit(1)
     )
     return lot is not None
+
+
+async def usage_of(session: AsyncSession, bucket: int, holder_id: UUID, keys: Sequence[str]) -> Sequence[UsageCounter]:
+    """Usage counters by their keys, unlocked: for showing a price, never for deciding one."""
+    rows = await session.scalars(
+        select(UsageCounter).where(
+            UsageCounter.bucket == bucket, UsageCounter.holder_id == holder_id, UsageCounter.key.in_(keys)
+        )
+    )
+    return rows.all()
 
 
 async def sums_of(session: AsyncSession, bucket: int, holder_id: UUID, on: date) -> dict[str, int]:

@@ -7,9 +7,18 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from starlette.convertors import StringConvertor, register_url_convertor
 
-from identity.api import CallerDep, CurrentPerson, CurrentTerminal, Principal, Role, Terminal
+from identity.api import (
+    CallerApart,
+    CallerDep,
+    CurrentPerson,
+    CurrentTerminal,
+    CurrentTerminalApart,
+    Principal,
+    Role,
+    Terminal,
+)
 from kernel import clock
-from kernel.db import SessionDep
+from kernel.db import Database, DatabaseDep, SessionDep
 from kernel.errors import (
     Forbidden,
     GuanjiaError,
@@ -35,10 +44,13 @@ from kernel.http import (
 )
 from kernel.idempotency import once
 from kernel.ids import parse_public_id, public_id
-from payments import funding, holders, pay_codes, queries, reversals, schemas, service, trust
+from payments import funding, holders, pay_codes, queries, reversals, schemas, service, trust, vouchers
+from payments.counter_rule import CounterRule, SignOff, TillReturn, UnguardedCounter
 from payments.errors import (
     BalanceLeft,
+    CardNumberTaken,
     ConfirmRepeat,
+    NoVoucher,
     PaymentRefused,
     PeriodLocked,
     PrefundTooLow,
@@ -124,29 +136,60 @@ async def list_terminal_payments(
     return page_of([schemas.PaymentView.model_validate(service.payment_view(row, rule)) for row in rows], limit)
 
 
+def _counter(request: Request) -> CounterRule:
+    rule: CounterRule = getattr(request.app.state, "counter_rule", None) or UnguardedCounter()
+    return rule
+
+
+CounterDep = Annotated[CounterRule, Depends(_counter)]
+
+
+async def _who_signs(
+    db: Database, counter: CounterRule, terminal: Terminal, body: schemas.SignedRequest | None
+) -> UUID | None:
+    """Verified in transactions of its own and before the others: a wrong PIN stays counted whatever comes after it."""
+    if body is None or body.pin is None:
+        return None
+    person_id = parse_public_id("per", body.person) if body.person else None
+    return await counter.verify(db, terminal, SignOff(body.pin, person_id))
+
+
 @router.post(
     "/payments/{payment_id:payment_id}/void",
     status_code=201,
     response_model=schemas.ReversalView,
-    responses=raises(IdempotencyKeyRequired, Unauthenticated, Forbidden, NotFound, StateConflict, PeriodLocked),
+    responses=raises(
+        IdempotencyKeyRequired, Unauthenticated, Forbidden, NotFound, StateConflict, PeriodLocked, TooManyRequests
+    ),
 )
 async def void_payment(
     payment_id: PaymentId,
-    terminal: CurrentTerminal,
-    session: SessionDep,
+    terminal: CurrentTerminalApart,
+    db: DatabaseDep,
     rule: RuleDep,
+    counter: CounterDep,
+    body: schemas.VoidRequest | None = None,
     key: IdempotencyKeyHeader = None,
     language: LanguageHeader = None,
 ) -> Response:
-    """Take a payment back whole, at a till of its canteen, within five minutes."""
+    """Take a payment back whole, at a till of its canteen, within five minutes. In a shift somebody signs by PIN."""
+    signed_by = await _who_signs(db, counter, terminal, body)
+    async with db.session() as session:
 
-    async def act() -> dict[str, Any]:
-        identifier = parse_public_id("pay", payment_id)
-        return (await reversals.void_payment(session, identifier, terminal, site_label=rule.site_label)).body()
+        async def act() -> dict[str, Any]:
+            await counter.allow_return(session, terminal, "void", signed_by)
+            identifier = parse_public_id("pay", payment_id)
+            voided = await reversals.void_payment(session, identifier, terminal, site_label=rule.site_label)
+            await counter.note_return(session, terminal, _till_return(voided), signed_by)
+            return voided.body()
 
-    caller = public_id("ter", terminal.id)
-    answer = await once(session, caller, key, ["void", payment_id], act, tell_refusal=_teller(language))
+        # Who signs is no part of the request: the same void, signed again, is still the same void.
+        answer = await once(session, terminal.actor, key, ["void", payment_id], act, tell_refusal=_teller(language))
     return respond(answer)
+
+
+def _till_return(made: reversals.Reversed) -> TillReturn:
+    return TillReturn(made.id, made.payment_id, "void" if made.kind == "void" else "refund", made.amount_fen)
 
 
 @router.post(
@@ -154,31 +197,47 @@ async def void_payment(
     status_code=201,
     response_model=schemas.ReversalView,
     responses=raises(
-        IdempotencyKeyRequired, Unauthenticated, Forbidden, NotFound, StateConflict, RefundExceeds, PeriodLocked
+        IdempotencyKeyRequired,
+        Unauthenticated,
+        Forbidden,
+        NotFound,
+        StateConflict,
+        RefundExceeds,
+        PeriodLocked,
+        TooManyRequests,
     ),
 )
 async def refund_payment(
     payment_id: PaymentId,
     body: schemas.RefundRequest,
-    caller: CallerDep,
-    session: SessionDep,
+    caller: CallerApart,
+    db: DatabaseDep,
     rule: RuleDep,
+    counter: CounterDep,
     key: IdempotencyKeyHeader = None,
     language: LanguageHeader = None,
 ) -> Response:
-    """Give back a part or the rest: tills of the canteen, and staff who manage it."""
+    """Give back a part or the rest: tills of the canteen, and staff who manage it. At a till in a shift, signed by PIN."""
+    till = caller if isinstance(caller, Terminal) else None
+    signed_by = await _who_signs(db, counter, till, body) if till else None
+    async with db.session() as session:
 
-    async def act() -> dict[str, Any]:
-        identifier = parse_public_id("pay", payment_id)
-        payment = await queries.get_payment(session, identifier)
-        _refuse_refund_by_strangers(caller, payment.site_id, payment.host_region_id)
-        refunded = await reversals.refund_payment(
-            session, identifier, body.amount_fen, body.reason, actor=_actor(caller), site_label=rule.site_label
-        )
-        return refunded.body()
+        async def act() -> dict[str, Any]:
+            if till:
+                await counter.allow_return(session, till, "refund", signed_by)
+            identifier = parse_public_id("pay", payment_id)
+            payment = await queries.get_payment(session, identifier)
+            _refuse_refund_by_strangers(caller, payment.site_id, payment.host_region_id)
+            refunded = await reversals.refund_payment(
+                session, identifier, body.amount_fen, body.reason, actor=_actor(caller), site_label=rule.site_label
+            )
+            if till:
+                await counter.note_return(session, till, _till_return(refunded), signed_by)
+            return refunded.body()
 
-    parsed = ["refund", payment_id, body.amount_fen, body.reason]
-    return respond(await once(session, _actor(caller), key, parsed, act, tell_refusal=_teller(language)))
+        parsed = ["refund", payment_id, body.amount_fen, body.reason]
+        answer = await once(session, _actor(caller), key, parsed, act, tell_refusal=_teller(language))
+    return respond(answer)
 
 
 def _refuse_refund_by_strangers(caller: Principal | Terminal, site_id: UUID, region_id: UUID) -> None:
@@ -238,6 +297,19 @@ async def issue_my_pay_code(
     return schemas.PayCodeView.model_validate(pay_codes.wire_code(issued))
 
 
+@router.get("/me/vouchers", responses=raises(Unauthenticated, NotFound))
+async def list_my_vouchers(person: CurrentPerson, session: SessionDep) -> Page[schemas.VoucherStatusView]:
+    """The vouchers I was given today, newest first; at most two."""
+    rows = await vouchers.list_vouchers(session, person.person_id)
+    return Page(data=[schemas.VoucherStatusView.model_validate(row) for row in rows], has_more=False)
+
+
+@router.post("/me/vouchers", status_code=201, responses=raises(Unauthenticated, NotFound, PaymentRefused, NoVoucher))
+async def issue_my_voucher(person: CurrentPerson, session: SessionDep) -> schemas.VoucherView:
+    """A code for this meal or the next, for a phone that may have no network then. At a till it pays once, like any other."""
+    return schemas.VoucherView.model_validate(await vouchers.issue_voucher(session, person.person_id))
+
+
 @router.post("/me/report_lost", responses=raises(Unauthenticated, NotFound, StateConflict))
 async def report_my_card_lost(person: CurrentPerson, session: SessionDep) -> schemas.HolderView:
     """Refuse everything on my account, everywhere, from the next payment on."""
@@ -255,13 +327,16 @@ async def unlist_my_card(person: CurrentPerson, session: SessionDep) -> schemas.
 @router.post(
     "/people/{person_id}/account/cards",
     status_code=201,
-    responses=raises(Unauthenticated, Forbidden, NotFound, StateConflict),
+    responses=raises(Unauthenticated, Forbidden, NotFound, StateConflict, CardNumberTaken),
 )
-async def reissue_card(person_id: PersonId, person: CurrentPerson, session: SessionDep) -> schemas.CardView:
-    """A new card instead of the old one, whose number is refused from now on."""
-    identifier = parse_public_id("per", person_id)
+async def reissue_card(
+    person_id: PersonId, person: CurrentPerson, session: SessionDep, body: schemas.NewCardRequest | None = None
+) -> schemas.CardView:
+    """A first card, or a new one instead of the old one, whose number is refused from now on."""
+    identifier, wanted = parse_public_id("per", person_id), body.number if body is not None else None
     await _require_finance(session, person, identifier)
-    return schemas.CardView(number=await holders.reissue_card(session, identifier, actor=person.actor))
+    number = await holders.reissue_card(session, identifier, actor=person.actor, number=wanted)
+    return schemas.CardView(number=number)
 
 
 @router.post(

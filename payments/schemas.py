@@ -24,7 +24,7 @@ class ItemRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class CredentialRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a payment is made with."""
 
-    kind: Literal["pay_code"]
+    kind: Literal["pay_code", "card", "staff_pin"]
     value: _Text
 
 
@@ -54,8 +54,12 @@ class ItemBody(_Model):
 class CredentialBody(_Model):
     """What a payment is made with."""
 
-    kind: Literal["pay_code"]
-    value: str = Field(min_length=1, max_length=256, description="20 or 220 digits")
+    kind: Literal["pay_code", "card", "staff_pin"]
+    value: str = Field(
+        min_length=1,
+        max_length=256,
+        description="pay_code: 20 or 220 digits; card: the number as its reader types it; staff_pin: `number:PIN`",
+    )
 
 
 class PaymentBody(_Model):
@@ -116,6 +120,11 @@ class PaymentView(BaseModel):
     canteen: str
     canteen_name: str
     terminal: str | None
+    credential: Literal["pay_code", "card", "staff_pin", "wall_code"] = "pay_code"
+    far_m: int | None = Field(
+        default=None,
+        description="How far away the phone was that paid at a wall code, where it was certainly elsewhere",
+    )
     meal: str | None
     business_date: str
     happened_at: str
@@ -151,7 +160,20 @@ class PayCodeView(BaseModel):
     expires_at: str
 
 
-class RefundRequest(_Model):
+class SignedRequest(_Model):
+    """Who signs for money that a till gives back: needed where a shift is open at it."""
+
+    pin: str | None = Field(default=None, min_length=1, max_length=20)
+    person: str | None = Field(
+        default=None, max_length=80, description="Whose PIN; the cashier of the shift's if absent"
+    )
+
+
+class VoidRequest(SignedRequest):
+    """May be empty, or absent."""
+
+
+class RefundRequest(SignedRequest):
     """How much to give back, and why."""
 
     amount_fen: int = Field(ge=1, le=AMOUNT_FEN_MAX, strict=True)
@@ -225,3 +247,193 @@ class TrustList(BaseModel):
     keys: list[TrustKey]
     version: int
     signature: str
+
+
+class NewCardRequest(_Model):
+    """A blank card's number, as its reader types it; without it a number is made."""
+
+    number: str | None = Field(default=None, pattern=r"^[0-9]{4,19}$")
+
+
+class CardNumberRequest(_Model):
+    """A card that was held to a reader."""
+
+    number: str = Field(pattern=r"^[0-9]{4,19}$")
+
+
+class PinRequest(_Model):
+    """The six digits to pay with by staff number."""
+
+    pin: str = Field(pattern=r"^[0-9]{6}$")
+
+
+class CardState(BaseModel):
+    """The one card of an account that is active or lost. Its number is known to nobody."""
+
+    state: str
+    issued_at: str
+
+
+class MyCardView(BaseModel):
+    """What somebody can pay with besides the phone."""
+
+    state: str = Field(description="The account's")
+    card: CardState | None
+    has_pin: bool
+    card_meal_max_fen: int
+
+
+class AccountView(BaseModel):
+    """An account, as the office sees it."""
+
+    person: str
+    name: str
+    staff_number: str | None
+    unit: str
+    state: str
+    allowed: list[str] = Field(description="The triggers that this state allows")
+    card: CardState | None
+    has_pin: bool
+
+
+class FoundCardView(AccountView):
+    """Whose a card is, and what became of that very card."""
+
+    found_state: str
+
+
+class NewPlaceCode(_Model):
+    """A canteen, and one of its tills where the code is that till's."""
+
+    site: str = Field(pattern=r"^(sit|can)_[0-9a-f]{32}$")
+    terminal: str | None = Field(default=None, pattern=r"^ter_[0-9a-f]{32}$")
+
+
+class PlaceCodeView(BaseModel):
+    """A printed code."""
+
+    id: str
+    site: str
+    terminal: str | None
+    issue: int
+    state: str
+    allowed: list[str] = Field(description="The triggers that this state allows")
+    text: str = Field(description="70 digits")
+    url: str = Field(description="What stands in the QR code: the page on which it is paid")
+    issued_at: str
+    changed_at: str
+
+
+class RefusalView(BaseModel):
+    """Why nothing could be paid now."""
+
+    code: str
+    message: str
+    data: dict[str, Any]
+
+
+class ScannedPlaceView(BaseModel):
+    """Where one is about to pay, and how much: to be looked at before."""
+
+    id: str
+    canteen: str
+    name_zh: str
+    name_en: str
+    terminal: str | None
+    terminal_name: str | None
+    modes: list[str]
+    meal: str | None
+    price_fen: int | None = Field(description="The meal's price for this person; null where nothing is served to them")
+    refusal: RefusalView | None
+    far_m: int | None = Field(description="How far away the phone is, where it is certainly elsewhere")
+
+
+class LocationBody(_Model):
+    """Where the phone is, roughly. It is compared with the canteen's place and not kept."""
+
+    latitude: float = Field(ge=-90, le=90)
+    longitude: float = Field(ge=-180, le=180)
+    accuracy_m: int = Field(default=0, ge=0, le=10**7)
+
+
+class ScanPaymentBody(_Model):
+    """At most one of `amount_fen` and `items`, neither for the meal's price."""
+
+    place_code: str = Field(pattern=r"^[0-9]{70}$")
+    amount_fen: int | None = Field(default=None, ge=1, le=AMOUNT_FEN_MAX, strict=True)
+    items: list[ItemBody] | None = Field(default=None, min_length=1, max_length=50)
+    confirm_repeat: bool = False
+    location: LocationBody | None = None
+
+
+class VoucherView(BaseModel):
+    """A code for one meal, kept by a phone for the moment when it has no network."""
+
+    id: str
+    text: str = Field(description="220 digits: what stands in the QR code; a till has to read all of it")
+    meal: str
+    issued_at: str
+    expires_at: str = Field(description="The end of the meal")
+
+
+class VoucherStatusView(BaseModel):
+    """A voucher that was given out today; its digits are known to the phone alone."""
+
+    id: str
+    expires_at: str
+    used: bool
+
+
+class TopUpRequest(_Model):
+    """How much to put in, and by which way."""
+
+    amount_fen: int = Field(ge=1, le=AMOUNT_FEN_MAX, strict=True)
+    channel: str = Field(min_length=1, max_length=40, pattern=r"^[a-z_]+$", description="`alipay`")
+
+
+class ChannelTopUpView(BaseModel):
+    """Money that is being put in, or was."""
+
+    id: str
+    status: Literal["pending", "succeeded", "failed", "closed"]
+    channel: str
+    amount_fen: int
+    qr_text: str | None = Field(description="What stands in the QR code, while it can be paid")
+    opened_at: str
+    expires_at: str | None = Field(description="Until when the code can be paid; null at the counter")
+
+
+class TopUpChannel(BaseModel):
+    """A way to put money in."""
+
+    channel: str
+    simulated: bool
+
+
+class TopUpChannels(BaseModel):
+    """The ways that are set up here."""
+
+    data: list[TopUpChannel]
+
+
+class GuestPaymentRequest(_Model):
+    """A code from a guest's own payment app."""
+
+    auth_code: str = Field(pattern=r"^[0-9]{16,24}$", description="Alipay: 25 to 30 in front")
+    amount_fen: int = Field(ge=1, le=AMOUNT_FEN_MAX, strict=True)
+    seq: int = Field(ge=1, le=2**62, strict=True, description="A number that this terminal has not used in this epoch")
+
+
+class GuestPaymentView(BaseModel):
+    """A guest's payment."""
+
+    id: str
+    status: Literal["pending", "succeeded", "failed", "cancelled"]
+    channel: str
+    amount_fen: int
+    canteen: str
+    terminal: str
+    seq: int
+    business_date: str
+    happened_at: str
+    can_cancel: bool

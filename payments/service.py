@@ -142,6 +142,8 @@ def payment_view(payment: Payment, rule: PostingRule, label: str | None = None) 
         "canteen": public_id("can", payment.site_id),
         "canteen_name": rule.site_label(payment.site_id),
         "terminal": public_id("ter", payment.terminal_id) if payment.terminal_id else None,
+        "credential": payment.context.get("credential", "pay_code"),
+        "far_m": payment.context.get("far_m"),
         "meal": payment.context.get("meal"),
         "business_date": payment.business_date.isoformat(),
         "happened_at": clock.rfc3339(payment.happened_at),

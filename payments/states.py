@@ -44,7 +44,48 @@ CARD: Final[StateTable] = {
     ("lost", "close"): "closed",
 }
 
-TABLES: Final[Mapping[str, StateTable]] = {"holder": HOLDER, "payment": PAYMENT, "hold": HOLD, "card": CARD}
+PLACE_CODE: Final[StateTable] = {
+    ("active", "replace"): "replaced",
+    ("active", "revoke"): "revoked",
+}
+
+# An order that we gave to somebody else's gateway. The triggers are words of that gateway, whoever brought them: its
+# answer, its notice, a look of ours. A word that leads nowhere changes nothing: it is late, or said twice.
+CHANNEL_ORDER: Final[StateTable] = {
+    ("written", "miss"): "unknown",
+    ("written", "await"): "waiting",
+    ("unknown", "await"): "waiting",
+    **{(state, "refuse"): "failed" for state in ("written", "unknown", "waiting")},
+    **{(state, "close"): "closed" for state in ("written", "unknown", "waiting")},
+    # Money that moved counts, also where we had given the order up.
+    **{(state, "differ"): "disputed" for state in ("written", "unknown", "waiting", "failed", "closed")},
+    **{(state, "pay"): "succeeded" for state in ("written", "unknown", "waiting", "failed", "closed", "disputed")},
+    # Taking back is our own word, written down before it is sent; what is paid from then on is given back by it.
+    **{(state, "take_back"): "cancelling" for state in ("written", "unknown", "waiting")},
+    ("cancelling", "cancel"): "cancelled",
+}
+
+# How much is known of an order. No word ever leads downwards (I11).
+CHANNEL_RANKS: Final[Mapping[str, int]] = {
+    "written": 0,
+    "unknown": 1,
+    "waiting": 2,
+    "failed": 3,
+    "closed": 3,
+    "disputed": 4,
+    "succeeded": 5,
+    "cancelling": 6,
+    "cancelled": 7,
+}
+
+TABLES: Final[Mapping[str, StateTable]] = {
+    "holder": HOLDER,
+    "payment": PAYMENT,
+    "hold": HOLD,
+    "card": CARD,
+    "place_code": PLACE_CODE,
+    "channel_order": CHANNEL_ORDER,
+}
 
 
 def states_of(table: StateTable) -> list[str]:
@@ -62,3 +103,8 @@ def next_state(table: StateTable, state: str, trigger: str) -> str:
     if (state, trigger) not in table:
         raise StateConflict(state=state, trigger=trigger, allowed=allowed(table, state))
     return table[state, trigger]
+
+
+def hear(state: str, word: str) -> str:
+    """The state of a channel's order after one more word: the one function for answer, notice and look."""
+    return CHANNEL_ORDER.get((state, word), state)

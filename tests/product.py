@@ -160,9 +160,9 @@ class Product:
         assert enrolled.status_code == 201, enrolled.text
         return Till(self, {**enrolled.json(), "id": made.json()["terminal"]["id"], "canteen": self.till().canteen})
 
-    def age_code(self, identifier: str, seconds: int) -> None:
-        """Make a pay code that much older. The clock of a running product is never moved; its rows may be."""
-        self._age("pay_codes", ("expires_at", "block_expires_at"), identifier, seconds)
+    def age_code(self, identifier: str, seconds: int, *, block: bool = True) -> None:
+        """Make a pay code that much older, P2 with it. The clock of a running product is never moved; its rows may be."""
+        self._age("pay_codes", ("expires_at", *(["block_expires_at"] if block else [])), identifier, seconds)
 
     def age_payment(self, identifier: str, seconds: int) -> None:
         """The same for a payment."""

@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import random
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -20,7 +20,7 @@ import msgspec
 from app.demo_data.kitchens import Kitchens, Till
 from app.demo_data.people import Population, Resident
 from app.demo_data.places import ACTOR, SHARED, USUAL_CANTEEN
-from canteen.api import CanteenPricing
+from canteen.api import CanteenCounter, CanteenPricing
 from kernel import clock
 from kernel.calendar import day_type_of
 from kernel.db import Database
@@ -30,6 +30,7 @@ from payments.api import (
     PaymentRequest,
     Posting,
     TerminalCache,
+    TillReturn,
     holder_keys,
     issue_pay_codes,
     queue_item,
@@ -91,11 +92,27 @@ class Tills:
 class History:
     """Posts visits. Opened with `start`, closed with `stop`."""
 
-    def __init__(self, db: Database, kitchens: Kitchens, zone: ZoneInfo, dice: random.Random) -> None:
+    def __init__(
+        self,
+        db: Database,
+        kitchens: Kitchens,
+        zone: ZoneInfo,
+        dice: random.Random,
+        supervisor_id: UUID | None,
+        *,
+        usual_canteen: Mapping[str, str] = USUAL_CANTEEN,
+        shared: Sequence[str] = SHARED,
+        keys_begin: str = "demo",
+    ) -> None:
         self._db = db
         self._zone = zone
         self._dice = dice
+        self._usual_canteen = usual_canteen
+        self._shared = shared
+        self._keys_begin = keys_begin
         self._rule = CanteenPricing()
+        self._counter = CanteenCounter()
+        self._supervisor_id = supervisor_id
         self._terminals = TerminalCache()
         self._posting = Posting(db, self._rule, self._terminals)
         self._tills = Tills(kitchens.tills)
@@ -144,8 +161,8 @@ class History:
 
     def _choose_canteen(self, person: Resident, *, is_workday: bool) -> str:
         if not is_workday or self._dice.random() < 0.07:
-            return self._dice.choice(SHARED)
-        return USUAL_CANTEEN[person.unit]
+            return self._dice.choice(self._shared)
+        return self._usual_canteen[person.unit]
 
     def _draw_bin(self, meal: MealPlan) -> int:
         (chosen,) = self._dice.choices(range(len(meal.curve)), meal.curve)
@@ -177,7 +194,7 @@ class History:
             terminal = self._terminals.by_id(till.id)
             assert terminal is not None, "posting has read the tills at its start"
             body = PaymentRequest(seq=seq, code=code.code, amount_fen=visit.amount_fen, happened_at=visit.at)
-            key = f"demo-{next(self._number)}"
+            key = f"{self._keys_begin}-{next(self._number)}"
             items.append(queue_item(terminal, key, body, request_id=f"req_{key}", language="zh"))
         results = await asyncio.gather(*(self._posting.submit(item) for item in items), return_exceptions=True)
         return [_answer_of(result) for result in results]
@@ -186,12 +203,15 @@ class History:
         """One in eighty is taken back at the till at once, one in ninety gets a part back at the counter."""
         draw = self._dice.random()
         payment_id = parse_public_id("pay", answer["id"])
-        if draw < 1 / 80:
+        if draw < 1 / 80 and self._supervisor_id is not None:
             terminal = self._terminals.by_id(parse_public_id("ter", answer["terminal"]))
             assert terminal is not None
             async with self._db.session() as session:
-                await void_payment(session, payment_id, terminal, site_label=self._rule.site_label)
-        elif draw < 1 / 80 + 1 / 90:
+                await self._counter.allow_return(session, terminal, "void", self._supervisor_id)
+                voided = await void_payment(session, payment_id, terminal, site_label=self._rule.site_label)
+                made = TillReturn(voided.id, payment_id, "void", voided.amount_fen)
+                await self._counter.note_return(session, terminal, made, self._supervisor_id)
+        elif 1 / 80 <= draw < 1 / 80 + 1 / 90:
             async with self._db.session() as session:
                 await refund_payment(
                     session,

@@ -105,15 +105,15 @@ async def _open_one(session: Any, places: Places, plan: CanteenPlan) -> None:
     units = [places.organisations[unit] for unit in plan.serves]
     await open_canteen(session, canteen_id, open_to_all=not plan.serves, unit_ids=units, seats=plan.seats, actor=ACTOR)
     if plan.round_the_clock:
-        windows = [NewWindow(meal, DayType.ANY, starts, ends) for meal, starts, ends in _ROUND_THE_CLOCK]
-    else:
-        windows = [NewWindow(meal, DayType.WORKDAY, starts, ends) for meal, starts, ends in _OFFICE_HOURS]
-        if plan.code in ("C3", "C4", "C6"):
-            windows += [
-                NewWindow(meal, day_type, starts, ends)
-                for meal, starts, ends in _OFFICE_HOURS[1:]
-                for day_type in (DayType.WEEKEND, DayType.HOLIDAY)
-            ]
+        await set_round_the_clock(session, canteen_id)
+        return
+    windows = [NewWindow(meal, DayType.WORKDAY, starts, ends) for meal, starts, ends in _OFFICE_HOURS]
+    if plan.code in ("C3", "C4", "C6"):
+        windows += [
+            NewWindow(meal, day_type, starts, ends)
+            for meal, starts, ends in _OFFICE_HOURS[1:]
+            for day_type in (DayType.WEEKEND, DayType.HOLIDAY)
+        ]
     await set_timetable(session, canteen_id, windows, actor=ACTOR)
 
 
@@ -155,15 +155,26 @@ async def _enrol_tills(db: Database, places: Places, plan: CanteenPlan) -> list[
     return tills
 
 
-async def _set_prices(db: Database, places: Places) -> None:
+async def set_general_prices(session: Any) -> None:
+    """The house's prices for every canteen without own ones."""
     general = [
         NewLadder(person_class, meal, [Serving(price_fen, share_fen)])
         for person_class, prices in PRICES.items()
         for meal, (price_fen, share_fen) in zip(Meal, prices, strict=True)
     ]
+    await set_prices(session, None, general, actor=ACTOR)
+
+
+async def set_round_the_clock(session: Any, canteen_id: UUID) -> None:
+    """Some meal at every hour of every day."""
+    windows = [NewWindow(meal, DayType.ANY, starts, ends) for meal, starts, ends in _ROUND_THE_CLOCK]
+    await set_timetable(session, canteen_id, windows, actor=ACTOR)
+
+
+async def _set_prices(db: Database, places: Places) -> None:
     university = [NewLadder("staff", Meal.LUNCH, [Serving(*UNIVERSITY_LUNCH)])]
     async with db.session() as session:
-        await set_prices(session, None, general, actor=ACTOR)
+        await set_general_prices(session)
         await set_prices(session, places.canteens["C2"], university, actor=ACTOR)
         await set_limit(session, None, NewLimit(LimitWindow.TRANSACTION, 20_000), actor=ACTOR)
         await set_limit(session, None, NewLimit(LimitWindow.PERIOD, 30_000, 3), actor=ACTOR)

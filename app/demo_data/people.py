@@ -17,8 +17,9 @@ from identity.api import (
     NewPerson,
     Place,
     Role,
+    approve,
+    ask_to_grant,
     found_first_administrator,
-    grant_role,
     hash_password,
     open_people,
     principal_of,
@@ -30,6 +31,8 @@ from kernel.db import Database
 # Everybody in the demo signs in with this. It is no secret, and production mode never brings the demo in.
 PASSWORD: Final = "longquan-celadon"  # noqa: S105  told to everybody on the sign-in page
 EMPLOYEES_WITH_LOGIN: Final = 40
+# What they sign with at a till, and no secret either.
+TILL_PINS: Final = {Role.CASHIER: "246813", Role.CANTEEN_MANAGER: "975310"}
 _BELONG_SINCE: Final = date(2024, 1, 1)
 
 _SURNAMES: Final = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜范方石姚谭廖邹熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段钱汤尹黎易常武乔贺赖龚文"
@@ -43,7 +46,7 @@ _CLASSES: Final = (("staff", 62), ("contract", 16), ("retired", 10), ("family", 
 STAFF: Final = (
     ("cashier", Role.CASHIER, "沈秋月", "U1", ("site", "C1")),
     ("manager", Role.CANTEEN_MANAGER, "程海宁", "U1", ("site", "C1")),
-    ("finance", Role.FINANCE, "顾文清", "U1", ("region", "DP")),
+    ("finance", Role.FINANCE, "顾文清", "U1", None),
     ("dispatcher", Role.DISPATCHER, "姚建平", "U1", ("region", "DP")),
     ("technician", Role.TECHNICIAN, "龙志强", "U1", ("region", "DP")),
     ("duty", Role.DUTY_STAFF, "戴晓岚", "U1", ("region", "DP")),
@@ -72,6 +75,10 @@ class Population:
     employees: list[Resident]
     staff: list[tuple[Resident, Role]]
 
+    def staff_id(self, role: Role) -> UUID:
+        """Whoever has this role's login."""
+        return next(resident.id for resident, held in self.staff if held is role)
+
 
 def draw_people(dice: random.Random) -> list[tuple[str, str, str]]:
     """Name, class and unit of each of the 300, unit by unit; no name twice."""
@@ -81,19 +88,28 @@ def draw_people(dice: random.Random) -> list[tuple[str, str, str]]:
         for _ in range(count):
             name = _draw_name(dice, reserved)
             reserved.add(name)
-            (person_class,) = dice.choices([c for c, _ in _CLASSES], [weight for _, weight in _CLASSES])
-            drawn.append((name, person_class, code))
+            drawn.append((name, draw_class(dice), code))
     return drawn
 
 
 def _draw_name(dice: random.Random, taken: set[str]) -> str:
     while True:
-        given = dice.choice(_GIVEN_SECOND)
-        if dice.random() < 0.8:
-            given = dice.choice(_GIVEN_FIRST) + given
-        name = dice.choice(_SURNAMES) + given
-        if name not in taken:
+        if (name := draw_name(dice)) not in taken:
             return name
+
+
+def draw_name(dice: random.Random) -> str:
+    """A surname and a given name of one or two characters."""
+    given = dice.choice(_GIVEN_SECOND)
+    if dice.random() < 0.8:
+        given = dice.choice(_GIVEN_FIRST) + given
+    return dice.choice(_SURNAMES) + given
+
+
+def draw_class(dice: random.Random) -> str:
+    """As often as in the province."""
+    (person_class,) = dice.choices([c for c, _ in _CLASSES], [weight for _, weight in _CLASSES])
+    return person_class
 
 
 def usernames_of(names: list[str]) -> list[str]:
@@ -163,11 +179,16 @@ async def _grant_roles(db: Database, places: Places, population: Population) -> 
             if role in administrators:
                 await found_first_administrator(session, resident.id, role)
     security_id = next(r.id for r, role in population.staff if role is Role.SECURITY_ADMIN)
+    system_id = next(r.id for r, role in population.staff if role is Role.SYSTEM_ADMIN)
     async with db.session() as session:
         security = await principal_of(session, security_id, today())
+        system = await principal_of(session, system_id, today())
         for (resident, role), (_, _, _, _, where) in zip(population.staff, STAFF, strict=True):
             if role not in administrators:
-                await grant_role(session, security, resident.id, role, _place_of(places, where), reason="demo")
+                approval = await ask_to_grant(
+                    session, security, resident.id, role, _place_of(places, where), reason="演示"
+                )
+                await approve(session, system, approval)
 
 
 def _place_of(places: Places, where: tuple[str, str] | None) -> Place:
@@ -185,10 +206,14 @@ def logins_of(population: Population) -> dict[str, list[dict[str, Any]]]:
             for r in population.employees
         ],
         "staff": [
-            {"username": username, "password": PASSWORD, "name": name, "roles": [role.value]}
+            {"username": username, "password": PASSWORD, "name": name, "roles": [role.value]} | _till_pin(role)
             for username, role, name, _, _ in STAFF
         ],
     }
+
+
+def _till_pin(role: Role) -> dict[str, str]:
+    return {"till_pin": TILL_PINS[role]} if role in TILL_PINS else {}
 
 
 def demo_people(population: Population) -> set[UUID]:

@@ -6,6 +6,7 @@ from typing import Final
 import canteen.states
 import identity.states
 import payments.states
+import payments.stripe_door.states
 from app.handbook.markdown import fenced, page, table
 
 Machine = Mapping[tuple[str, str], str]
@@ -17,6 +18,7 @@ MACHINES: Final[Mapping[str, Mapping[str, Machine]]] = {
         "approval": identity.states.APPROVAL,
     },
     "payments": payments.states.TABLES,
+    "the Stripe-compatible door": payments.stripe_door.states.TABLES,
     "canteen": canteen.states.TABLES,
 }
 

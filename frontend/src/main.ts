@@ -1,3 +1,4 @@
+import '@/payments/earlyCode'
 import { createApp } from 'vue'
 import '@/kernel/base.css'
 import '@/kernel/theme'

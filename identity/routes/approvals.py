@@ -1,10 +1,10 @@
 """`/v1/approvals`: what waits for a second person."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity import approvals
@@ -22,7 +22,9 @@ from kernel.http import LimitQuery, Page, StartingAfterQuery, page_of, raises
 from kernel.ids import parse_public_id, public_id
 
 router = APIRouter(tags=["approvals"])
-_DECIDE = raises(Unauthenticated, SamePerson, NotFound, StateConflict)
+_DECIDE = raises(Unauthenticated, SamePerson, Forbidden, NotFound, StateConflict)
+KindQuery = Annotated[str | None, Query(pattern=r"^[a-z_]{1,40}$", description="Only of this kind.")]
+SubjectQuery = Annotated[str | None, Query(pattern=r"^[a-z0-9_]{1,60}$", description="Only about this.")]
 
 
 @router.get("/v1/approvals", responses=raises(Unauthenticated, NotFound))
@@ -30,12 +32,16 @@ async def get_approvals(
     person: CurrentPerson,
     session: SessionDep,
     status: Literal["pending", "approved", "rejected", "withdrawn", "expired"] | None = None,
+    kind: KindQuery = None,
+    subject: SubjectQuery = None,
     limit: LimitQuery = 20,
     starting_after: StartingAfterQuery = None,
 ) -> Page[ApprovalView]:
-    """What this person asked for or may decide on."""
+    """What this person asked for, may decide on or audits: what waits, and what was decided."""
     before = optional("apr", starting_after)
-    rows = await approvals.list_approvals(session, person, status=status, before=before, limit=limit)
+    rows = await approvals.list_approvals(
+        session, person, status=status, kind=kind, subject=subject, before=before, limit=limit
+    )
     return page_of(await _views(session, person, rows), limit)
 
 

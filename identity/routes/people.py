@@ -6,28 +6,27 @@ from uuid import UUID
 from fastapi import APIRouter, Path
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity import lists, people, roles, sign_in
-from identity.access import CurrentPerson, CurrentPersonApart, today
+from identity import lists, people, role_changes, roles, second_factor, sign_in
+from identity.access import CurrentPerson, today
 from identity.errors import (
     AdministratorsApart,
     AlreadyExists,
     LastAdministrator,
     MembershipOverlaps,
-    PasswordTooWeak,
     SamePerson,
 )
 from identity.events import optional_id
 from identity.kinds import ADMINISTRATORS, PersonClass, Role
 from identity.lists import PeopleFilter, PersonRow, Slice
 from identity.models import RoleGrantRow
-from identity.passwords import check_password_strength, hash_password
 from identity.people import NewPerson
 from identity.principal import Place, Principal
+from identity.role_changes import RoleChange
 from identity.routes.places import SearchQuery, given, optional
 from identity.schemas import (
-    CredentialChange,
     CredentialReset,
     GrantAnswer,
+    GrantEnd,
     GrantView,
     MembershipChange,
     MembershipInfo,
@@ -38,9 +37,10 @@ from identity.schemas import (
     PersonDetail,
     PersonView,
     PublicId,
+    RoleChangePreview,
 )
 from identity.states import PERSON, allowed_triggers
-from kernel.db import DatabaseDep, SessionDep
+from kernel.db import SessionDep
 from kernel.errors import Forbidden, Malformed, NotFound, StateConflict, Unauthenticated
 from kernel.http import LimitQuery, Page, StartingAfterQuery, page_of, raises
 from kernel.ids import parse_public_id, public_id
@@ -132,41 +132,54 @@ async def get_roles(
     return Page(data=[_grant(grant) for grant in grants], has_more=False)
 
 
-@router.post(
-    "/v1/people/{who}/roles",
-    status_code=201,
-    responses=_READ | {403: raises(Forbidden, SamePerson, AdministratorsApart)[403]},
-)
+_ROLE = _READ | {403: raises(Forbidden, SamePerson, AdministratorsApart)[403]}
+
+
+@router.post("/v1/people/{who}/roles/preview", responses=_ROLE)
+async def post_role_preview(
+    who: PublicId, body: NewGrant, person: CurrentPerson, session: SessionDep
+) -> RoleChangePreview:
+    """Who and what a new role would change; nothing is asked for yet."""
+    change = await _new_role(session, person, who, body)
+    return RoleChangePreview(**await role_changes.preview(session, person, change))
+
+
+@router.post("/v1/people/{who}/roles", status_code=201, responses=_ROLE)
 async def post_role(who: PublicId, body: NewGrant, person: CurrentPerson, session: SessionDep) -> GrantAnswer:
-    """Grant a role. An administrator's role waits for a second administrator: `status` is then `pending`."""
+    """Ask for a role. A second administrator decides, and it counts from its day on."""
+    change = await _new_role(session, person, who, body)
+    approval_id = await role_changes.ask_for(session, person, change, reason=body.reason)
+    return GrantAnswer(status="pending", approval=public_id("apr", approval_id))
+
+
+async def _new_role(session: AsyncSession, person: Principal, who: str, body: NewGrant) -> RoleChange:
     person_id = await _within_reach(session, person, who, Role.SECURITY_ADMIN)
     place = Place(optional("org", body.organisation), optional("sit", body.site), optional("reg", body.region))
     if body.role is Role.EMPLOYEE or sum(name is not None for name in (body.organisation, body.site, body.region)) > 1:
         raise Malformed(reason="role: one that is granted, and at most one place", field="role")
-    approval_id = await roles.grant_role(session, person, person_id, body.role, place, reason=body.reason)
-    status = "granted" if approval_id is None else "pending"
-    return GrantAnswer(status=status, approval=optional_id("apr", approval_id))
+    return RoleChange(person_id, body.role, place, body.effective_from)
+
+
+@router.post("/v1/people/{who}/roles/{grant}/end", status_code=201, responses=_ROLE)
+async def post_role_end(
+    who: PublicId, grant: PublicId, body: GrantEnd, person: CurrentPerson, session: SessionDep
+) -> GrantAnswer:
+    """Ask for a role to end, from a day on. Who must stop one at once deletes it."""
+    person_id = await _within_reach(session, person, who, Role.SECURITY_ADMIN)
+    grant_id = parse_public_id("rol", grant)
+    change = await role_changes.revocation_of(session, person_id, grant_id, body.effective_from)
+    approval_id = await role_changes.ask_for(session, person, change, reason=body.reason)
+    return GrantAnswer(status="pending", approval=public_id("apr", approval_id))
 
 
 @router.delete("/v1/people/{who}/roles/{grant}", status_code=204, responses=_READ | raises(LastAdministrator))
 async def delete_role(who: PublicId, grant: PublicId, person: CurrentPerson, session: SessionDep) -> None:
-    """Take a role away, at once."""
+    """Take a role away, at once and alone: whoever sees something wrong stops it. To give it back takes two."""
     person_id = await _within_reach(session, person, who, Role.SECURITY_ADMIN)
     await roles.revoke_role(session, person, person_id, parse_public_id("rol", grant))
 
 
 # ---- how they sign in
-
-
-@router.put("/v1/people/{who}/credential", status_code=204, responses=_WRITE | raises(PasswordTooWeak))
-async def put_credential(who: PublicId, body: CredentialChange, person: CurrentPersonApart, db: DatabaseDep) -> None:
-    """Give somebody a name and a password; they are signed out everywhere."""
-    async with db.session() as session:
-        person_id = await _within_reach(session, person, who, Role.SECURITY_ADMIN)
-    check_password_strength(body.username, body.password)
-    password_hash = await hash_password(body.password)
-    async with db.session() as session:
-        await sign_in.give_credential(session, person, person_id, body.username, password_hash)
 
 
 @router.post("/v1/people/{who}/credential/reset", status_code=201, responses=_READ)
@@ -176,6 +189,16 @@ async def post_credential_reset(
     """For an administrator's password: ask a second administrator to let it be taken away."""
     person_id = await _within_reach(session, person, who, Role.SECURITY_ADMIN)
     approval_id = await sign_in.ask_to_reset_credential(session, person, person_id, body.reason)
+    return GrantAnswer(status="pending", approval=public_id("apr", approval_id))
+
+
+@router.post("/v1/people/{who}/second_factor/reset", status_code=201, responses=_READ)
+async def post_second_factor_reset(
+    who: PublicId, body: CredentialReset, person: CurrentPerson, session: SessionDep
+) -> GrantAnswer:
+    """Somebody lost their authenticator: ask a second administrator to let it be taken away."""
+    person_id = await _within_reach(session, person, who, Role.SECURITY_ADMIN, Role.SYSTEM_ADMIN)
+    approval_id = await second_factor.ask_to_reset(session, person, person_id, body.reason)
     return GrantAnswer(status="pending", approval=public_id("apr", approval_id))
 
 

@@ -22,10 +22,11 @@ from identity.schemas import (
     PlaceMove,
     PublicId,
     RegionView,
+    SiteChange,
     SiteView,
 )
 from kernel.db import SessionDep
-from kernel.errors import Forbidden, NotFound, Unauthenticated
+from kernel.errors import Forbidden, Malformed, NotFound, Unauthenticated
 from kernel.http import LimitQuery, Page, StartingAfterQuery, page_of, raises
 from kernel.ids import parse_public_id, public_id
 
@@ -190,6 +191,8 @@ def _site(row: Site) -> SiteView:
         kind=SiteKind(row.kind),
         region=public_id("reg", row.region_id),
         operator=public_id("org", row.operator_id),
+        latitude=row.latitude,
+        longitude=row.longitude,
         created_at=row.created_at,
     )
 
@@ -225,8 +228,11 @@ async def get_site(site: PublicId, session: SessionDep) -> SiteView:
 
 
 @router.patch("/v1/sites/{site}", responses=_WRITE)
-async def patch_site(site: PublicId, body: PlaceChange, person: CurrentPerson, session: SessionDep) -> SiteView:
+async def patch_site(site: PublicId, body: SiteChange, person: CurrentPerson, session: SessionDep) -> SiteView:
     site_id = parse_public_id("sit", site)
     person.require(Role.SYSTEM_ADMIN, site_id=site_id)
-    await places.edit_place(session, Site, site_id, given(body, "name_zh", "name_en"), actor=person.actor)
+    changes = given(body, "name_zh", "name_en", "latitude", "longitude")
+    if ("latitude" in changes) != ("longitude" in changes):
+        raise Malformed(reason="latitude and longitude come together", field="latitude")
+    await places.edit_place(session, Site, site_id, changes, actor=person.actor)
     return _site(await places.get_place(session, Site, site_id))

@@ -1,5 +1,7 @@
 """`/v1/sessions`, `/v1/me`, `/v1/me/password`."""
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,25 +24,34 @@ router = APIRouter(tags=["sign-in"])
 
 @router.post("/v1/sessions", status_code=201, responses=raises(WrongCredentials, SignInLocked, TryAgain))
 async def post_session(body: SignIn, response: Response, db: DatabaseDep) -> SignedIn:
-    """Sign in. The token comes back for Bearer, and as the cookie `guanjia_session` for pages."""
+    """Sign in. The token comes back for Bearer, and as the cookie `guanjia_session` for pages. Where `waits_for` is
+    set, only the first half is done (`/v1/sessions/second_factor`, `/v1/sessions/enrolment`)."""
     signed_in = await sign_in.sign_in(db, body.username, body.password)
-    _set_cookie(response, signed_in)
+    set_session_cookie(response, signed_in)
+    return SignedIn(**signed_in_fields(signed_in))
+
+
+def signed_in_fields(signed_in: sign_in.SignedIn) -> dict[str, Any]:
     who = signed_in.principal
-    return SignedIn(
-        token=signed_in.token,
-        expires_at=signed_in.expires_at,
-        person=SignedInPerson(id=public_id("per", who.person_id), name=who.name, roles=role_names(who)),
-    )
+    return {
+        "token": signed_in.token,
+        "expires_at": signed_in.expires_at,
+        "person": SignedInPerson(id=public_id("per", who.person_id), name=who.name, roles=role_names(who)),
+        "waits_for": signed_in.waits_for,
+    }
 
 
-def _set_cookie(response: Response, signed_in: sign_in.SignedIn) -> None:
+def set_session_cookie(response: Response, signed_in: sign_in.SignedIn) -> None:
+    """For pages; half a sign-in has none."""
+    if signed_in.waits_for is not None:
+        return
     response.set_cookie(
         SESSION_COOKIE,
         signed_in.token,
         expires=signed_in.expires_at,
         httponly=True,
         samesite="lax",
-        secure=get_settings().production,
+        secure=get_settings().cookies_are_secure,
     )
 
 

@@ -20,11 +20,11 @@ ROOT = Path(__file__).resolve().parents[2]
 class Copy:
     """`./guanjia run` with a data folder of its own on a free port."""
 
-    def __init__(self, data_dir: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, data_dir: Path, environment: Mapping[str, str] | None = None, *arguments: str) -> None:
         self.data_dir = data_dir
         settings = {"GUANJIA_DATA_DIR": str(data_dir), "GUANJIA_PORT": "0"} | dict(environment or {})
         self.process = subprocess.Popen(
-            [str(ROOT / "guanjia"), "run", "--no-frontend", "--no-demo"],
+            [str(ROOT / "guanjia"), "run", "--no-frontend", "--no-demo", *arguments],
             env=os.environ | settings,
             cwd="/",  # It must not matter where a person stands.
             stdout=subprocess.PIPE,
@@ -104,9 +104,9 @@ class Copy:
 
 
 @contextmanager
-def running_copy(data_dir: Path, environment: Mapping[str, str] | None = None) -> Iterator[Copy]:
+def running_copy(data_dir: Path, environment: Mapping[str, str] | None = None, *arguments: str) -> Iterator[Copy]:
     """Started and up; ended afterwards whatever happens."""
-    copy = Copy(data_dir, environment)
+    copy = Copy(data_dir, environment, *arguments)
     try:
         yield copy.hears("Ctrl-C stops everything", 60)
     finally:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -55,6 +55,26 @@ async def scalar(db: Database, query: str, **parameters: Any) -> Any:
 
 def today() -> date:
     return clock.business_date(clock.now(), get_settings().zone)
+
+
+class TestTheCounter:
+    async def test_was_worked_in_shifts_whose_sheets_tie_to_the_ledger(
+        self, province: tuple[Database, dict[str, Any]]
+    ) -> None:
+        db, _ = province
+        async with db.session() as session:
+            rows = (await session.execute(text("SELECT state, sheet FROM shifts ORDER BY id"))).all()
+
+        assert {row.state for row in rows} == {"handed_over"}
+        assert all(row.sheet["ties"] for row in rows)
+        assert sum(row.sheet["count"] for row in rows) > 0
+
+    async def test_is_in_service_when_somebody_first_looks(self, province: tuple[Database, dict[str, Any]]) -> None:
+        db, card = province
+        seen = await scalar(db, "SELECT min(last_seen_at) FROM terminals")
+
+        assert card["seeded_at"] - seen < timedelta(minutes=2)
+        assert {person["till_pin"] for person in card["staff"] if "till_pin" in person} == {"246813", "975310"}
 
 
 class TestWhatStandsInIt:

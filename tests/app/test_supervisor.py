@@ -46,6 +46,11 @@ class TestCrashes:
         assert copy.ready()["database"] == "ok"
         assert copy.ready()["valkey"] == "ok"
 
+    def test_its_database_keeps_what_it_acknowledges(self, copy: Copy) -> None:
+        """Asked on a session of the product's own role, whose settings might differ from the server's."""
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            assert run_sql(copy.database_url, f"SHOW {setting}") == "on"
+
     def test_a_killed_web_process_is_replaced_and_nobody_is_refused(self, copy: Copy) -> None:
         copy.kill("web")
 

@@ -54,6 +54,7 @@ class Counter:
     terminals: TerminalCache
     token: str
     _seqs: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    _codes: dict[str, str] = field(default_factory=dict)
 
     @property
     def terminal(self) -> Terminal:
@@ -77,7 +78,17 @@ class Counter:
     async def pay(self, person_id: UUID, **body: Any) -> Answer:
         async with self.town.db.session() as session:
             code = await issue_pay_code(session, person_id)
-        request = PaymentRequest(seq=next(self._seqs), code=code.code, confirm_repeat=True, **body)
+        answer = await self._submit(code.code, **body)
+        if answer.status == 201:
+            self._codes[told(answer)["id"]] = code.code
+        return answer
+
+    async def pay_code_again(self, payment: dict[str, Any]) -> Answer:
+        """The code of an earlier payment, shown once more."""
+        return await self._submit(self._codes[payment["id"]])
+
+    async def _submit(self, code: str, **body: Any) -> Answer:
+        request = PaymentRequest(seq=next(self._seqs), code=code, confirm_repeat=True, **body)
         item = queue_item(self.terminal, uuid4().hex, request, request_id="req_test", language="zh")
         return await self.posting.submit(item)
 

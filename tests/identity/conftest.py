@@ -17,7 +17,7 @@ from identity.people import NewPerson, open_person
 from identity.places import open_organisation, open_region, open_site
 from identity.principal import EVERYWHERE, Place, Principal
 from identity.queries import principal_of
-from identity.roles import found_first_administrator, write_grant
+from identity.roles import found_first_administrator, list_grants, write_grant
 from identity.routes import router
 from identity.sign_in import open_session, write_credential
 from kernel.db import Database
@@ -64,6 +64,11 @@ class House:
     async def principal(self, person_id: UUID) -> Principal:
         async with self.db.session() as session:
             return await principal_of(session, person_id, today())
+
+    async def roles(self, person_id: UUID) -> list[str]:
+        """The roles that somebody holds, newest first."""
+        async with self.db.session() as session:
+            return [grant.role for grant in await list_grants(session, person_id, also_revoked=False)]
 
     async def first_administrator(self, name: str, role: Role) -> UUID:
         person_id = await self.person(name)

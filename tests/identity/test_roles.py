@@ -8,10 +8,12 @@ from uuid import UUID
 import httpx
 import pytest
 
+from identity.approvals import approve
 from identity.errors import AdministratorsApart, AdministratorsExist, LastAdministrator, SamePerson
 from identity.kinds import ADMINISTRATORS, GRANTED_ROLES, Role
 from identity.principal import EVERYWHERE, Place
-from identity.roles import found_first_administrator, grant_role, list_grants, revoke_role, write_grant
+from identity.role_changes import ask_to_grant
+from identity.roles import found_first_administrator, list_grants, revoke_role, write_grant
 from kernel.db import Database
 from kernel.errors import Forbidden
 from tests.identity.conftest import House, bearer
@@ -92,7 +94,7 @@ class TestTheThreeAdministrators:
 
     @pytest.mark.parametrize("role", GRANTED_ROLES)
     @pytest.mark.parametrize("giver", ["system", "security", "audit"])
-    async def test_only_the_security_administrator_gives_and_never_alone_an_administrators_role(
+    async def test_only_the_security_administrator_gives_and_never_alone(
         self, house: House, db: Database, admins: Administrators, giver: str, role: Role
     ) -> None:
         actor = await house.principal(getattr(admins, giver))
@@ -100,18 +102,18 @@ class TestTheThreeAdministrators:
         if giver != "security":
             async with db.session() as session:
                 with pytest.raises(Forbidden):
-                    await grant_role(session, actor, wang, role, EVERYWHERE)
+                    await ask_to_grant(session, actor, wang, role, EVERYWHERE)
             return
         async with db.session() as session:
-            approval = await grant_role(session, actor, wang, role, EVERYWHERE)
+            approval = await ask_to_grant(session, actor, wang, role, EVERYWHERE)
+        assert await house.roles(wang) == []
         async with db.session() as session:
-            held = [grant.role for grant in await list_grants(session, wang, also_revoked=False)]
-        if role in ADMINISTRATORS:
-            assert approval is not None
-            assert held == []
-        else:
-            assert approval is None
-            assert held == [role]
+            with pytest.raises(SamePerson):
+                await approve(session, actor, approval)
+        second = await house.principal(admins.system)
+        async with db.session() as session:
+            await approve(session, second, approval)
+        assert await house.roles(wang) == [role]
 
     @pytest.mark.parametrize("role", GRANTED_ROLES)
     @pytest.mark.parametrize("taker", ["system", "security", "audit"])
@@ -126,7 +128,7 @@ class TestTheThreeAdministrators:
                 await write_grant(session, holder, role, EVERYWHERE, granted_by=other)
             else:
                 with pytest.raises(AdministratorsApart):
-                    await grant_role(session, actor, holder, role, EVERYWHERE)
+                    await ask_to_grant(session, actor, holder, role, EVERYWHERE)
         principal = await house.principal(holder)
         assert [grant.role for grant in principal.roles] == [Role.EMPLOYEE, f"{taker}_admin"]
 
@@ -137,7 +139,7 @@ class TestTheThreeAdministrators:
         actor = await house.principal(admins.security)
         async with db.session() as session:
             with pytest.raises(SamePerson):
-                await grant_role(session, actor, admins.security, role, EVERYWHERE)
+                await ask_to_grant(session, actor, admins.security, role, EVERYWHERE)
 
     async def test_who_holds_a_business_role_becomes_no_administrator(
         self, house: House, db: Database, admins: Administrators
@@ -146,7 +148,7 @@ class TestTheThreeAdministrators:
         cashier = await house.person("收银", Role.CASHIER, Place(site_id=house.canteen))
         async with db.session() as session:
             with pytest.raises(AdministratorsApart) as refusal:
-                await grant_role(session, actor, cashier, Role.AUDIT_ADMIN, EVERYWHERE)
+                await ask_to_grant(session, actor, cashier, Role.AUDIT_ADMIN, EVERYWHERE)
         assert refusal.value.data == {"held": ["cashier"]}
 
     async def test_what_each_may_call(self, house: House, api: httpx.AsyncClient, admins: Administrators) -> None:
@@ -156,15 +158,11 @@ class TestTheThreeAdministrators:
             "edit a person": ("PATCH", f"/v1/people/per_{wang.hex}", {"language": "en"}),
             "open a region": ("POST", "/v1/regions", {"code": "x", "name_zh": "新", "name_en": "New"}),
             "grant a role": ("POST", f"/v1/people/per_{wang.hex}/roles", {"role": "cashier"}),
-            "give a password": (
-                "PUT",
-                f"/v1/people/per_{wang.hex}/credential",
-                {"username": "wang", "password": "a long password"},
-            ),
+            "print a slip": ("POST", "/v1/activations", {"people": [f"per_{wang.hex}"]}),
         }
         may = {
-            "system": {"read people", "edit a person", "open a region"},
-            "security": {"read people", "grant a role", "give a password"},
+            "system": {"read people", "edit a person", "open a region", "print a slip"},
+            "security": {"read people", "grant a role"},
             "audit": {"read people"},
         }
         for who, allowed in may.items():
@@ -178,18 +176,21 @@ class TestTheThreeAdministrators:
         self, house: House, api: httpx.AsyncClient, admins: Administrators
     ) -> None:
         await house.credential(admins.system, "system")
-        security = bearer(await house.token(admins.security))
-        path = f"/v1/people/per_{admins.system.hex}/credential"
-        new = {"username": "system", "password": "a new long password"}
-        assert (await api.put(path, json=new, headers=security)).json()["code"] == "SAME_PERSON"
+        security, audit = bearer(await house.token(admins.security)), bearer(await house.token(admins.audit))
+        slip = {"people": [f"per_{admins.system.hex}"]}
+        assert (await api.post("/v1/activations", json=slip, headers=audit)).json()["code"] == "SAME_PERSON"
 
-        asked = await api.post(f"{path}/reset", json={"reason": "忘记密码"}, headers=security)
+        path = f"/v1/people/per_{admins.system.hex}/credential/reset"
+        asked = await api.post(path, json={"reason": "忘记密码"}, headers=security)
         approval = asked.json()["approval"]
         own = await api.post(f"/v1/approvals/{approval}/approve", headers=security)
         assert own.json()["code"] == "SAME_PERSON"
         second = bearer(await house.token(admins.second_security))
         assert (await api.post(f"/v1/approvals/{approval}/approve", headers=second)).status_code == 200
-        assert (await api.put(path, json=new, headers=security)).status_code == 204
+        # Neither of the two who agreed opens the door: a third one prints the slip.
+        for who in (security, second):
+            assert (await api.post("/v1/activations", json=slip, headers=who)).status_code == 403
+        assert (await api.post("/v1/activations", json=slip, headers=audit)).status_code == 201
 
 
 class TestGrantingWithinOnesReach:
@@ -202,7 +203,7 @@ class TestGrantingWithinOnesReach:
         path = f"/v1/people/per_{wang.hex}/roles"
         inside = {"role": "cashier", "site": f"sit_{house.canteen.hex}"}
         outside = {"role": "cashier", "site": f"sit_{house.other_canteen.hex}"}
-        assert (await api.post(path, json=inside, headers=local)).json() == {"status": "granted", "approval": None}
+        assert (await api.post(path, json=inside, headers=local)).json()["status"] == "pending"
         assert (await api.post(path, json=outside, headers=local)).status_code == 403
         assert (await api.post(path, json={"role": "cashier"}, headers=local)).status_code == 403
 
@@ -223,12 +224,14 @@ class TestGrantingWithinOnesReach:
         assert kept["revoked_by"] == f"per_{admins.security.hex}"
 
     async def test_the_same_role_twice_is_one_role(self, house: House, db: Database, admins: Administrators) -> None:
-        actor = await house.principal(admins.security)
+        actor, second = await house.principal(admins.security), await house.principal(admins.system)
         wang = await house.person("王小明")
 
         async def grant() -> None:
             async with db.session() as session:
-                await grant_role(session, actor, wang, Role.CASHIER, Place(site_id=house.canteen))
+                approval = await ask_to_grant(session, actor, wang, Role.CASHIER, Place(site_id=house.canteen))
+            async with db.session() as session:
+                await approve(session, second, approval)
 
         await asyncio.gather(*[grant() for _ in range(5)])
         async with db.session() as session:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import select, text
 
-from identity.errors import SignInLocked, WrongCredentials
+from identity.errors import AlreadyExists, SignInLocked, WrongCredentials
 from identity.kinds import Role
 from identity.models import Credential, SignInSession
 from identity.passwords import verify_password
@@ -161,16 +161,12 @@ class TestGuessing:
     async def test_not_even_the_stand_in_password_of_nobody_opens_anything(self) -> None:
         assert await verify_password(None, "nobody has this password") is False
 
-    async def test_a_name_belongs_to_one_person(self, house: House, api: httpx.AsyncClient) -> None:
-        security = bearer(await house.token(await house.person("安全", Role.SECURITY_ADMIN)))
+    async def test_a_name_belongs_to_one_person(self, house: House) -> None:
         people = [await house.person(name) for name in ("王小明", "李四")]
-        body = {"username": "Same", "password": PASSWORD}
-        answers = await asyncio.gather(
-            *[api.put(f"/v1/people/per_{who.hex}/credential", json=body, headers=security) for who in people]
-        )
-        assert sorted(answer.status_code for answer in answers) == [204, 409]
-        refused = next(answer for answer in answers if answer.status_code == 409)
-        assert refused.json()["data"] == {"field": "username", "value": "same"}
+        given = await asyncio.gather(*[house.credential(who, "Same") for who in people], return_exceptions=True)
+        (refused,) = [answer for answer in given if answer is not None]
+        assert isinstance(refused, AlreadyExists)
+        assert refused.data == {"field": "username", "value": "same"}
 
 
 class TestChangingThePassword:

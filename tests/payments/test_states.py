@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from kernel.db import Database
 from kernel.errors import StateConflict
-from payments.states import CARD, HOLD, HOLDER, PAYMENT, TABLES, allowed, next_state, states_of
+from payments.states import CARD, HOLD, HOLDER, PAYMENT, PLACE_CODE, TABLES, allowed, next_state, states_of
 
 # Where each trigger leads, written out once more by hand; everything that is not here must be refused.
 EXPECTED = {
@@ -35,6 +35,7 @@ EXPECTED = {
         "replaced": {},
         "closed": {},
     },
+    "place_code": {"active": {"replace": "replaced", "revoke": "revoked"}, "replaced": {}, "revoked": {}},
 }
 TRIGGERS = {name: sorted({trigger for _, trigger in table}) for name, table in TABLES.items()}
 EVERY = [(name, state, trigger) for name, states in EXPECTED.items() for state in states for trigger in TRIGGERS[name]]
@@ -56,13 +57,15 @@ class TestNextState:
         assert {name: set(states_of(table)) for name, table in TABLES.items()} == {
             name: set(states) for name, states in EXPECTED.items()
         }
-        assert TABLES == {"holder": HOLDER, "payment": PAYMENT, "hold": HOLD, "card": CARD}
+        named = {"holder": HOLDER, "payment": PAYMENT, "hold": HOLD, "card": CARD, "place_code": PLACE_CODE}
+        assert {name: TABLES[name] for name in named} == named
 
 
 class TestDatabase:
     @pytest.mark.parametrize(
         ("name", "table", "column"),
-        [("holder", "holders", "state"), ("payment", "payments", "status"), ("hold", "holds", "state"), ("card", "cards", "state")],
+        [("holder", "holders", "state"), ("payment", "payments", "status"), ("hold", "holds", "state"), ("card", "cards", "state"),
+         ("place_code", "place_codes", "state")],
     )  # fmt: skip  # one row a table
     async def test_the_check_lists_the_states_of_the_table(
         self, db: Database, name: str, table: str, column: str

@@ -21,4 +21,7 @@ export const i18n = createI18n({
 watchEffect(() => {
   i18n.global.locale.value = locale.value
   document.documentElement.lang = locale.value
+  // Whoever installs the page gets it under the name of their language.
+  const manifest = locale.value === 'en' ? '/manifest.en.webmanifest' : '/manifest.webmanifest'
+  document.querySelector('link[rel=manifest]')?.setAttribute('href', manifest)
 })

@@ -2,6 +2,7 @@ export const zh = {
   signOut: '退出登录',
   titles: {
     phone: '付款码',
+    pay: '扫码付款',
     terminal: '收银台',
     demo: '演示',
     board: '食堂看板',
@@ -14,7 +15,10 @@ export const zh = {
     account: '账户',
     me: '我的',
     canPay: '可用余额',
-    tab: { pay: '付款', account: '账户', me: '我的' },
+    home: '首页',
+    services: '服务',
+    lost: '卡或手机丢了',
+    tab: { home: '首页', pay: '付款', me: '我的' },
   },
   demo: {
     title: '一顿午饭的演示',
@@ -35,9 +39,12 @@ export const zh = {
     organisations: '机构',
     people: '人员',
     canteens: '食堂',
+    cards: '卡务',
+    'wall-codes': '收款码',
     terminals: '终端',
     prices: '价格',
     menus: '菜单',
+    developers: '开发者',
   },
 }
 
@@ -45,6 +52,7 @@ export const en: typeof zh = {
   signOut: 'Sign out',
   titles: {
     phone: 'Pay code',
+    pay: 'Scan to pay',
     terminal: 'Till',
     demo: 'Demo',
     board: 'Canteen board',
@@ -57,7 +65,10 @@ export const en: typeof zh = {
     account: 'Account',
     me: 'Me',
     canPay: 'Can be spent',
-    tab: { pay: 'Pay', account: 'Account', me: 'Me' },
+    home: 'Home',
+    services: 'Services',
+    lost: 'Lost card or phone',
+    tab: { home: 'Home', pay: 'Pay', me: 'Me' },
   },
   demo: {
     title: 'A lunch, from both sides',
@@ -78,8 +89,11 @@ export const en: typeof zh = {
     organisations: 'Organisations',
     people: 'People',
     canteens: 'Canteens',
+    cards: 'Cards',
+    'wall-codes': 'Wall codes',
     terminals: 'Terminals',
     prices: 'Prices',
     menus: 'Menus',
+    developers: 'Developers',
   },
 }

@@ -41,6 +41,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/activations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Activations
+         * @description Slips to print: with each, one person chooses their own password. Earlier slips of theirs are worth nothing.
+         */
+        post: operations["post_activations_v1_activations_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/activations/show": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Activation Shown
+         * @description Whose slip this is. By POST, so that the code stands in no log.
+         */
+        post: operations["post_activation_shown_v1_activations_show_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/activations/use": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Activation Used
+         * @description Set one's password. The slip is used up, and one signs in as usual.
+         */
+        post: operations["post_activation_used_v1_activations_use_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/approvals": {
         parameters: {
             query?: never;
@@ -206,6 +266,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/canteens/{canteen}/cashiers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Cashiers
+         * @description The same for the manager: whose PIN is still to be set.
+         */
+        get: operations["list_cashiers_v1_canteens__canteen__cashiers_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/canteens/{canteen}/cashiers/{person_id}/till_pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Pin Of Cashier
+         * @description The manager gives a cashier a PIN: the first one, or another for one that was forgotten.
+         */
+        put: operations["set_pin_of_cashier_v1_canteens__canteen__cashiers__person_id__till_pin_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/canteens/{canteen}/dishes": {
         parameters: {
             query?: never;
@@ -326,6 +426,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/canteens/{canteen}/shifts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Shifts
+         * @description A canteen's shifts, newest first; a till sees those of all tills of its canteen.
+         */
+        get: operations["list_shifts_v1_canteens__canteen__shifts_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cards/find": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Find Card Owner
+         * @description Whose a card is that was held to the reader, and whether it still pays.
+         */
+        post: operations["find_card_owner_v1_cards_find_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/demo_logins": {
         parameters: {
             query?: never;
@@ -366,6 +506,86 @@ export interface paths {
         patch: operations["edit_dish_v1_dishes__dish__patch"];
         trace?: never;
     };
+    "/v1/guest_payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Guest Payment
+         * @description Charge a guest's payment code (16 to 24 digits, 25 to 30 in front: Alipay). `pending`: ask again, or cancel.
+         */
+        post: operations["take_guest_payment_v1_guest_payments_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/guest_payments/{guest_payment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Guest Payment
+         * @description Where a guest's payment stands; tills of its canteen.
+         */
+        get: operations["show_guest_payment_v1_guest_payments__guest_payment_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/guest_payments/{guest_payment_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Guest Payment
+         * @description Take it back while it is pending; what is paid in that moment goes back to the guest.
+         */
+        post: operations["cancel_guest_payment_v1_guest_payments__guest_payment_id__cancel_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports/{what}/template": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Template
+         * @description An empty workbook to fill in, with a note at each column.
+         */
+        get: operations["get_template_v1_imports__what__template_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/imports/organisations": {
         parameters: {
             query?: never;
@@ -397,7 +617,8 @@ export interface paths {
         put?: never;
         /**
          * Post People
-         * @description Columns: staff_number, name, phone, organisation_code, person_class, valid_from, last_day; or Chinese titles.
+         * @description Columns: staff_number, name, phone, organisation_code, person_class, valid_from, last_day, status; or Chinese
+         *     titles. Who leaves is signed out everywhere at once; what they have on their card stays.
          */
         post: operations["post_people_v1_imports_people_post"];
         delete?: never;
@@ -452,6 +673,30 @@ export interface paths {
          * @description Change one's own language.
          */
         patch: operations["patch_me_v1_me_patch"];
+        trace?: never;
+    };
+    "/v1/me/card": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show My Card
+         * @description The card and the PIN that somebody can pay with besides the phone.
+         */
+        get: operations["show_my_card_v1_me_card_get"];
+        put?: never;
+        /**
+         * Take Card
+         * @description Make a blank card one's own by the number printed on it; the card before it is refused from now on.
+         */
+        post: operations["take_card_v1_me_card_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/v1/me/password": {
@@ -514,6 +759,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me/pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set My Pin
+         * @description Six digits with which I pay at a till by my staff number.
+         */
+        put: operations["set_my_pin_v1_me_pin_put"];
+        post?: never;
+        /**
+         * Clear My Pin
+         * @description Nobody pays by my staff number any more.
+         */
+        delete: operations["clear_my_pin_v1_me_pin_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me/purses": {
         parameters: {
             query?: never;
@@ -554,6 +823,134 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me/second_factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Second Factor
+         * @description Whether one has a second factor.
+         */
+        get: operations["get_second_factor_v1_me_second_factor_get"];
+        put?: never;
+        /**
+         * Post Own Enrolment
+         * @description Set a second factor up; from its first code on it is required at every sign-in.
+         */
+        post: operations["post_own_enrolment_v1_me_second_factor_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/second_factor/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Own Confirmation
+         * @description The first code from the new authenticator. The recovery codes are shown this once.
+         */
+        post: operations["post_own_confirmation_v1_me_second_factor_confirm_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/till_pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set My Pin
+         * @description A cashier or manager chooses their own.
+         */
+        put: operations["set_my_pin_v1_me_till_pin_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/top_up_channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Top Up Channels
+         * @description By which ways I can put money in. `simulated`: the demo's own gateway, whose codes are links to its page.
+         */
+        get: operations["list_top_up_channels_v1_me_top_up_channels_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/top_ups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List My Top Ups
+         * @description What I have put in, newest first; at the counter too.
+         */
+        get: operations["list_my_top_ups_v1_me_top_ups_get"];
+        put?: never;
+        /**
+         * Open Top Up
+         * @description A QR code to put money in by; `top_up.succeeded` on `me` tells when it has arrived.
+         */
+        post: operations["open_top_up_v1_me_top_ups_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/top_ups/{top_up_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show My Top Up
+         * @description Whether it has arrived.
+         */
+        get: operations["show_my_top_up_v1_me_top_ups__top_up_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me/unlist": {
         parameters: {
             query?: never;
@@ -568,6 +965,30 @@ export interface paths {
          * @description The card was found again.
          */
         post: operations["unlist_my_card_v1_me_unlist_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/vouchers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List My Vouchers
+         * @description The vouchers I was given today, newest first; at most two.
+         */
+        get: operations["list_my_vouchers_v1_me_vouchers_get"];
+        put?: never;
+        /**
+         * Issue My Voucher
+         * @description A code for this meal or the next, for a phone that may have no network then. At a till it pays once, like any other.
+         */
+        post: operations["issue_my_voucher_v1_me_vouchers_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -604,7 +1025,7 @@ export interface paths {
         get?: never;
         /**
          * Mark Sold Out
-         * @description A dish has run out, or there is more of it after all.
+         * @description A dish has run out, or there is more of it after all: one key at a till of the canteen, or the kitchen.
          */
         put: operations["mark_sold_out_v1_menus__menu__items__dish__sold_out_put"];
         post?: never;
@@ -648,6 +1069,26 @@ export interface paths {
          * @description Take a menu back.
          */
         post: operations["withdraw_menu_v1_menus__menu__withdraw_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notify/alipay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Alipay Notice
+         * @description Alipay's own notice: a signed form. The answer `success` is given after the commit.
+         */
+        post: operations["take_alipay_notice_v1_notify_alipay_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -778,7 +1219,7 @@ export interface paths {
         put?: never;
         /**
          * Refund Payment
-         * @description Give back a part or the rest: tills of the canteen, and staff who manage it.
+         * @description Give back a part or the rest: tills of the canteen, and staff who manage it. At a till in a shift, signed by PIN.
          */
         post: operations["refund_payment_v1_payments__payment_id__refunds_post"];
         delete?: never;
@@ -798,9 +1239,53 @@ export interface paths {
         put?: never;
         /**
          * Void Payment
-         * @description Take a payment back whole, at a till of its canteen, within five minutes.
+         * @description Take a payment back whole, at a till of its canteen, within five minutes. In a shift somebody signs by PIN.
          */
         post: operations["void_payment_v1_payments__payment_id__void_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/payments/{payment}/shift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Shift Of Payment
+         * @description In whose shift a payment was taken; 404 where no shift was open at its till.
+         */
+        get: operations["show_shift_of_payment_v1_payments__payment__shift_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/payments/{payment}/slip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Slip
+         * @description The slip of a payment as ESC/POS bytes, for a till that drives its printer itself.
+         */
+        get: operations["show_slip_v1_payments__payment__slip_get"];
+        put?: never;
+        /**
+         * Print Slip
+         * @description Print it at the calling till's printer.
+         */
+        post: operations["print_slip_v1_payments__payment__slip_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -825,6 +1310,26 @@ export interface paths {
          * @description Open somebody, with their first membership.
          */
         post: operations["post_person_v1_people_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/people/{person_id}/account": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Account
+         * @description Somebody's account, its card, and what may be done with it.
+         */
+        get: operations["show_account_v1_people__person_id__account_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -862,10 +1367,30 @@ export interface paths {
         put?: never;
         /**
          * Reissue Card
-         * @description A new card instead of the old one, whose number is refused from now on.
+         * @description A first card, or a new one instead of the old one, whose number is refused from now on.
          */
         post: operations["reissue_card_v1_people__person_id__account_cards_post"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/people/{person_id}/account/pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Clear Pin
+         * @description Somebody's PIN was seen or forgotten: nobody pays by it any more; they set a new one on their phone.
+         */
+        delete: operations["clear_pin_v1_people__person_id__account_pin_delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -923,26 +1448,6 @@ export interface paths {
          * @description Suspend and resume are the security administrator's too; leaving and coming back are the system's.
          */
         post: operations["post_trigger_v1_people__who___trigger__post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/people/{who}/credential": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        /**
-         * Put Credential
-         * @description Give somebody a name and a password; they are signed out everywhere.
-         */
-        put: operations["put_credential_v1_people__who__credential_put"];
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1028,6 +1533,112 @@ export interface paths {
          * @description Take a role away, at once.
          */
         delete: operations["delete_role_v1_people__who__roles__grant__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/people/{who}/second_factor/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Second Factor Reset
+         * @description Somebody lost their authenticator: ask a second administrator to let it be taken away.
+         */
+        post: operations["post_second_factor_reset_v1_people__who__second_factor_reset_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/place_codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Place Codes
+         * @description Every code that a canteen and its tills ever had, newest first.
+         */
+        get: operations["list_place_codes_v1_place_codes_get"];
+        put?: never;
+        /**
+         * Issue Place Code
+         * @description A new code of a canteen or of one of its tills, to print; the one before it pays no more.
+         */
+        post: operations["issue_place_code_v1_place_codes_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/place_codes/{digits}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Place Code
+         * @description Where a scanned code leads and what a meal costs there now, to be looked at before paying.
+         *
+         *     With coordinates, as rough as the page likes, it also says whether the phone is certainly somewhere else.
+         */
+        get: operations["read_place_code_v1_place_codes__digits__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/place_codes/{place_code}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revoke Place Code
+         * @description Nobody pays at this sheet any more.
+         */
+        post: operations["revoke_place_code_v1_place_codes__place_code__revoke_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/place_codes/sheet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Print Place Codes
+         * @description The codes that pay, as a PDF to print and hang up: a page for the canteen and for each till.
+         */
+        get: operations["print_place_codes_v1_place_codes_sheet_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1121,9 +1732,54 @@ export interface paths {
         put?: never;
         /**
          * Post Session
-         * @description Sign in. The token comes back for Bearer, and as the cookie `guanjia_session` for pages.
+         * @description Sign in. The token comes back for Bearer, and as the cookie `guanjia_session` for pages. Where `waits_for` is
+         *     set, only the first half is done (`/v1/sessions/second_factor`, `/v1/sessions/enrolment`).
          */
         post: operations["post_session_v1_sessions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/campus": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Campus
+         * @description Go to the campus's sign-in, and from there back to a page of ours.
+         */
+        get: operations["get_campus_v1_sessions_campus_get"];
+        put?: never;
+        /**
+         * Post Campus
+         * @description What the page does that the campus's sign-in has led back to: fetch its token, once.
+         */
+        post: operations["post_campus_v1_sessions_campus_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/campus/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Campus Callback
+         * @description Where the campus's sign-in sends people back to. The page then fetches its sign-in by `POST`.
+         */
+        get: operations["get_campus_callback_v1_sessions_campus_callback_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1145,6 +1801,170 @@ export interface paths {
          * @description Sign out here.
          */
         delete: operations["delete_session_v1_sessions_current_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/enrolment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Pending Enrolment
+         * @description For whom a second factor is required and who has none: what the authenticator is told.
+         */
+        post: operations["post_pending_enrolment_v1_sessions_enrolment_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/enrolment/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Pending Confirmation
+         * @description The first code from the new authenticator signs in; the recovery codes are shown this once.
+         */
+        post: operations["post_pending_confirmation_v1_sessions_enrolment_confirm_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/second_factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Second Factor
+         * @description The second half of a sign-in: a code from the authenticator, or a recovery code.
+         */
+        post: operations["post_second_factor_v1_sessions_second_factor_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/shifts/{shift}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Shift
+         * @description One shift with its sheet: for its cashier, the canteen's tills, and those who manage it.
+         */
+        get: operations["show_shift_v1_shifts__shift__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/shifts/{shift}/hand_over": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hand Over
+         * @description The manager ends a shift that was left open.
+         */
+        post: operations["hand_over_v1_shifts__shift__hand_over_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/shifts/{shift}/payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Sales Of Shift
+         * @description From a figure of the sheet down to its payments, newest first.
+         */
+        get: operations["list_sales_of_shift_v1_shifts__shift__payments_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/shifts/{shift}/sheet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Sheet
+         * @description A hand-over sheet as ESC/POS bytes.
+         */
+        get: operations["show_sheet_v1_shifts__shift__sheet_get"];
+        put?: never;
+        /**
+         * Print Sheet
+         * @description Print it at the calling till's printer.
+         */
+        post: operations["print_sheet_v1_shifts__shift__sheet_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sign_in_options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Sign In Options
+         * @description How one may sign in beside a name and a password.
+         */
+        get: operations["get_sign_in_options_v1_sign_in_options_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1268,6 +2088,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/terminals/{terminal}/printer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Printer
+         * @description Where a till prints.
+         */
+        get: operations["show_printer_v1_terminals__terminal__printer_get"];
+        /**
+         * Set Printer
+         * @description Give a till a printer of its network, or take it away.
+         */
+        put: operations["set_printer_v1_terminals__terminal__printer_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/terminals/enrol": {
         parameters: {
             query?: never;
@@ -1300,6 +2144,46 @@ export interface paths {
          * @description All that this till needs to work: configuration, prices, `next_seq`, `seq_epoch`, the server's time.
          */
         get: operations["get_own_configuration_v1_terminals_me_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/terminals/me/cashiers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Cashiers Of Till
+         * @description Who may work at this till, and who supervises.
+         */
+        get: operations["list_cashiers_of_till_v1_terminals_me_cashiers_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/terminals/me/guest_payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Guest Payments
+         * @description The till's own guests, newest first.
+         */
+        get: operations["list_guest_payments_v1_terminals_me_guest_payments_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1342,6 +2226,50 @@ export interface paths {
         get: operations["list_terminal_payments_v1_terminals_me_payments_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/terminals/me/shift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Shift Of Till
+         * @description The shift that is open here; null where none is.
+         */
+        get: operations["show_shift_of_till_v1_terminals_me_shift_get"];
+        put?: never;
+        /**
+         * Open Shift
+         * @description A cashier begins, with their PIN.
+         */
+        post: operations["open_shift_v1_terminals_me_shift_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/terminals/me/shift/hand_over": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hand Over At Till
+         * @description The cashier ends the shift with their PIN; a supervisor may do so for somebody who has gone.
+         */
+        post: operations["hand_over_at_till_v1_terminals_me_shift_hand_over_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1393,6 +2321,62 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AccountView
+         * @description An account, as the office sees it.
+         */
+        AccountView: {
+            /**
+             * Allowed
+             * @description The triggers that this state allows
+             */
+            allowed: string[];
+            card: components["schemas"]["CardState"] | null;
+            /** Has Pin */
+            has_pin: boolean;
+            /** Name */
+            name: string;
+            /** Person */
+            person: string;
+            /** Staff Number */
+            staff_number: string | null;
+            /** State */
+            state: string;
+            /** Unit */
+            unit: string;
+        };
+        /** ActivatedView */
+        ActivatedView: {
+            /** Username */
+            username: string;
+        };
+        /** ActivationCode */
+        ActivationCode: {
+            /** Code */
+            code: string;
+        };
+        /** ActivationUse */
+        ActivationUse: {
+            /** Code */
+            code: string;
+            /** Password */
+            password: string;
+        };
+        /**
+         * ActivationView
+         * @description Whose password a code is for; the name is masked.
+         */
+        ActivationView: {
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Name */
+            name: string;
+            /** Username */
+            username: string;
+        };
+        /**
          * AfterLast
          * @description What comes after the last serving that the price matrix names.
          * @enum {string}
@@ -1435,9 +2419,11 @@ export interface components {
         };
         /**
          * BadCell
-         * @description Which cell is wrong and why; row 1 is the header.
+         * @description Which cell is wrong and why; row 1 is the header. `cell` is its place as spreadsheets name it (`B7`).
          */
         BadCell: {
+            /** Cell */
+            cell: string | null;
             /** Column */
             column: string;
             /** Reason En */
@@ -1493,6 +2479,16 @@ export interface components {
             terminals: components["schemas"]["BoardTerminal"][];
         };
         /**
+         * CampusOption
+         * @description The campus's own sign-in: what its button says, and where it leads (with `return_to`, a path of ours).
+         */
+        CampusOption: {
+            /** Name */
+            name: string;
+            /** Path */
+            path: string;
+        };
+        /**
          * CanteenChange
          * @description Only what is given is changed.
          */
@@ -1501,6 +2497,11 @@ export interface components {
             is_open?: boolean | null;
             /** Open To All */
             open_to_all?: boolean | null;
+            /**
+             * Returns Need Shift
+             * @description Whether tills give money back within a shift only, signed by PIN
+             */
+            returns_need_shift?: boolean | null;
             /** Seats */
             seats?: number | null;
             /** Units */
@@ -1527,6 +2528,8 @@ export interface components {
             operator_name_zh: string;
             /** Region */
             region: string;
+            /** Returns Need Shift */
+            returns_need_shift: boolean;
             /** Seats */
             seats: number | null;
             /** Serves Me */
@@ -1539,12 +2542,66 @@ export interface components {
             units: string[];
         };
         /**
+         * CardNumberRequest
+         * @description A card that was held to a reader.
+         */
+        CardNumberRequest: {
+            /** Number */
+            number: string;
+        };
+        /**
+         * CardState
+         * @description The one card of an account that is active or lost. Its number is known to nobody.
+         */
+        CardState: {
+            /** Issued At */
+            issued_at: string;
+            /** State */
+            state: string;
+        };
+        /**
          * CardView
          * @description A new card; its number is shown this once.
          */
         CardView: {
             /** Number */
             number: string;
+        };
+        /**
+         * ChannelTopUpView
+         * @description Money that is being put in, or was.
+         */
+        ChannelTopUpView: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Channel */
+            channel: string;
+            /**
+             * Expires At
+             * @description Until when the code can be paid; null at the counter
+             */
+            expires_at: string | null;
+            /** Id */
+            id: string;
+            /** Opened At */
+            opened_at: string;
+            /**
+             * Qr Text
+             * @description What stands in the QR code, while it can be paid
+             */
+            qr_text: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "succeeded" | "failed" | "closed";
+        };
+        /** CodeForToken */
+        CodeForToken: {
+            /** Code */
+            code: string;
+            /** Token */
+            token: string;
         };
         /**
          * CounterTopUpRequest
@@ -1561,21 +2618,14 @@ export interface components {
         CredentialBody: {
             /**
              * Kind
-             * @constant
+             * @enum {string}
              */
-            kind: "pay_code";
+            kind: "pay_code" | "card" | "staff_pin";
             /**
              * Value
-             * @description 20 or 220 digits
+             * @description pay_code: 20 or 220 digits; card: the number as its reader types it; staff_pin: `number:PIN`
              */
             value: string;
-        };
-        /** CredentialChange */
-        CredentialChange: {
-            /** Password */
-            password: string;
-            /** Username */
-            username: string;
         };
         /** CredentialReset */
         CredentialReset: {
@@ -1658,6 +2708,18 @@ export interface components {
             pairing_code: string;
         };
         /**
+         * EnrolmentView
+         * @description What the authenticator is told; shown once. It counts once a code from it has been typed in.
+         */
+        EnrolmentView: {
+            /** Qr Svg */
+            qr_svg: string;
+            /** Secret */
+            secret: string;
+            /** Uri */
+            uri: string;
+        };
+        /**
          * ErrorBody
          * @description The wire form of every native error.
          */
@@ -1672,6 +2734,32 @@ export interface components {
             message: string;
             /** Request Id */
             request_id: string;
+        };
+        /**
+         * FoundCardView
+         * @description Whose a card is, and what became of that very card.
+         */
+        FoundCardView: {
+            /**
+             * Allowed
+             * @description The triggers that this state allows
+             */
+            allowed: string[];
+            card: components["schemas"]["CardState"] | null;
+            /** Found State */
+            found_state: string;
+            /** Has Pin */
+            has_pin: boolean;
+            /** Name */
+            name: string;
+            /** Person */
+            person: string;
+            /** Staff Number */
+            staff_number: string | null;
+            /** State */
+            state: string;
+            /** Unit */
+            unit: string;
         };
         /**
          * Grant
@@ -1720,6 +2808,53 @@ export interface components {
             role: components["schemas"]["Role"];
             /** Site */
             site: string | null;
+        };
+        /**
+         * GuestPaymentRequest
+         * @description A code from a guest's own payment app.
+         */
+        GuestPaymentRequest: {
+            /** Amount Fen */
+            amount_fen: number;
+            /**
+             * Auth Code
+             * @description Alipay: 25 to 30 in front
+             */
+            auth_code: string;
+            /**
+             * Seq
+             * @description A number that this terminal has not used in this epoch
+             */
+            seq: number;
+        };
+        /**
+         * GuestPaymentView
+         * @description A guest's payment.
+         */
+        GuestPaymentView: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Business Date */
+            business_date: string;
+            /** Can Cancel */
+            can_cancel: boolean;
+            /** Canteen */
+            canteen: string;
+            /** Channel */
+            channel: string;
+            /** Happened At */
+            happened_at: string;
+            /** Id */
+            id: string;
+            /** Seq */
+            seq: number;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "succeeded" | "failed" | "cancelled";
+            /** Terminal */
+            terminal: string;
         };
         /**
          * Health
@@ -1780,7 +2915,10 @@ export interface components {
             /** State */
             state: string;
         };
-        /** ImportedRow */
+        /**
+         * ImportedRow
+         * @description `row` null: somebody whom a complete list does not name any more.
+         */
         ImportedRow: {
             /** Action */
             action: string;
@@ -1789,7 +2927,7 @@ export interface components {
             /** Key */
             key: string;
             /** Row */
-            row: number;
+            row: number | null;
         };
         /**
          * ImportReport
@@ -1807,6 +2945,8 @@ export interface components {
             created: number;
             /** Dry Run */
             dry_run: boolean;
+            /** Left */
+            left: number;
             /** Rows */
             rows: number;
             /** Unchanged */
@@ -1852,6 +2992,13 @@ export interface components {
         LastPayment: {
             /** Amount Fen */
             amount_fen: number;
+            /**
+             * Credential
+             * @default pay_code
+             */
+            credential: string;
+            /** Far M */
+            far_m?: number | null;
             /** Happened At */
             happened_at: string;
             /** Payer Label */
@@ -1862,6 +3009,23 @@ export interface components {
             status: string;
             /** Terminal */
             terminal: string | null;
+        };
+        /**
+         * LedgerSums
+         * @description The same from the ledger's own lines.
+         */
+        LedgerSums: {
+            /** Returned Fen */
+            returned_fen: number;
+            /** Sales Fen */
+            sales_fen: number;
+        };
+        /** LegSum */
+        LegSum: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Purse */
+            purse: string;
         };
         /**
          * LegView
@@ -1958,6 +3122,20 @@ export interface components {
             /** Until At */
             until_at: string | null;
         };
+        /** MealSum */
+        MealSum: {
+            /** Amount Fen */
+            amount_fen: number;
+            /**
+             * Business Date
+             * Format: date
+             */
+            business_date: string;
+            /** Count */
+            count: number;
+            /** Meal */
+            meal: string;
+        };
         /** MeChange */
         MeChange: {
             /** Language */
@@ -2052,6 +3230,22 @@ export interface components {
              */
             minute: string;
         };
+        /**
+         * MyCardView
+         * @description What somebody can pay with besides the phone.
+         */
+        MyCardView: {
+            card: components["schemas"]["CardState"] | null;
+            /** Card Meal Max Fen */
+            card_meal_max_fen: number;
+            /** Has Pin */
+            has_pin: boolean;
+            /**
+             * State
+             * @description The account's
+             */
+            state: string;
+        };
         /** NamedPerson */
         NamedPerson: {
             /** Id */
@@ -2087,6 +3281,14 @@ export interface components {
             site: string;
             /** Units */
             units?: string[];
+        };
+        /**
+         * NewCardRequest
+         * @description A blank card's number, as its reader types it; without it a number is made.
+         */
+        NewCardRequest: {
+            /** Number */
+            number?: string | null;
         };
         /** NewDish */
         NewDish: {
@@ -2224,6 +3426,24 @@ export interface components {
             /** Valid Until */
             valid_until?: string | null;
         };
+        /** NewPin */
+        NewPin: {
+            /**
+             * Pin
+             * @description 6 to 8 digits
+             */
+            pin: string;
+        };
+        /**
+         * NewPlaceCode
+         * @description A canteen, and one of its tills where the code is that till's.
+         */
+        NewPlaceCode: {
+            /** Site */
+            site: string;
+            /** Terminal */
+            terminal?: string | null;
+        };
         /** NewRegion */
         NewRegion: {
             /** Code */
@@ -2240,6 +3460,13 @@ export interface components {
              */
             timezone: string;
         };
+        /** NewShift */
+        NewShift: {
+            /** Person */
+            person: string;
+            /** Pin */
+            pin: string;
+        };
         /** NewSite */
         NewSite: {
             /** Code */
@@ -2253,6 +3480,16 @@ export interface components {
             operator: string;
             /** Region */
             region: string;
+        };
+        /**
+         * NewSlips
+         * @description For these people, or for everybody below an organisation who has no password yet.
+         */
+        NewSlips: {
+            /** Organisation */
+            organisation?: string | null;
+            /** People */
+            people?: string[] | null;
         };
         /** NewTerminal */
         NewTerminal: {
@@ -2326,6 +3563,11 @@ export interface components {
             /** Pinyin */
             pinyin: string;
         };
+        /** OwnPassword */
+        OwnPassword: {
+            /** Password */
+            password: string;
+        };
         /** Page[ApprovalView] */
         Page_ApprovalView_: {
             /** Data */
@@ -2340,6 +3582,13 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
+        /** Page[ChannelTopUpView] */
+        Page_ChannelTopUpView_: {
+            /** Data */
+            data: components["schemas"]["ChannelTopUpView"][];
+            /** Has More */
+            has_more: boolean;
+        };
         /** Page[DishView] */
         Page_DishView_: {
             /** Data */
@@ -2351,6 +3600,13 @@ export interface components {
         Page_GrantView_: {
             /** Data */
             data: components["schemas"]["GrantView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[GuestPaymentView] */
+        Page_GuestPaymentView_: {
+            /** Data */
+            data: components["schemas"]["GuestPaymentView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -2403,10 +3659,31 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
+        /** Page[PlaceCodeView] */
+        Page_PlaceCodeView_: {
+            /** Data */
+            data: components["schemas"]["PlaceCodeView"][];
+            /** Has More */
+            has_more: boolean;
+        };
         /** Page[RegionView] */
         Page_RegionView_: {
             /** Data */
             data: components["schemas"]["RegionView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[ShiftLine] */
+        Page_ShiftLine_: {
+            /** Data */
+            data: components["schemas"]["ShiftLine"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[ShiftSale] */
+        Page_ShiftSale_: {
+            /** Data */
+            data: components["schemas"]["ShiftSale"][];
             /** Has More */
             has_more: boolean;
         };
@@ -2421,6 +3698,20 @@ export interface components {
         Page_TerminalView_: {
             /** Data */
             data: components["schemas"]["TerminalView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[TillWorkerView] */
+        Page_TillWorkerView_: {
+            /** Data */
+            data: components["schemas"]["TillWorkerView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[VoucherStatusView] */
+        Page_VoucherStatusView_: {
+            /** Data */
+            data: components["schemas"]["VoucherStatusView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -2554,6 +3845,17 @@ export interface components {
             canteen: string;
             /** Canteen Name */
             canteen_name: string;
+            /**
+             * Credential
+             * @default pay_code
+             * @enum {string}
+             */
+            credential: "pay_code" | "card" | "staff_pin" | "wall_code";
+            /**
+             * Far M
+             * @description How far away the phone was that paid at a wall code, where it was certainly elsewhere
+             */
+            far_m?: number | null;
             /** Happened At */
             happened_at: string;
             /** Id */
@@ -2583,6 +3885,11 @@ export interface components {
             trace: {
                 [key: string]: unknown;
             }[];
+        };
+        /** PendingToken */
+        PendingToken: {
+            /** Token */
+            token: string;
         };
         /**
          * PeriodLine
@@ -2697,12 +4004,62 @@ export interface components {
             /** Username */
             username: string | null;
         };
+        /**
+         * PinRequest
+         * @description The six digits to pay with by staff number.
+         */
+        PinRequest: {
+            /** Pin */
+            pin: string;
+        };
+        /** PinState */
+        PinState: {
+            /** Has Pin */
+            has_pin: boolean;
+            /** Person */
+            person: string;
+        };
         /** PlaceChange */
         PlaceChange: {
             /** Name En */
             name_en?: string | null;
             /** Name Zh */
             name_zh?: string | null;
+        };
+        /**
+         * PlaceCodeView
+         * @description A printed code.
+         */
+        PlaceCodeView: {
+            /**
+             * Allowed
+             * @description The triggers that this state allows
+             */
+            allowed: string[];
+            /** Changed At */
+            changed_at: string;
+            /** Id */
+            id: string;
+            /** Issue */
+            issue: number;
+            /** Issued At */
+            issued_at: string;
+            /** Site */
+            site: string;
+            /** State */
+            state: string;
+            /** Terminal */
+            terminal: string | null;
+            /**
+             * Text
+             * @description 70 digits
+             */
+            text: string;
+            /**
+             * Url
+             * @description What stands in the QR code: the page on which it is paid
+             */
+            url: string;
         };
         /** PlaceMove */
         PlaceMove: {
@@ -2731,6 +4088,47 @@ export interface components {
         PriceChange: {
             /** Ladders */
             ladders: components["schemas"]["NewLadder"][];
+        };
+        /** Printed */
+        Printed: {
+            /** Printed */
+            printed: boolean;
+        };
+        /**
+         * PrinterChange
+         * @description `address: null` takes the printer away.
+         */
+        PrinterChange: {
+            /** Address */
+            address: string | null;
+            /**
+             * Columns
+             * @default 32
+             */
+            columns: number;
+        };
+        /** PrinterView */
+        PrinterView: {
+            /** Address */
+            address: string | null;
+            /** Columns */
+            columns: number;
+            /** Terminal */
+            terminal: string;
+        };
+        /** PurseSum */
+        PurseSum: {
+            /** Net Fen */
+            net_fen: number;
+            /**
+             * Purse
+             * @enum {string}
+             */
+            purse: "subsidy" | "cash" | "official";
+            /** Returned Fen */
+            returned_fen: number;
+            /** Sales Fen */
+            sales_fen: number;
         };
         /**
          * PurseSums
@@ -2781,14 +4179,50 @@ export interface components {
             status: "ok" | "failing";
         };
         /**
+         * RecoveryCodes
+         * @description Shown this once; each opens the door once.
+         */
+        RecoveryCodes: {
+            /** Recovery Codes */
+            recovery_codes: string[];
+        };
+        /**
          * RefundRequest
          * @description How much to give back, and why.
          */
         RefundRequest: {
             /** Amount Fen */
             amount_fen: number;
+            /**
+             * Person
+             * @description Whose PIN; the cashier of the shift's if absent
+             */
+            person?: string | null;
+            /** Pin */
+            pin?: string | null;
             /** Reason */
             reason: string;
+        };
+        /** RefusalCount */
+        RefusalCount: {
+            /** Code */
+            code: string;
+            /** Count */
+            count: number;
+        };
+        /**
+         * RefusalView
+         * @description Why nothing could be paid now.
+         */
+        RefusalView: {
+            /** Code */
+            code: string;
+            /** Data */
+            data: {
+                [key: string]: unknown;
+            };
+            /** Message */
+            message: string;
         };
         /** RegionView */
         RegionView: {
@@ -2812,6 +4246,13 @@ export interface components {
             /** Timezone */
             timezone: string;
         };
+        /** ReturnSum */
+        ReturnSum: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Count */
+            count: number;
+        };
         /**
          * ReversalView
          * @description A void or a refund.
@@ -2832,6 +4273,46 @@ export interface components {
          * @enum {string}
          */
         Role: "employee" | "cashier" | "technician" | "dispatcher" | "duty_staff" | "canteen_manager" | "finance" | "system_admin" | "security_admin" | "audit_admin";
+        /**
+         * ScannedPlaceView
+         * @description Where one is about to pay, and how much: to be looked at before.
+         */
+        ScannedPlaceView: {
+            /** Canteen */
+            canteen: string;
+            /**
+             * Far M
+             * @description How far away the phone is, where it is certainly elsewhere
+             */
+            far_m: number | null;
+            /** Id */
+            id: string;
+            /** Meal */
+            meal: string | null;
+            /** Modes */
+            modes: string[];
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+            /**
+             * Price Fen
+             * @description The meal's price for this person; null where nothing is served to them
+             */
+            price_fen: number | null;
+            refusal: components["schemas"]["RefusalView"] | null;
+            /** Terminal */
+            terminal: string | null;
+            /** Terminal Name */
+            terminal_name: string | null;
+        };
+        /** SecondFactorView */
+        SecondFactorView: {
+            /** Enrolled */
+            enrolled: boolean;
+            /** Recovery Codes Left */
+            recovery_codes_left: number;
+        };
         /** ServingPrice */
         ServingPrice: {
             /** Price Fen */
@@ -2853,7 +4334,159 @@ export interface components {
             /** Unit Share Fen */
             unit_share_fen: number;
         };
-        /** SignedIn */
+        /**
+         * SheetView
+         * @description A hand-over sheet. `ties`: the payments and the ledger's lines say the same.
+         */
+        SheetView: {
+            /** Count */
+            count: number;
+            ledger: components["schemas"]["LedgerSums"];
+            /** Meals */
+            meals: components["schemas"]["MealSum"][];
+            /** Net Fen */
+            net_fen: number;
+            /** Purses */
+            purses: components["schemas"]["PurseSum"][];
+            refunds: components["schemas"]["ReturnSum"];
+            /** Refusals */
+            refusals: components["schemas"]["RefusalCount"][];
+            /** Returned Fen */
+            returned_fen: number;
+            /** Sales Fen */
+            sales_fen: number;
+            /** Ties */
+            ties: boolean;
+            voids: components["schemas"]["ReturnSum"];
+        };
+        /**
+         * ShiftLine
+         * @description A shift in a list.
+         */
+        ShiftLine: {
+            /** Allowed */
+            allowed: string[];
+            /**
+             * Business Date
+             * Format: date
+             */
+            business_date: string;
+            /** Canteen */
+            canteen: string;
+            /** Cashier */
+            cashier: string;
+            /** Cashier Name */
+            cashier_name: string;
+            /** Handed Over At */
+            handed_over_at: string | null;
+            /** Handed Over By */
+            handed_over_by: string | null;
+            /** Handed Over By Name */
+            handed_over_by_name: string | null;
+            /** Id */
+            id: string;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /** Return Count */
+            return_count: number;
+            sheet: components["schemas"]["SheetView"] | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "handed_over";
+            /** Terminal */
+            terminal: string;
+            /** Terminal Name */
+            terminal_name: string;
+        };
+        /**
+         * ShiftSale
+         * @description A payment of a shift. Nobody's name: what a person eats is nobody's business at the counter.
+         */
+        ShiftSale: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Id */
+            id: string;
+            /** Legs */
+            legs: components["schemas"]["LegSum"][];
+            /** Meal */
+            meal: string | null;
+            /**
+             * Recorded At
+             * Format: date-time
+             */
+            recorded_at: string;
+            /** Refunded Fen */
+            refunded_fen: number;
+            /** Status */
+            status: string;
+        };
+        /**
+         * ShiftView
+         * @description A shift with its sheet; while it is open, the sheet as it stands now.
+         */
+        ShiftView: {
+            /** Allowed */
+            allowed: string[];
+            /**
+             * Business Date
+             * Format: date
+             */
+            business_date: string;
+            /** Canteen */
+            canteen: string;
+            /** Cashier */
+            cashier: string;
+            /** Cashier Name */
+            cashier_name: string;
+            /** Handed Over At */
+            handed_over_at: string | null;
+            /** Handed Over By */
+            handed_over_by: string | null;
+            /** Handed Over By Name */
+            handed_over_by_name: string | null;
+            /** Id */
+            id: string;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /** Return Count */
+            return_count: number;
+            /** Returns */
+            returns: components["schemas"]["SignedReturn"][];
+            sheet: components["schemas"]["SheetView"];
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "handed_over";
+            /** Terminal */
+            terminal: string;
+            /** Terminal Name */
+            terminal_name: string;
+        };
+        /**
+         * Signature
+         * @description Who signs at the till. Without a name: the cashier of the open shift.
+         */
+        Signature: {
+            /** Person */
+            person?: string | null;
+            /** Pin */
+            pin: string;
+        };
+        /**
+         * SignedIn
+         * @description `waits_for` null: signed in. Else the token opens nothing but the second half: a `code` from the authenticator,
+         *     or the `enrolment` of one.
+         */
         SignedIn: {
             /**
              * Expires At
@@ -2863,6 +4496,8 @@ export interface components {
             person: components["schemas"]["SignedInPerson"];
             /** Token */
             token: string;
+            /** Waits For */
+            waits_for?: ("code" | "enrolment") | null;
         };
         /** SignedInPerson */
         SignedInPerson: {
@@ -2873,12 +4508,74 @@ export interface components {
             /** Roles */
             roles: string[];
         };
+        /** SignedInWithCodes */
+        SignedInWithCodes: {
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            person: components["schemas"]["SignedInPerson"];
+            /** Recovery Codes */
+            recovery_codes: string[];
+            /** Token */
+            token: string;
+            /** Waits For */
+            waits_for?: ("code" | "enrolment") | null;
+        };
+        /**
+         * SignedReturn
+         * @description A void or refund of a shift, and who signed for it.
+         */
+        SignedReturn: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "void" | "refund";
+            /** Payment */
+            payment: string;
+            /**
+             * Recorded At
+             * Format: date-time
+             */
+            recorded_at: string;
+            /** Signed By */
+            signed_by: string;
+            /** Signed By Name */
+            signed_by_name: string;
+        };
         /** SignIn */
         SignIn: {
             /** Password */
             password: string;
             /** Username */
             username: string;
+        };
+        /**
+         * SignInOptions
+         * @description How one may sign in beside a name and a password.
+         */
+        SignInOptions: {
+            campus: components["schemas"]["CampusOption"] | null;
+        };
+        /**
+         * SiteChange
+         * @description Coordinates come together: a phone that pays at a wall code is compared with them.
+         */
+        SiteChange: {
+            /** Latitude */
+            latitude?: number | null;
+            /** Longitude */
+            longitude?: number | null;
+            /** Name En */
+            name_en?: string | null;
+            /** Name Zh */
+            name_zh?: string | null;
         };
         /**
          * SiteKind
@@ -2898,6 +4595,10 @@ export interface components {
             /** Id */
             id: string;
             kind: components["schemas"]["SiteKind"];
+            /** Latitude */
+            latitude: number | null;
+            /** Longitude */
+            longitude: number | null;
             /** Name En */
             name_en: string;
             /** Name Zh */
@@ -2908,6 +4609,45 @@ export interface components {
             pinyin: string;
             /** Region */
             region: string;
+        };
+        /**
+         * Slips
+         * @description `more`: an organisation has more people without a password than are printed at once; ask again.
+         */
+        Slips: {
+            /** Data */
+            data: components["schemas"]["SlipView"][];
+            /** More */
+            more: boolean;
+        };
+        /**
+         * SlipView
+         * @description What is printed. The code is shown this once; `link` holds it too, and `qr_svg` is the link as a picture.
+         */
+        SlipView: {
+            /** Code */
+            code: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Link */
+            link: string;
+            /** Name */
+            name: string;
+            /** Organisation En */
+            organisation_en: string | null;
+            /** Organisation Zh */
+            organisation_zh: string | null;
+            /** Person */
+            person: string;
+            /** Qr Svg */
+            qr_svg: string;
+            /** Staff Number */
+            staff_number: string | null;
+            /** Username */
+            username: string;
         };
         /** SoldOut */
         SoldOut: {
@@ -2993,6 +4733,27 @@ export interface components {
             triggers: string[];
         };
         /**
+         * TillShift
+         * @description What is open at the calling till.
+         */
+        TillShift: {
+            shift: components["schemas"]["ShiftLine"] | null;
+        };
+        /**
+         * TillWorkerView
+         * @description Somebody who may work at a canteen's tills.
+         */
+        TillWorkerView: {
+            /** Has Pin */
+            has_pin: boolean;
+            /** Is Supervisor */
+            is_supervisor: boolean;
+            /** Name */
+            name: string;
+            /** Person */
+            person: string;
+        };
+        /**
          * Timetable
          * @description All windows of a canteen from a business date on.
          */
@@ -3004,6 +4765,37 @@ export interface components {
             effective_from?: string | null;
             /** Periods */
             periods: components["schemas"]["PeriodLine"][];
+        };
+        /**
+         * TopUpChannel
+         * @description A way to put money in.
+         */
+        TopUpChannel: {
+            /** Channel */
+            channel: string;
+            /** Simulated */
+            simulated: boolean;
+        };
+        /**
+         * TopUpChannels
+         * @description The ways that are set up here.
+         */
+        TopUpChannels: {
+            /** Data */
+            data: components["schemas"]["TopUpChannel"][];
+        };
+        /**
+         * TopUpRequest
+         * @description How much to put in, and by which way.
+         */
+        TopUpRequest: {
+            /** Amount Fen */
+            amount_fen: number;
+            /**
+             * Channel
+             * @description `alipay`
+             */
+            channel: string;
         };
         /**
          * TopUpView
@@ -3046,6 +4838,58 @@ export interface components {
             signature: string;
             /** Version */
             version: number;
+        };
+        /** TypedSecondFactor */
+        TypedSecondFactor: {
+            /** Code */
+            code: string;
+        };
+        /**
+         * VoidRequest
+         * @description May be empty, or absent.
+         */
+        VoidRequest: {
+            /**
+             * Person
+             * @description Whose PIN; the cashier of the shift's if absent
+             */
+            person?: string | null;
+            /** Pin */
+            pin?: string | null;
+        };
+        /**
+         * VoucherStatusView
+         * @description A voucher that was given out today; its digits are known to the phone alone.
+         */
+        VoucherStatusView: {
+            /** Expires At */
+            expires_at: string;
+            /** Id */
+            id: string;
+            /** Used */
+            used: boolean;
+        };
+        /**
+         * VoucherView
+         * @description A code for one meal, kept by a phone for the moment when it has no network.
+         */
+        VoucherView: {
+            /**
+             * Expires At
+             * @description The end of the meal
+             */
+            expires_at: string;
+            /** Id */
+            id: string;
+            /** Issued At */
+            issued_at: string;
+            /** Meal */
+            meal: string;
+            /**
+             * Text
+             * @description 220 digits: what stands in the QR code; a till has to read all of it
+             */
+            text: string;
         };
     };
     responses: never;
@@ -3101,6 +4945,177 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Readiness"];
+                };
+            };
+        };
+    };
+    post_activations_v1_activations_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSlips"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Slips"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this; `SAME_PERSON`: Somebody else has to decide on this; `SLIP_FROM_ANOTHER`: This person's slip is another administrator's to give out */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_activation_shown_v1_activations_show_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActivationCode"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActivationView"];
+                };
+            };
+            /** @description `ACTIVATION_UNKNOWN`: This activation code is wrong, used or too old */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS`: Too many requests; try again in {retry_after_s} seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_activation_used_v1_activations_use_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActivationUse"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActivatedView"];
+                };
+            };
+            /** @description `ACTIVATION_UNKNOWN`: This activation code is wrong, used or too old */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PASSWORD_TOO_WEAK`: A password has 10 to 200 characters and is not the user name; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS`: Too many requests; try again in {retry_after_s} seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TRY_AGAIN`: Busy; nothing was done, please send the same request again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
                 };
             };
         };
@@ -3733,6 +5748,127 @@ export interface operations {
                 };
             };
             /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_cashiers_v1_canteens__canteen__cashiers_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                canteen: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TillWorkerView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    set_pin_of_cashier_v1_canteens__canteen__cashiers__person_id__till_pin_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                canteen: string;
+                person_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPin"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PinState"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TILL_PIN_TOO_WEAK`: A PIN has 6 to 8 digits, not all the same and not counted up or down; `MALFORMED`: The request cannot be read: {reason} */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4445,6 +6581,129 @@ export interface operations {
             };
         };
     };
+    list_shifts_v1_canteens__canteen__shifts_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path: {
+                canteen: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ShiftLine_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    find_card_owner_v1_cards_find_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CardNumberRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundCardView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     list_demo_logins_v1_demo_logins_get: {
         parameters: {
             query?: never;
@@ -4567,6 +6826,270 @@ export interface operations {
             };
         };
     };
+    take_guest_payment_v1_guest_payments_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Accept-Language"?: string | null;
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GuestPaymentRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuestPaymentView"];
+                };
+            };
+            /** @description `IDEMPOTENCY_KEY_REQUIRED`: An Idempotency-Key header of 1 to 255 characters is required */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `CHANNEL_REFUSED`: The payment provider has refused this */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TERMINAL_DISABLED`: This till was put out of service; please call an administrator; `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `IDEMPOTENCY_KEY_REUSED`: This Idempotency-Key was used with another body; `SEQ_REUSED`: This terminal has used this sequence number before; `CHANNEL_UNAVAILABLE`: This way to pay is not set up here */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TRY_AGAIN`: Busy; nothing was done, please send the same request again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_guest_payment_v1_guest_payments__guest_payment_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                guest_payment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuestPaymentView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    cancel_guest_payment_v1_guest_payments__guest_payment_id__cancel_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                guest_payment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuestPaymentView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TERMINAL_DISABLED`: This till was put out of service; please call an administrator; `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `CHANNEL_UNAVAILABLE`: This way to pay is not set up here */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_template_v1_imports__what__template_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                what: "people" | "organisations";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": unknown;
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     post_organisations_v1_imports_organisations_post: {
         parameters: {
             query?: {
@@ -4579,6 +7102,7 @@ export interface operations {
         };
         requestBody: {
             content: {
+                "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
                 "multipart/form-data": {
                     /** Format: binary */
                     file: string;
@@ -4628,6 +7152,8 @@ export interface operations {
     post_people_v1_imports_people_post: {
         parameters: {
             query?: {
+                /** @description The file is the whole list of each unit that it names: whoever is missing has left. */
+                complete?: boolean;
                 /** @description Say what would happen, and which cells are wrong; import nothing. */
                 dry_run?: boolean;
             };
@@ -4637,6 +7163,7 @@ export interface operations {
         };
         requestBody: {
             content: {
+                "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
                 "multipart/form-data": {
                     /** Format: binary */
                     file: string;
@@ -4897,6 +7424,122 @@ export interface operations {
             };
         };
     };
+    show_my_card_v1_me_card_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MyCardView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    take_card_v1_me_card_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CardNumberRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CardState"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `CARD_NUMBER_TAKEN`: This number is a card already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS`: Too many requests; try again in {retry_after_s} seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     post_password_v1_me_password_post: {
         parameters: {
             query?: never;
@@ -5065,6 +7708,100 @@ export interface operations {
             };
         };
     };
+    set_my_pin_v1_me_pin_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PinRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PIN_TOO_WEAK`: A PIN has 6 digits: no repetition, no run, and no part of the staff number; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    clear_my_pin_v1_me_pin_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     show_my_purses_v1_me_purses_get: {
         parameters: {
             query?: never;
@@ -5168,6 +7905,453 @@ export interface operations {
             };
         };
     };
+    get_second_factor_v1_me_second_factor_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecondFactorView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_own_enrolment_v1_me_second_factor_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OwnPassword"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnrolmentView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first; `WRONG_CREDENTIALS`: Name and password do not belong together */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `SIGN_IN_LOCKED`: Too many wrong passwords; try again in {retry_after_s} seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TRY_AGAIN`: Busy; nothing was done, please send the same request again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_own_confirmation_v1_me_second_factor_confirm_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TypedSecondFactor"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first; `WRONG_SECOND_FACTOR`: This code is wrong or was used; wait for the next one */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `SIGN_IN_LOCKED`: Too many wrong passwords; try again in {retry_after_s} seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    set_my_pin_v1_me_till_pin_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPin"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PinState"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TILL_PIN_TOO_WEAK`: A PIN has 6 to 8 digits, not all the same and not counted up or down; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_top_up_channels_v1_me_top_up_channels_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUpChannels"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_my_top_ups_v1_me_top_ups_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ChannelTopUpView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    open_top_up_v1_me_top_ups_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Accept-Language"?: string | null;
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TopUpRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelTopUpView"];
+                };
+            };
+            /** @description `IDEMPOTENCY_KEY_REQUIRED`: An Idempotency-Key header of 1 to 255 characters is required */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `CHANNEL_REFUSED`: The payment provider has refused this */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `IDEMPOTENCY_KEY_REUSED`: This Idempotency-Key was used with another body; `CHANNEL_UNAVAILABLE`: This way to pay is not set up here */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `CHANNEL_SILENT`: The payment provider does not answer; send the same request again; `TRY_AGAIN`: Busy; nothing was done, please send the same request again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_my_top_up_v1_me_top_ups__top_up_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                top_up_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelTopUpView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     unlist_my_card_v1_me_unlist_post: {
         parameters: {
             query?: never;
@@ -5205,6 +8389,118 @@ export interface operations {
                 };
             };
             /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_my_vouchers_v1_me_vouchers_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_VoucherStatusView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    issue_my_voucher_v1_me_vouchers_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VoucherView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PAYMENT_REFUSED`: The payment was refused */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NO_VOUCHER`: Today's codes without network are given out, or no meal is near */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5524,6 +8820,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    take_alipay_notice_v1_notify_alipay_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/x-www-form-urlencoded": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Committed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": "success";
+                };
+            };
+            /** @description Not believed; nothing was done */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
                 };
             };
         };
@@ -6155,6 +9484,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description `TOO_MANY_REQUESTS`: Too many requests; try again in {retry_after_s} seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
         };
     };
     void_payment_v1_payments__payment_id__void_post: {
@@ -6169,7 +9507,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["VoidRequest"] | null;
+            };
+        };
         responses: {
             /** @description Successful Response */
             201: {
@@ -6227,6 +9569,211 @@ export interface operations {
             };
             /** @description `MALFORMED`: The request cannot be read: {reason} */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS`: Too many requests; try again in {retry_after_s} seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_shift_of_payment_v1_payments__payment__shift_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                payment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShiftLine"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_slip_v1_payments__payment__slip_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Accept-Language"?: string | null;
+            };
+            path: {
+                payment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    print_slip_v1_payments__payment__slip_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Accept-Language"?: string | null;
+            };
+            path: {
+                payment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Printed"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NO_PRINTER`: No printer is set for this till */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PRINTER_SILENT`: The printer does not answer; check its power and its network */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6371,6 +9918,64 @@ export interface operations {
             };
         };
     };
+    show_account_v1_people__person_id__account_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                person_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     change_account_v1_people__person_id__account__trigger__post: {
         parameters: {
             query?: never;
@@ -6448,7 +10053,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NewCardRequest"] | null;
+            };
+        };
         responses: {
             /** @description Successful Response */
             201: {
@@ -6486,8 +10095,64 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `CARD_NUMBER_TAKEN`: This number is a card already */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    clear_pin_v1_people__person_id__account_pin_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                person_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6776,75 +10441,6 @@ export interface operations {
                 };
             };
             /** @description `MALFORMED`: The request cannot be read: {reason} */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    put_credential_v1_people__who__credential_put: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                who: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["CredentialChange"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description `UNAUTHENTICATED`: Please sign in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `FORBIDDEN`: You are not allowed to do this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `NOT_FOUND`: There is nothing here by that name */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `ALREADY_EXISTS`: {value} is taken */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `PASSWORD_TOO_WEAK`: A password has 10 to 200 characters and is not the user name; `MALFORMED`: The request cannot be read: {reason} */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7158,6 +10754,377 @@ export interface operations {
             };
             /** @description `LAST_ADMINISTRATOR`: At least one security administrator has to stay */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_second_factor_reset_v1_people__who__second_factor_reset_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                who: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CredentialReset"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantAnswer"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_place_codes_v1_place_codes_get: {
+        parameters: {
+            query: {
+                site: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PlaceCodeView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    issue_place_code_v1_place_codes_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPlaceCode"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaceCodeView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read_place_code_v1_place_codes__digits__get: {
+        parameters: {
+            query?: {
+                accuracy_m?: number;
+                latitude?: number | null;
+                longitude?: number | null;
+            };
+            header?: {
+                "Accept-Language"?: string | null;
+            };
+            path: {
+                digits: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScannedPlaceView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name; `PLACE_CODE_UNKNOWN`: This code is none of ours; do not pay here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PLACE_CODE_ENDED`: This code is out of use; please tell the canteen */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    revoke_place_code_v1_place_codes__place_code__revoke_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                place_code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaceCodeView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    print_place_codes_v1_place_codes_sheet_get: {
+        parameters: {
+            query: {
+                /** @description Only this one. */
+                code?: string | null;
+                site: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/pdf": unknown;
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7687,6 +11654,122 @@ export interface operations {
             };
         };
     };
+    get_campus_v1_sessions_campus_get: {
+        parameters: {
+            query?: {
+                return_to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_campus_v1_sessions_campus_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            /** @description `SIGN_IN_GONE`: This sign-in has waited too long; please begin again */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_campus_callback_v1_sessions_campus_callback_get: {
+        parameters: {
+            query?: {
+                code?: string | null;
+                error?: string | null;
+                state?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     delete_session_v1_sessions_current_delete: {
         parameters: {
             query?: never;
@@ -7719,6 +11802,514 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_pending_enrolment_v1_sessions_enrolment_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PendingToken"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnrolmentView"];
+                };
+            };
+            /** @description `SIGN_IN_GONE`: This sign-in has waited too long; please begin again */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_pending_confirmation_v1_sessions_enrolment_confirm_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeForToken"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedInWithCodes"];
+                };
+            };
+            /** @description `WRONG_SECOND_FACTOR`: This code is wrong or was used; wait for the next one; `SIGN_IN_GONE`: This sign-in has waited too long; please begin again */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `SIGN_IN_LOCKED`: Too many wrong passwords; try again in {retry_after_s} seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_second_factor_v1_sessions_second_factor_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeForToken"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            /** @description `WRONG_SECOND_FACTOR`: This code is wrong or was used; wait for the next one; `SIGN_IN_GONE`: This sign-in has waited too long; please begin again */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `SIGN_IN_LOCKED`: Too many wrong passwords; try again in {retry_after_s} seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_shift_v1_shifts__shift__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                shift: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShiftView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    hand_over_v1_shifts__shift__hand_over_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                shift: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShiftView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_sales_of_shift_v1_shifts__shift__payments_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path: {
+                shift: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ShiftSale_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_sheet_v1_shifts__shift__sheet_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Accept-Language"?: string | null;
+            };
+            path: {
+                shift: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    print_sheet_v1_shifts__shift__sheet_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Accept-Language"?: string | null;
+            };
+            path: {
+                shift: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Printed"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NO_PRINTER`: No printer is set for this till */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PRINTER_SILENT`: The printer does not answer; check its power and its network */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_sign_in_options_v1_sign_in_options_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInOptions"];
                 };
             };
         };
@@ -7908,7 +12499,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["PlaceChange"];
+                "application/json": components["schemas"]["SiteChange"];
             };
         };
         responses: {
@@ -8364,6 +12955,126 @@ export interface operations {
             };
         };
     };
+    show_printer_v1_terminals__terminal__printer_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                terminal: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrinterView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    set_printer_v1_terminals__terminal__printer_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                terminal: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PrinterChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrinterView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason}; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     enrol_v1_terminals_enrol_post: {
         parameters: {
             query?: never;
@@ -8471,6 +13182,96 @@ export interface operations {
             };
         };
     };
+    list_cashiers_of_till_v1_terminals_me_cashiers_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TillWorkerView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_guest_payments_v1_terminals_me_guest_payments_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_GuestPaymentView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     post_heartbeat_v1_terminals_me_heartbeat_post: {
         parameters: {
             query?: never;
@@ -8556,6 +13357,200 @@ export interface operations {
             };
             /** @description `MALFORMED`: The request cannot be read: {reason} */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_shift_of_till_v1_terminals_me_shift_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TillShift"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    open_shift_v1_terminals_me_shift_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewShift"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShiftView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TILL_PIN_WRONG`: This PIN is wrong */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `SHIFT_IS_OPEN`: The shift of {cashier} has not been handed over */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TILL_PIN_LOCKED`: Too many wrong PINs; try again in {retry_after_s} seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    hand_over_at_till_v1_terminals_me_shift_hand_over_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Signature"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShiftView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TILL_PIN_WRONG`: This PIN is wrong */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TILL_PIN_LOCKED`: Too many wrong PINs; try again in {retry_after_s} seconds */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

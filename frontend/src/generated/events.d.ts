@@ -3,8 +3,11 @@
 export interface EventData {
   'approval.decided': ApprovalDecided
   'approval.requested': ApprovalRequested
+  'guest_payment.ended': GuestPaymentEnded
+  'guest_payment.succeeded': GuestPaymentSucceeded
   'holder.state_changed': HolderStateChanged
   'membership.changed': MembershipChanged
+  'menu.item_changed': MenuItemChanged
   'payment.refunded': PaymentRefunded
   'payment.succeeded': PaymentSucceeded
   'payment.voided': PaymentVoided
@@ -13,8 +16,11 @@ export interface EventData {
   'places.changed': PlacesChanged
   'roles.changed': RolesChanged
   'session.ended': SessionEnded
+  'shift.handed_over': ShiftHandedOver
+  'shift.opened': ShiftOpened
   'subsidy.granted': SubsidyGranted
   'terminal.changed': TerminalChanged
+  'top_up.closed': TopUpClosed
   'top_up.succeeded': TopUpSucceeded
 }
 /**
@@ -39,6 +45,30 @@ export interface ApprovalRequested {
   subject: string
 }
 /**
+ * A guest's payment came to nothing: refused (failed) or taken back (cancelled).
+ */
+export interface GuestPaymentEnded {
+  amount_fen: number
+  canteen: string
+  channel: string
+  guest_payment: string
+  happened_at: string
+  status: string
+  terminal: string
+}
+/**
+ * A guest's own provider has paid a meal.
+ */
+export interface GuestPaymentSucceeded {
+  amount_fen: number
+  business_date: string
+  canteen: string
+  channel: string
+  guest_payment: string
+  happened_at: string
+  terminal: string
+}
+/**
  * An account was frozen, reported lost, opened again or closed.
  */
 export interface HolderStateChanged {
@@ -59,6 +89,16 @@ export interface MembershipChanged {
   region: string | null
   unit: string | null
   valid_from: string
+}
+/**
+ * A dish on a menu has run out, or is there again.
+ */
+export interface MenuItemChanged {
+  canteen: string
+  dish: string
+  happened_at: string
+  menu: string
+  sold_out: boolean
 }
 /**
  * A part of a payment, or all of it, was given back.
@@ -88,6 +128,8 @@ export interface PaymentSucceeded {
   business_date: string
   canteen: string
   canteen_name: string
+  credential?: string
+  far_m?: number | null
   happened_at: string
   legs: {}[]
   meal: string | null
@@ -165,6 +207,28 @@ export interface SessionEnded {
   sessions: string[]
 }
 /**
+ * A shift has ended; its sheet stands for good.
+ */
+export interface ShiftHandedOver {
+  canteen: string
+  cashier_name: string
+  happened_at: string
+  net_fen: number
+  shift: string
+  terminal: string
+  ties: boolean
+}
+/**
+ * A cashier has begun to work at a till.
+ */
+export interface ShiftOpened {
+  canteen: string
+  cashier_name: string
+  happened_at: string
+  shift: string
+  terminal: string
+}
+/**
  * A unit gave a person a subsidy lot.
  */
 export interface SubsidyGranted {
@@ -185,6 +249,16 @@ export interface TerminalChanged {
   status: string
   terminal: string
   trigger: string
+}
+/**
+ * A top-up's time was over before it was paid.
+ */
+export interface TopUpClosed {
+  amount_fen: number
+  channel: string
+  happened_at: string
+  person: string
+  top_up: string
 }
 /**
  * Money arrived in a cash purse.

@@ -1,6 +1,7 @@
 import { computed, shallowRef, type ComputedRef } from 'vue'
 import { ApiClient } from '@/kernel/api'
 import { ApiError } from '@/kernel/errors'
+import { clearShelves, shelfOf, type Shelf } from '@/kernel/kept'
 import { locale } from '@/kernel/locale'
 import { readStored, removeStored, writeStored } from '@/kernel/storage'
 import type { SessionAnswer, SignedInPerson } from './types'
@@ -10,6 +11,8 @@ export interface Session {
   api: ApiClient
   person: ComputedRef<SignedInPerson | null>
   token: () => string | null
+  /** What this screen keeps of whoever is signed in; gone when they leave. */
+  shelf: () => Shelf
   signIn: (username: string, password: string) => Promise<void>
   signOut: () => Promise<void>
 }
@@ -20,13 +23,14 @@ const made = new Map<string, Session>()
 export function useSession(name: string): Session {
   let session = made.get(name)
   if (!session) {
-    session = createSession(`guanjia.session.${name}`)
+    session = createSession(name)
     made.set(name, session)
   }
   return session
 }
 
-function createSession(key: string): Session {
+function createSession(name: string): Session {
+  const key = `guanjia.session.${name}`
   const kept = shallowRef<SessionAnswer | null>(readStored<SessionAnswer>(key))
   const token = () => kept.value?.token ?? null
   const api = new ApiClient(token, () => locale.value)
@@ -34,6 +38,7 @@ function createSession(key: string): Session {
   function forget(): void {
     kept.value = null
     removeStored(key)
+    clearShelves(name)
   }
   api.onUnauthorized = forget
 
@@ -55,5 +60,7 @@ function createSession(key: string): Session {
     }
   }
 
-  return { api, person: computed(() => kept.value?.person ?? null), token, signIn, signOut }
+  const shelf = () => shelfOf(name, kept.value?.person.id ?? '')
+
+  return { api, person: computed(() => kept.value?.person ?? null), token, shelf, signIn, signOut }
 }

@@ -12,6 +12,7 @@ interface RequestOptions {
 }
 
 const REQUEST_TIMEOUT_MS = 15_000
+const FILE_TIMEOUT_MS = 60_000
 
 /**
  * One caller's way to the server: its token, its language. Two of them live side by side on the demo
@@ -44,6 +45,13 @@ export class ApiClient {
 
   patch<T>(path: string, body: unknown): Promise<T> {
     return this.send<T>('PATCH', path, { body })
+  }
+
+  /** A file, such as a sheet to print; its bytes are the caller's business. */
+  async file(path: string, query?: Query): Promise<Blob> {
+    const response = await this.fetch('GET', path, { query, timeoutMs: FILE_TIMEOUT_MS })
+    if (!response.ok) throw errorFrom(response, await response.text())
+    return response.blob()
   }
 
   delete<T>(path: string): Promise<T> {

@@ -15,6 +15,7 @@ export const zh = {
   saved: '已保存',
   language: '语言',
   theme: { label: '外观', auto: '跟随系统', light: '日间', night: '夜间' },
+  textSize: { label: '字号', normal: '标准', large: '大字' },
   error: {
     title: '没有成功',
     unexpected: '出现了意外的问题，请再试一次；如果一直这样，请把下面的编号告诉管理员。',
@@ -24,6 +25,7 @@ export const zh = {
     title: '网络不通',
     hint: '请检查网络；恢复后会自动重试。',
     old: '网络不通，显示的是断线前的内容。',
+    oldFrom: '网络不通，这是 {time} 的内容。',
   },
   notFound: { title: '没有这个页面', hint: '地址可能写错了，或者页面已经搬走。', home: '回到首页' },
 }
@@ -44,6 +46,7 @@ export const en: typeof zh = {
   saved: 'Saved',
   language: 'Language',
   theme: { label: 'Appearance', auto: 'System', light: 'Day', night: 'Night' },
+  textSize: { label: 'Text size', normal: 'Standard', large: 'Large' },
   error: {
     title: 'That did not work',
     unexpected: 'Something unexpected happened. Try again; if it stays, give the id below to your administrator.',
@@ -53,6 +56,7 @@ export const en: typeof zh = {
     title: 'No network',
     hint: 'Check the connection; this page tries again by itself.',
     old: 'No network: this is what stood here before the line went down.',
+    oldFrom: 'No network: this is from {time}.',
   },
   notFound: {
     title: 'No such page',

@@ -22,5 +22,9 @@ export function isNight(): boolean {
 }
 
 watchEffect(() => {
-  document.documentElement.dataset.theme = isNight() ? 'night' : 'light'
+  const page = document.documentElement
+  page.dataset.theme = isNight() ? 'night' : 'light'
+  // The bar of an installed page goes with it.
+  const bar = document.querySelector('meta[name=theme-color]')
+  bar?.setAttribute('content', getComputedStyle(page).getPropertyValue('--paper').trim())
 })

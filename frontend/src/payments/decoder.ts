@@ -9,28 +9,33 @@ interface NativeDetectorClass {
   getSupportedFormats: () => Promise<string[]>
 }
 
-/** Finds a pay code in a picture: the camera's frames and the demo's screen pixels go the same way. */
+/** Finds a code in a picture: the camera's frames and the demo's screen pixels go the same way. */
 export type Decoder = (picture: ImageData) => Promise<string | null>
 
-let made: Promise<Decoder> | null = null
+/** Whatever stands in the symbols of a picture. */
+type TextDecoder = (picture: ImageData) => Promise<string[]>
 
-/** The decoder, made once: BarcodeDetector where the browser has one, zxing elsewhere. */
-export function pictureDecoder(): Promise<Decoder> {
+let made: Promise<TextDecoder> | null = null
+
+/** Finds what `choose` takes: a pay code, or on the phone the code on the wall. The decoder beneath is made once. */
+export async function pictureDecoder(choose: (texts: string[]) => string | null = longestCode): Promise<Decoder> {
   made ??= nativeDecoder().then((native) => native ?? zxingDecoder())
-  return made
+  const decode = await made
+  return async (picture) => choose(await decode(picture))
 }
 
-async function nativeDecoder(): Promise<Decoder | null> {
+/** BarcodeDetector where the browser has one, zxing elsewhere. */
+async function nativeDecoder(): Promise<TextDecoder | null> {
   const Detector = (globalThis as { BarcodeDetector?: NativeDetectorClass }).BarcodeDetector
   if (!Detector) return null
   const supported = await Detector.getSupportedFormats().catch((): string[] => [])
   const formats = ['qr_code', 'code_128'].filter((format) => supported.includes(format))
   if (!formats.includes('qr_code')) return null
   const detector = new Detector({ formats })
-  return async (picture) => longestCode((await detector.detect(picture)).map((found) => found.rawValue))
+  return async (picture) => (await detector.detect(picture)).map((found) => found.rawValue)
 }
 
-async function zxingDecoder(): Promise<Decoder> {
+async function zxingDecoder(): Promise<TextDecoder> {
   const { prepareZXingModule, readBarcodes } = await import('zxing-wasm/reader')
   // The program is served by us, never from elsewhere.
   await prepareZXingModule({ overrides: { locateFile: () => wasmUrl }, fireImmediately: true })
@@ -40,7 +45,7 @@ async function zxingDecoder(): Promise<Decoder> {
       tryHarder: true,
       maxNumberOfSymbols: 2,
     })
-    return longestCode(found.map((symbol) => symbol.text))
+    return found.map((symbol) => symbol.text)
   }
 }
 

@@ -1,4 +1,9 @@
+import * as developers from './developers/messages'
+import * as scan from './scan/messages'
+
 export const zh = {
+  ...developers.zh,
+  ...scan.zh,
   businessDate: '营业日 {date}',
   meal: { breakfast: '早餐', lunch: '午餐', dinner: '晚餐', night: '夜宵' } as Record<string, string>,
   purse: { title: '一卡通', cash: '现金', subsidy: '补贴', official: '公务' },
@@ -11,6 +16,18 @@ export const zh = {
     refreshNow: '立即更新付款码',
     holding: '新码暂时取不到，这个码还能用 {seconds} 秒',
     offlineHolding: '网络不通，这个码还能用 {seconds} 秒',
+  },
+  voucher: {
+    title: '离线付款码 · {meal}',
+    holds: '还能用 {left}，到 {time} 为止',
+    minutes: '{minutes} 分钟',
+    hours: '{hours} 小时 {minutes} 分钟',
+    squareOnly: '没有网络，短码（条形码）已失效：请让消费机扫方形码，只能用一次。',
+  },
+  expiring: {
+    today: '{yuan} 补贴今天到期，用不完会退回单位',
+    tomorrow: '{yuan} 补贴明天到期，用不完会退回单位',
+    soon: '{yuan} 补贴还有 {days} 天到期，用不完会退回单位',
   },
   paid: { title: '支付成功', why: '价格说明', done: '完成' },
   lots: { title: '补贴', until: '最后可用 {date}', soon: '还有 {days} 天到期', today: '今天到期' },
@@ -42,10 +59,11 @@ export const zh = {
     title: '挂失',
     hint: '丢了卡或手机，先挂失：一分钟内各处都刷不了。',
     report: '立即挂失',
+    ask: '卡或手机丢了吗？',
+    found: '找到了，解除挂失',
     reported: '已挂失',
     reportedHint: '付款码与卡已停用。找回后可以解挂，余额不受影响。',
-    unlist: '解除挂失',
-    confirm: '确定挂失吗？挂失后付款码和卡都不能用，直到您解挂。',
+    confirm: '挂失后，付款码和卡马上停用，谁也不能再刷；余额不受影响，找到了随时可以解挂。',
     confirmUnlist: '确定解挂吗？解挂后付款码和卡恢复使用。',
   },
   till: {
@@ -104,6 +122,8 @@ export const zh = {
 }
 
 export const en: typeof zh = {
+  ...developers.en,
+  ...scan.en,
   businessDate: 'business day {date}',
   meal: { breakfast: 'Breakfast', lunch: 'Lunch', dinner: 'Dinner', night: 'Night meal' },
   purse: { title: 'One card', cash: 'Cash', subsidy: 'Subsidy', official: 'Official' },
@@ -116,6 +136,18 @@ export const en: typeof zh = {
     refreshNow: 'Renew the code now',
     holding: 'No new code yet; this one pays for {seconds} s more',
     offlineHolding: 'No network; this one pays for {seconds} s more',
+  },
+  voucher: {
+    title: 'Code without network · {meal}',
+    holds: 'Good for {left} more, until {time}',
+    minutes: '{minutes} min',
+    hours: '{hours} h {minutes} min',
+    squareOnly: 'No network: the short number (bars) has run out. Let the till read the square; it pays once.',
+  },
+  expiring: {
+    today: '{yuan} of your subsidy ends today; what is left returns to your unit',
+    tomorrow: '{yuan} of your subsidy ends tomorrow; what is left returns to your unit',
+    soon: '{yuan} of your subsidy ends in {days} days; what is left returns to your unit',
   },
   paid: { title: 'Paid', why: 'Why this price', done: 'Done' },
   lots: { title: 'Subsidies', until: 'Last day {date}', soon: 'ends in {days} days', today: 'ends today' },
@@ -147,10 +179,11 @@ export const en: typeof zh = {
     title: 'Report lost',
     hint: 'Lost your card or phone? Report it: within a minute it is refused everywhere.',
     report: 'Report lost now',
+    ask: 'Lost your card or phone?',
+    found: 'Found it: unlist',
     reported: 'Reported lost',
     reportedHint: 'Code and card are stopped. Your balance is untouched; unlist when found.',
-    unlist: 'Unlist',
-    confirm: 'Report as lost? Code and card stop working until you unlist them.',
+    confirm: 'Code and card stop at once, for everybody. Your balance stays; unlist whenever you find it.',
     confirmUnlist: 'Unlist? Code and card work again.',
   },
   till: {

@@ -9,6 +9,7 @@ export interface PaidNotice {
   legs: Leg[]
   canteen_name: string
   happened_at: string
+  credential?: string
 }
 
 /** From the fact as it came over the line. */
@@ -20,5 +21,6 @@ export function noticeFrom(event: RealtimeEvent): PaidNotice {
     legs: data.legs as unknown as Leg[],
     canteen_name: data.canteen_name,
     happened_at: event.happened_at,
+    credential: data.credential,
   }
 }

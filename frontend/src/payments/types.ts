@@ -4,6 +4,8 @@ export type Leg = Schema<'LegView'>
 export type Lot = Schema<'LotView'>
 export type Purses = Schema<'PursesView'>
 export type PayCode = Schema<'PayCodeView'>
+export type Voucher = Schema<'VoucherView'>
+export type VoucherStatus = Schema<'VoucherStatusView'>
 
 /** One step of "why this price", in both languages; further facts may stand beside them. */
 export interface TraceStep {

@@ -108,7 +108,12 @@ export function mergeFrame(board: BoardSnapshot, frame: BoardFrame): BoardSnapsh
 }
 
 /** What this channel is told of any of its facts: persons masked, fields by the kind of fact. */
-type Fact = Partial<Pick<EventOf<'payment.succeeded'>, 'payment' | 'payer_label' | 'amount_fen' | 'business_date'>> &
+type Fact = Partial<
+  Pick<
+    EventOf<'payment.succeeded'>,
+    'payment' | 'payer_label' | 'amount_fen' | 'business_date' | 'credential' | 'far_m'
+  >
+> &
   Partial<Pick<EventOf<'terminal.changed'>, 'terminal' | 'name' | 'status'>>
 
 /** One fact folded in. */
@@ -142,6 +147,8 @@ function paymentOf(fact: Fact, happenedAt: string): BoardPayment {
     happened_at: happenedAt,
     status: 'succeeded',
     terminal: fact.terminal ?? null,
+    credential: fact.credential ?? 'pay_code',
+    far_m: fact.far_m ?? null,
   }
 }
 

@@ -1,0 +1,39 @@
+import type { Component } from 'vue'
+import type { IconName } from '@/kernel/UiIcon.vue'
+
+/** The name of an entry's page in the address: `/?tab=lost`. */
+export type EntryPage = string
+
+/**
+ * One square on the phone's home. Its page is fetched when it is opened, finds its ApiClient by `useApi()`, and may emit
+ * `done` (back to the home) and `open` with a payment's id. Its own page has no title: the phone writes `label` above it.
+ */
+export interface PhoneEntry {
+  page: EntryPage
+  icon: IconName
+  /** Key of a message: a word or two. */
+  label: string
+  load: () => Promise<{ default: Component }>
+}
+
+/** Everything the home offers besides paying, in the order of the thumb. To add one: a line here, and its panel. */
+export const ENTRIES: readonly PhoneEntry[] = [
+  {
+    page: 'scan',
+    icon: 'scan',
+    label: 'payments.scan.title',
+    load: () => import('@/payments/scan/ScanPanel.vue'),
+  },
+  {
+    page: 'card',
+    icon: 'wallet',
+    label: 'payments.card.title',
+    load: () => import('@/payments/phone/CardPanel.vue'),
+  },
+  {
+    page: 'lost',
+    icon: 'lock',
+    label: 'payments.lost.title',
+    load: () => import('@/payments/phone/LostPanel.vue'),
+  },
+]

@@ -1,0 +1,187 @@
+"""Alipay's gateway, through python-alipay-sdk.
+
+The SDK is synchronous and opens a connection for each call, so it runs in threads of its own, few of them, each call
+with a timeout. It raises for what it cannot verify, possibly after money has moved (an unbalanced brace inside a
+signed string is enough), and a socket that is silent raises TimeoutError: all of that is one word, MISS.
+"""
+
+import asyncio
+import binascii
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
+
+import structlog
+from alipay import AliPay  # type: ignore[import-untyped]  # the SDK has no types
+from alipay.exceptions import AliPayException  # type: ignore[import-untyped]  # as above
+from alipay.utils import AliPayConfig  # type: ignore[import-untyped]  # as above
+
+from kernel import clock
+from payments.channels import alipay_words as words
+from payments.channels.channel import Heard, Notice, NoticeRefused
+
+log = structlog.get_logger(__name__)
+
+# The gateway's timestamps are China's, wherever the server stands.
+CHINA: Final = ZoneInfo("Asia/Shanghai")
+CALL_TIMEOUT_S: Final = 6.0
+CALLS_AT_ONCE_MAX: Final = 16
+NOTICE_FIELDS_MAX: Final = 100
+_TIME: Final = "%Y-%m-%d %H:%M:%S"
+
+
+@dataclass(frozen=True)
+class AlipayAccount:
+    """Who we are to Alipay, and how to know that it is Alipay who speaks. Keys are PEM, or the bare base64 of it."""
+
+    app_id: str
+    app_private_key: str
+    alipay_public_key: str
+    gateway: str
+    notify_url: str | None = None
+    seller_id: str | None = None
+
+
+class AlipayChannel:
+    """One account at Alipay."""
+
+    name = "alipay"
+
+    def __init__(self, account: AlipayAccount, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
+        self._account = account
+        self._timeout_s = timeout_s
+        self._client = AliPay(
+            account.app_id,
+            account.notify_url,
+            _pem(account.app_private_key, "RSA PRIVATE KEY"),
+            _pem(account.alipay_public_key, "PUBLIC KEY"),
+            # A silent socket is given up before the call as a whole is.
+            config=AliPayConfig(timeout=timeout_s * 0.9),
+        )
+        self._client._gateway = account.gateway  # noqa: SLF001  the SDK knows only its own two gateways
+        self._threads = ThreadPoolExecutor(CALLS_AT_ONCE_MAX, thread_name_prefix="alipay")
+
+    def close_client(self) -> None:
+        """Wait for nobody: what is still being asked is asked again by the worker."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def prepare(self, order_name: str, amount_fen: int, subject: str, expires_at: datetime) -> Heard:
+        minutes = max(1, -(-int((expires_at - clock.now()).total_seconds()) // 60))
+        asked = {
+            "out_trade_no": order_name,
+            "total_amount": words.yuan_of(amount_fen),
+            "subject": subject,
+            "timeout_express": f"{minutes}m",
+        }
+        return words.heard_of_preparing(await self._call("alipay.trade.precreate", asked, self._notify()))
+
+    async def charge(self, order_name: str, amount_fen: int, subject: str, auth_code: str) -> Heard:
+        asked = {
+            "out_trade_no": order_name,
+            "total_amount": words.yuan_of(amount_fen),
+            "subject": subject,
+            "scene": "bar_code",
+            "auth_code": auth_code,
+        }
+        return words.heard_of_charging(await self._call("alipay.trade.pay", asked, self._notify()))
+
+    async def ask(self, order_name: str) -> Heard:
+        return words.heard_of_asking(await self._call("alipay.trade.query", {"out_trade_no": order_name}))
+
+    async def close(self, order_name: str) -> Heard:
+        return words.heard_of_closing(await self._call("alipay.trade.close", {"out_trade_no": order_name}))
+
+    async def cancel(self, order_name: str) -> Heard:
+        return words.heard_of_cancelling(await self._call("alipay.trade.cancel", {"out_trade_no": order_name}))
+
+    def _notify(self) -> dict[str, str]:
+        return {"notify_url": self._account.notify_url} if self._account.notify_url else {}
+
+    async def _call(
+        self, method: str, asked: dict[str, str], also: Mapping[str, str] | None = None
+    ) -> dict[str, Any] | None:
+        """The inner object of the answer, its signature verified; None for anything else."""
+        # Given to the SDK, which would write the server's own local time.
+        timestamp = clock.now().astimezone(CHINA).strftime(_TIME)
+        call = partial(self._client.server_api, method, asked, timestamp=timestamp, **(also or {}))
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                answer = await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        except Exception as error:  # noqa: BLE001  the border: whatever went wrong out there, we do not know
+            log.warning("alipay.no_answer", method=method, order=asked["out_trade_no"], error=_short(error))
+            return None
+        if not isinstance(answer, dict):
+            return None
+        log.info(
+            "alipay.answer",
+            method=method,
+            order=asked["out_trade_no"],
+            code=answer.get("code"),
+            sub_code=answer.get("sub_code"),
+            status=answer.get("trade_status"),
+        )
+        return answer
+
+    def read_notice(self, body: bytes) -> Notice:
+        said = _fields_of(body)
+        if not self._is_signed(said):
+            raise NoticeRefused("the signature is not Alipay's")
+        if said.get("app_id") != self._account.app_id:
+            raise NoticeRefused("it is for another app")
+        if self._account.seller_id and said.get("seller_id") != self._account.seller_id:
+            raise NoticeRefused("it is for another seller")
+        name, notice_id = said.get("out_trade_no"), said.get("notify_id")
+        if not name or not notice_id:
+            raise NoticeRefused("it names no order, or not itself")
+        return Notice(notice_id, name, _heard_of_notice(said))
+
+    def _is_signed(self, said: Mapping[str, str]) -> bool:
+        signature = said.get("sign")
+        if not signature or said.get("sign_type") != "RSA2":
+            return False
+        # A copy, because verify() takes sign_type out of what it is given.
+        signed = {name: value for name, value in said.items() if name != "sign"}
+        try:
+            return bool(self._client.verify(signed, signature))
+        except (AliPayException, binascii.Error, ValueError, TypeError):
+            return False
+
+
+def _heard_of_notice(said: Mapping[str, str]) -> Heard:
+    """A refund's notice repeats TRADE_SUCCESS: that says nothing new. Its amount stays the order's."""
+    return words.heard_of_status(said.get("trade_status"), said)
+
+
+def _fields_of(body: bytes) -> dict[str, str]:
+    """The form's fields; one that is given twice could be read one way here and another way in the signature."""
+    try:
+        pairs = parse_qsl(
+            body.decode("utf-8"),
+            keep_blank_values=True,
+            strict_parsing=True,
+            errors="strict",
+            max_num_fields=NOTICE_FIELDS_MAX,
+        )
+    except ValueError as error:
+        raise NoticeRefused("it is not a form") from error
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise NoticeRefused("a field is given twice")
+    if any("\0" in value for value in fields.values()):
+        raise NoticeRefused("a field holds a NUL")
+    return fields
+
+
+def _pem(key: str, label: str) -> str:
+    """Alipay's own tools give keys as bare base64."""
+    text = key.strip().replace("\\n", "\n")
+    return text if text.startswith("-----BEGIN") else f"-----BEGIN {label}-----\n{text}\n-----END {label}-----"
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:200]

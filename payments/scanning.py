@@ -1,0 +1,105 @@
+"""The payer scans the canteen's code (主扫): what is shown before, and what goes into the posting queue.
+
+It is the very queue of the tills: the same limits, reasons and answers. The phone takes the till's part: the payer is the
+caller that a key is scoped to, and the numbers that a till would count are made from the keys.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from identity.api import SiteSummary
+from kernel import clock
+from kernel.errors import GuanjiaError
+from kernel.ids import public_id
+from payments import place_codes, queries
+from payments.errors import PlaceCodeEnded, PlaceCodeUnknown, refusal_sentence
+from payments.models import Holder, PlaceCode
+from payments.nearness import Coordinates, far_m
+from payments.posting_rule import DenyCode, Payer, PostingRule, Quote, Refusal, Sale, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedPlace:
+    """A code that is good, where it hangs, and what a meal costs its reader there now."""
+
+    code: PlaceCode
+    place: place_codes.Place
+    offer: Quote | Refusal
+    far_m: int | None
+
+
+async def read_place(
+    session: AsyncSession, rule: PostingRule, person_id: UUID, digits: str, phone: Coordinates | None
+) -> ScannedPlace:
+    """What somebody sees who has scanned a code; PlaceCodeUnknown or PlaceCodeEnded for one that must not be paid at."""
+    code = await place_codes.find_place_code(session, digits)
+    if code is None:
+        raise PlaceCodeUnknown
+    if code.state != "active":
+        raise PlaceCodeEnded(state=code.state)
+    place = await place_codes.place_of(session, code)
+    offer = await _offer(session, rule, person_id, code, place)
+    return ScannedPlace(code, place, offer, far_m(phone, coordinates_of(place.site)))
+
+
+def coordinates_of(site: SiteSummary) -> Coordinates | None:
+    """A site's, where somebody has entered them."""
+    if site.latitude is None or site.longitude is None:
+        return None
+    return Coordinates(site.latitude, site.longitude)
+
+
+async def _offer(
+    session: AsyncSession, rule: PostingRule, person_id: UUID, code: PlaceCode, place: place_codes.Place
+) -> Quote | Refusal:
+    bucket, holder_id = await queries.find_holder_key(session, person_id)
+    holder = await session.get(Holder, (bucket, holder_id))
+    if holder is None or holder.state != "active":
+        return Refusal(DenyCode.LOST if holder is not None and holder.state == "lost" else DenyCode.FROZEN)
+    if code.terminal_id is not None and (place.till is None or place.till.status != "active"):
+        return Refusal(DenyCode.TERMINAL)
+    sale = Sale(code.site_id, code.terminal_id, clock.now())
+    payer = Payer(holder_id, holder.person_class, holder.unit_id, holder.region_id)
+    keys = rule.counter_keys(sale)
+    rows = await queries.usage_of(session, bucket, holder_id, keys)
+    usage = {row.key: Usage(row.count, row.amount_fen) for row in rows}
+    try:
+        return rule.quote(sale, payer, usage)
+    except GuanjiaError as error:
+        # A rule that cannot price a sale without an amount: the payer keys one.
+        return Refusal(DenyCode.OUT_OF_PERIOD, {"reason": error.code})
+
+
+def scanned_view(scanned: ScannedPlace, language: str) -> dict[str, Any]:
+    """The 200 of `GET /v1/place_codes/{digits}`."""
+    code, site, till, offer = scanned.code, scanned.place.site, scanned.place.till, scanned.offer
+    quoted = offer if isinstance(offer, Quote) else None
+    refusal = offer if isinstance(offer, Refusal) else None
+    return {
+        "id": public_id("plc", code.id),
+        "canteen": public_id("can", site.id),
+        "name_zh": site.name_zh,
+        "name_en": site.name_en,
+        "terminal": public_id("ter", code.terminal_id) if code.terminal_id else None,
+        "terminal_name": till.name if till is not None else None,
+        "modes": sorted(scanned.place.modes),
+        "meal": quoted.context.get("meal") if quoted else None,
+        "price_fen": quoted.amount_fen if quoted else None,
+        "refusal": {
+            "code": refusal.code.value,
+            "message": refusal_sentence(refusal, language),
+            "data": refusal.data,
+        }
+        if refusal
+        else None,
+        "far_m": scanned.far_m,
+    }
+
+
+def number_of_key(key: str) -> int:
+    """A phone counts nothing: its number in the table of requests is made from the key, so the same key has the same."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") >> 2 or 1

@@ -1,0 +1,260 @@
+"""Statements of the door. Those of a confirmation are set-based: their arguments are arrays, one element an intent."""
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from kernel.ids import bucket_of, first_id_at
+from payments.models import Payment, TerminalRequest
+from payments.stripe_door.errors import ResourceMissing
+from payments.stripe_door.intents import INTENT_COLUMNS, Intent
+from payments.stripe_door.models import (
+    DoorEvent,
+    DoorRefund,
+    PaymentIntent,
+    SecretKey,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
+from payments.stripe_door.schemas import ListParams, identifier
+
+_TYPES: Final = {
+    "site_id": "uuid",
+    "id": "uuid",
+    "method_id": "uuid",
+    "attempt_by": "uuid",
+    "payment_id": "uuid",
+    "amount_fen": "bigint",
+    "attempts": "integer",
+    "attempt_seq": "bigint",
+    "version": "integer",
+    "attempted_at": "timestamptz",
+    "canceled_at": "timestamptz",
+    "created_at": "timestamptz",
+}
+_LIST: Final = ", ".join(INTENT_COLUMNS)
+_FIXED: Final = ("site_id", "id", "created_at")
+
+_LOCK_INTENTS: Final = text(f"""
+    SELECT {_LIST} FROM payment_intents
+     WHERE (site_id, id) IN (SELECT * FROM unnest(CAST(:sites AS uuid[]), CAST(:ids AS uuid[])))
+     ORDER BY site_id, id FOR UPDATE
+""")  # noqa: S608  column names of our own
+
+# The version holds what the row's lock holds already: nobody may have written since this copy was read.
+_WRITE_INTENTS: Final = text(f"""
+    INSERT INTO payment_intents ({_LIST})
+    SELECT * FROM unnest({", ".join(f"CAST(:{name} AS {_TYPES.get(name, 'text')}[])" for name in INTENT_COLUMNS)})
+    ON CONFLICT (site_id, id) DO UPDATE
+       SET {", ".join(f"{name} = excluded.{name}" for name in INTENT_COLUMNS if name not in _FIXED)}
+     WHERE payment_intents.version = excluded.version - 1
+    RETURNING id
+""")  # noqa: S608  column names of our own
+
+
+async def lock_intents(session: AsyncSession, keys: Collection[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Intent]:
+    """Working copies of these (site, id), locked in that order; what does not exist is absent."""
+    rows = await session.execute(_LOCK_INTENTS, {"sites": [site for site, _ in keys], "ids": [key for _, key in keys]})
+    return {(row[0], row[1]): Intent(*row) for row in rows}
+
+
+async def lock_intent(session: AsyncSession, site_id: UUID, intent_id: UUID) -> Intent:
+    """One of them; ResourceMissing where there is none."""
+    found = await lock_intents(session, [(site_id, intent_id)])
+    if not found:
+        raise ResourceMissing("payment_intent", f"pi_{intent_id.hex}", param="intent")
+    return found[site_id, intent_id]
+
+
+async def write_intents(session: AsyncSession, intents: Sequence[Intent]) -> set[UUID]:
+    """Write working copies, new ones too; returns the ids of those that were written."""
+    for intent in intents:
+        intent.version += 1
+    columns = {name: [getattr(intent, name) for intent in intents] for name in INTENT_COLUMNS}
+    return set(await session.scalars(_WRITE_INTENTS, columns))
+
+
+async def get_intent(session: AsyncSession, site_id: UUID, intent_id: UUID) -> Intent:
+    """A copy to look at; ResourceMissing where there is none."""
+    row = await session.get(PaymentIntent, (site_id, intent_id), populate_existing=True)
+    if row is None:
+        raise ResourceMissing("payment_intent", f"pi_{intent_id.hex}", param="intent")
+    return intent_of(row)
+
+
+def intent_of(row: PaymentIntent) -> Intent:
+    """A row as plain data."""
+    return Intent(*(getattr(row, name) for name in INTENT_COLUMNS))
+
+
+async def payments_by_id(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID, Payment]:
+    """The payments of intents."""
+    if not ids:
+        return {}
+    buckets = {bucket_of(key) for key in ids}
+    rows = await session.scalars(select(Payment).where(Payment.bucket.in_(buckets), Payment.id.in_(ids)))
+    return {row.id: row for row in rows}
+
+
+async def attempt_of_payment(session: AsyncSession, payment: Payment) -> UUID | None:
+    """The intent whose attempt a payment was; None where it was made at a till."""
+    key = await session.scalar(
+        select(TerminalRequest.key).where(
+            TerminalRequest.terminal_id == payment.terminal_id,
+            TerminalRequest.epoch == payment.epoch,
+            TerminalRequest.seq == payment.seq,
+        )
+    )
+    if key is None or not key.startswith("pi_"):
+        return None
+    return UUID(hex=key[3:35])
+
+
+# ---- lists
+
+
+class Listed(NamedTuple):
+    """A page of rows, newest first."""
+
+    rows: Sequence[Any]
+    has_more: bool
+
+
+async def _page(
+    session: AsyncSession,
+    model: type[Any],
+    column: InstrumentedAttribute[Any],
+    where: Sequence[ColumnElement[bool]],
+    page: ListParams,
+    after: Any,
+    before: Any,
+) -> Listed:
+    query = select(model).where(*where)
+    if before is not None:
+        # The page just above: read upwards, then turned round.
+        query = query.where(column > before).order_by(column)
+    else:
+        query = query.where(column < after) if after is not None else query
+        query = query.order_by(column.desc())
+    rows = list(await session.scalars(query.limit(page.limit + 1)))
+    kept = rows[: page.limit]
+    return Listed(kept[::-1] if before is not None else kept, len(rows) > page.limit)
+
+
+def _made_within(column: InstrumentedAttribute[UUID], page: ListParams) -> list[ColumnElement[bool]]:
+    """Bounds of `created`, by the instant inside the ids."""
+    found: list[ColumnElement[bool]] = []
+    if page.created_from is not None:
+        found.append(column >= first_id_at(page.created_from))
+    if page.created_until is not None:
+        found.append(column < first_id_at(page.created_until))
+    return found
+
+
+def _cursor(prefix: str, what: str, value: str | None, param: str) -> UUID | None:
+    return identifier(prefix, what, value, param=param) if value is not None else None
+
+
+async def list_intents(session: AsyncSession, site_id: UUID, page: ListParams) -> Listed:
+    """A merchant's intents."""
+    after = _cursor("pi", "payment_intent", page.after, "starting_after")
+    before = _cursor("pi", "payment_intent", page.before, "ending_before")
+    where = [PaymentIntent.site_id == site_id, *_made_within(PaymentIntent.id, page)]
+    return await _page(session, PaymentIntent, PaymentIntent.id, where, page, after, before)
+
+
+async def list_refunds(
+    session: AsyncSession, site_id: UUID, page: ListParams, intent_id: UUID | None, payment_id: UUID | None
+) -> Listed:
+    """A merchant's refunds, of one intent or charge where that is asked."""
+    after = _cursor("re", "refund", page.after, "starting_after")
+    before = _cursor("re", "refund", page.before, "ending_before")
+    where = [DoorRefund.site_id == site_id, *_made_within(DoorRefund.id, page)]
+    if intent_id is not None:
+        where.append(DoorRefund.intent_id == intent_id)
+    if payment_id is not None:
+        where.append(DoorRefund.payment_id == payment_id)
+    return await _page(session, DoorRefund, DoorRefund.id, where, page, after, before)
+
+
+async def list_events(session: AsyncSession, site_id: UUID, page: ListParams, types: Sequence[str] | None) -> Listed:
+    """A merchant's events, in the order in which they were written."""
+    where = [DoorEvent.site_id == site_id]
+    if types is not None:
+        where.append(DoorEvent.type.in_(types))
+    if page.created_from is not None:
+        where.append(DoorEvent.created_at >= page.created_from)
+    if page.created_until is not None:
+        where.append(DoorEvent.created_at < page.created_until)
+    after = await _ordinal(session, site_id, page.after, "starting_after")
+    before = await _ordinal(session, site_id, page.before, "ending_before")
+    return await _page(session, DoorEvent, DoorEvent.ordinal, where, page, after, before)
+
+
+async def _ordinal(session: AsyncSession, site_id: UUID, event: str | None, param: str) -> int | None:
+    if event is None:
+        return None
+    return (await get_event(session, site_id, identifier("evt", "event", event, param=param))).ordinal
+
+
+async def get_event(session: AsyncSession, site_id: UUID, event_id: UUID) -> DoorEvent:
+    """One event; ResourceMissing where this merchant has none of this name."""
+    event = await session.scalar(select(DoorEvent).where(DoorEvent.id == event_id, DoorEvent.site_id == site_id))
+    if event is None:
+        raise ResourceMissing("event", f"evt_{event_id.hex}")
+    return event
+
+
+async def pending_of(session: AsyncSession, ordinals: Collection[int]) -> dict[int, int]:
+    """How many receivers have still to hear of these events."""
+    rows = await session.execute(
+        select(WebhookDelivery.ordinal, func.count())
+        .where(WebhookDelivery.ordinal.in_(ordinals), WebhookDelivery.state == "pending")
+        .group_by(WebhookDelivery.ordinal)
+    )
+    return {ordinal: count for ordinal, count in rows.all()}  # noqa: C416  a Row is no tuple to mypy
+
+
+async def list_endpoints(session: AsyncSession, site_id: UUID, page: ListParams) -> Listed:
+    """A merchant's webhook endpoints."""
+    after = _cursor("we", "webhook_endpoint", page.after, "starting_after")
+    before = _cursor("we", "webhook_endpoint", page.before, "ending_before")
+    where = [WebhookEndpoint.site_id == site_id]
+    return await _page(session, WebhookEndpoint, WebhookEndpoint.id, where, page, after, before)
+
+
+async def lock_endpoint(session: AsyncSession, endpoint_id: UUID, site_id: UUID | None = None) -> WebhookEndpoint:
+    """One endpoint, locked; of this merchant, where one is named."""
+    endpoint = await session.scalar(
+        select(WebhookEndpoint)
+        .where(WebhookEndpoint.id == endpoint_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if endpoint is None or site_id not in (None, endpoint.site_id):
+        raise ResourceMissing("webhook_endpoint", f"we_{endpoint_id.hex}")
+    return endpoint
+
+
+async def keys_of(session: AsyncSession, site_ids: Collection[UUID]) -> Sequence[SecretKey]:
+    """The secret keys of merchants, newest first."""
+    return (
+        await session.scalars(select(SecretKey).where(SecretKey.site_id.in_(site_ids)).order_by(SecretKey.id.desc()))
+    ).all()
+
+
+async def keys_among(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID, SecretKey]:
+    """Those of some terminals that are secret keys."""
+    rows = await session.scalars(select(SecretKey).where(SecretKey.id.in_(ids)))
+    return {row.id: row for row in rows}
+
+
+async def next_attempts(session: AsyncSession) -> int:
+    """The first of a thousand numbers of attempts that nobody else will use."""
+    first: int | None = await session.scalar(text("SELECT nextval('door_attempts')"))
+    assert first is not None, "a sequence always has a next number"
+    return first

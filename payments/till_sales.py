@@ -1,0 +1,196 @@
+"""What one till sold in a span of the journal: for the shifts of those who run the counter.
+
+A span lies between two positions of the journal, {lane: n}. Within a lane commits are in order, so a payment is in
+exactly one of two spans that meet, however late it was committed; and the sums of a span never change.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import select, text, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kernel import clock
+from kernel.ids import BUCKETS, bucket_of, first_id_at
+from payments import queries
+from payments.models import Payment, Reversal
+
+# How far a batch's instant may lie from its commit, and the clocks of two processes apart.
+_SLACK: Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A till's time: after one position of the journal and until another, or until now."""
+
+    terminal_id: UUID
+    opened_at: datetime
+    after: Mapping[int, int]
+    ended_at: datetime | None
+    until: Mapping[int, int]
+
+    def holds(self, lane: int, n: int) -> bool:
+        return self.after.get(lane, 0) < n <= self.until.get(lane, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class TillSale:
+    """A payment as the counter sees it: nobody's name."""
+
+    id: UUID
+    site_id: UUID
+    terminal_id: UUID | None
+    amount_fen: int
+    refunded_fen: int
+    status: str
+    legs: tuple[tuple[str, int], ...]
+    context: Mapping[str, Any]
+    business_date: str
+    recorded_at: datetime
+    lane: int
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A void or refund with the purses that it went back to."""
+
+    id: UUID
+    payment_id: UUID
+    kind: str
+    amount_fen: int
+    legs: tuple[tuple[str, int], ...]
+
+
+async def journal_position(session: AsyncSession) -> dict[int, int]:
+    """The last commit of each lane. What is read after this in the same transaction contains all of them."""
+    rows = await session.execute(
+        text("""
+            SELECT l.lane, coalesce((SELECT max(b.n) FROM ledger_batches b WHERE b.lane = l.lane), 0) AS n FROM lanes l
+        """)
+    )
+    return {row.lane: row.n for row in rows}
+
+
+async def sales_of_till(session: AsyncSession, span: Span) -> list[TillSale]:
+    """The payments of a span, the oldest first."""
+    ids = [*await _request_ids(session, span), *await _wall_payment_ids(session, span)]
+    rows = await _payments_of(session, ids)
+    found = {row.id: _sale_of(row) for row in rows if span.holds(row.lane, row.n)}
+    return sorted(found.values(), key=lambda sale: sale.id)
+
+
+_REQUESTS: Final = text("""
+    SELECT payment_id FROM terminal_requests
+     WHERE terminal_id = :terminal AND recorded_at >= :since AND recorded_at <= coalesce(:until, 'infinity'::timestamptz)
+""")
+
+
+async def _request_ids(session: AsyncSession, span: Span) -> list[UUID]:
+    until = span.ended_at + _SLACK if span.ended_at else None
+    asked = {"terminal": span.terminal_id, "since": span.opened_at - _SLACK, "until": until}
+    return list(await session.scalars(_REQUESTS, asked))
+
+
+async def _payments_of(session: AsyncSession, ids: Sequence[UUID]) -> list[Payment]:
+    if not ids:
+        return []
+    keys = [(bucket_of(identifier), identifier) for identifier in ids]
+    rows = await session.scalars(select(Payment).where(tuple_(Payment.bucket, Payment.id).in_(keys)))
+    return list(rows)
+
+
+# Paid by phone at the till's printed code: no number of the till was taken. Looked up bucket by bucket, by the instant
+# in their ids.
+_WALL_PAYMENTS: Final = text("""
+    SELECT p.id FROM payments p
+     WHERE p.bucket = ANY(CAST(:buckets AS smallint[])) AND p.id >= :first AND p.id < :last
+       AND p.terminal_id = :terminal AND p.seq IS NULL
+""")
+_HAS_WALL_CODE: Final = text("SELECT EXISTS (SELECT 1 FROM place_codes WHERE terminal_id = :terminal)")
+
+
+async def _wall_payment_ids(session: AsyncSession, span: Span) -> list[UUID]:
+    if not await session.scalar(_HAS_WALL_CODE, {"terminal": span.terminal_id}):
+        return []
+    asked = {
+        "terminal": span.terminal_id,
+        "buckets": list(range(BUCKETS)),
+        "first": first_id_at(span.opened_at - _SLACK),
+        "last": first_id_at((span.ended_at or clock.now()) + _SLACK),
+    }
+    return list(await session.scalars(_WALL_PAYMENTS, asked))
+
+
+_REFUSALS: Final = text("""
+    SELECT convert_from(a.body, 'UTF8') AS body
+      FROM terminal_requests r JOIN stored_answers a ON a.id = r.payment_id
+     WHERE r.terminal_id = :terminal AND a.status = 402
+       AND r.recorded_at >= :since AND r.recorded_at <= coalesce(:until, 'infinity'::timestamptz)
+""")
+
+
+async def refusals_of_till(session: AsyncSession, span: Span) -> dict[str, int]:
+    """How often a till said no in a span of time, by code; as long as its answers are kept."""
+    asked = {"terminal": span.terminal_id, "since": span.opened_at, "until": span.ended_at}
+    counted: dict[str, int] = {}
+    for body in await session.scalars(_REFUSALS, asked):
+        code = msgspec.json.decode(body)["code"]
+        counted[code] = counted.get(code, 0) + 1
+    return dict(sorted(counted.items()))
+
+
+async def find_sale(session: AsyncSession, payment_id: UUID) -> TillSale:
+    """One payment; NotFound where there is none."""
+    return _sale_of(await queries.get_payment(session, payment_id))
+
+
+async def returned_by_id(session: AsyncSession, reversal_ids: Sequence[UUID]) -> list[Returned]:
+    """Voids and refunds by their ids, the oldest first."""
+    if not reversal_ids:
+        return []
+    keys = [(bucket_of(identifier), identifier) for identifier in reversal_ids]
+    rows = await session.scalars(
+        select(Reversal).where(tuple_(Reversal.bucket, Reversal.id).in_(keys)).order_by(Reversal.id)
+    )
+    return [Returned(row.id, row.payment_id, row.kind, row.amount_fen, _legs(row.legs)) for row in rows]
+
+
+_LINES: Final = text("""
+    SELECT l.debit_kind, l.credit_kind, sum(l.amount_fen)::bigint AS amount_fen
+      FROM unnest(CAST(:buckets AS smallint[]), CAST(:ids AS uuid[])) AS k (bucket, id)
+      JOIN ledger_lines l ON l.bucket = k.bucket AND l.transfer_id = k.id
+     GROUP BY l.debit_kind, l.credit_kind
+""")
+
+
+async def ledger_sums(session: AsyncSession, transfer_ids: Sequence[UUID]) -> dict[tuple[str, str], int]:
+    """What the ledger lines of some payments or returns move, by (debited, credited) kind of account."""
+    asked = {"buckets": [bucket_of(identifier) for identifier in transfer_ids], "ids": list(transfer_ids)}
+    rows = await session.execute(_LINES, asked)
+    return {(row.debit_kind, row.credit_kind): row.amount_fen for row in rows}
+
+
+def _sale_of(row: Payment) -> TillSale:
+    return TillSale(
+        row.id,
+        row.site_id,
+        row.terminal_id,
+        row.amount_fen,
+        row.refunded_fen,
+        row.status,
+        _legs(row.legs),
+        row.context,
+        row.business_date.isoformat(),
+        row.recorded_at,
+        row.lane,
+        row.n,
+    )
+
+
+def _legs(column: list[dict[str, Any]]) -> tuple[tuple[str, int], ...]:
+    return tuple((leg["purse"], leg["amount_fen"]) for leg in column)
