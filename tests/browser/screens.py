@@ -47,6 +47,7 @@ SCREENS: Final[tuple[Screen, ...]] = (
     Screen("home", "/", "/?tab=home", "employee", "main .today li"),
     Screen("account", "/", "/?tab=account", "employee", "main li"),
     Screen("me", "/", "/?tab=me", "employee", "main h2", without=dict.fromkeys(STATES, "all of it is on the device")),
+    Screen("top up", "/", "/?tab=top_up", "employee", "[data-testid=top-up-form]"),
     Screen("lost", "/", "/?tab=lost", "employee", "[data-testid=report-lost]", without=FORM),
     Screen("scan", "/pay/:code?", "/pay", "employee", "main section", without=FORM),
     Screen("pairing", "/terminal", "/terminal", None, "input[name=pairing_code]", without=FORM),
