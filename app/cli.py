@@ -103,6 +103,16 @@ def worker(
     _explained(lambda: asyncio.run(run_worker(get_settings(), health_port=health_port)))
 
 
+@app.command(rich_help_panel="Demo")
+def simulated_alipay(
+    fd: Annotated[int | None, typer.Option(help="A listening socket that was handed to us.", hidden=True)] = None,
+) -> None:
+    """The demo's Alipay: its signed gateway, and a page to pay as a person. `guanjia run` starts it; never in production."""
+    from app.simulators.alipay.server import serve
+
+    raise typer.Exit(_explained(lambda: serve(get_settings(), fd=fd)))
+
+
 @app.command(rich_help_panel="Run")
 def migrate(
     demo: Annotated[bool, typer.Option("--demo", help="Bring in the demo if the database is empty.")] = False,
@@ -135,6 +145,7 @@ def demo(
 ) -> None:
     """The demo's logins and tokens; works with the server stopped too."""
     from app.demo_logins import base_url, describe, read_demo_logins
+    from app.simulators.opening import alipay_url
 
     settings = get_settings()
     logins = read_demo_logins(settings.data_dir)
@@ -142,6 +153,7 @@ def demo(
         typer.echo(f"There is no demo in {settings.data_dir} yet: `make run` brings it in.", err=True)
         raise typer.Exit(1)
     logins = {"base_url": base_url(settings), **logins}
+    logins["simulators"] = {**logins.get("simulators", {}), "alipay": alipay_url(settings.data_dir)}
     say(json.dumps(logins, ensure_ascii=False, indent=2) if as_json else describe(logins))
 
 

@@ -28,6 +28,11 @@ OURS: Final[dict[str, str]] = {
     "GUANJIA_PUBLIC_URL": "https://${GUANJIA_DOMAIN:?set it in .env, the name people type}",
     "GUANJIA_TIMEZONE": "${GUANJIA_TIMEZONE:-Asia/Shanghai}",
     "GUANJIA_LOG_JSON": "true",
+    # Without these nobody tops up or pays by Alipay; everything else works.
+    "GUANJIA_ALIPAY_APP_ID": "${GUANJIA_ALIPAY_APP_ID:-}",
+    "GUANJIA_ALIPAY_APP_PRIVATE_KEY": "${GUANJIA_ALIPAY_APP_PRIVATE_KEY:-}",
+    "GUANJIA_ALIPAY_PUBLIC_KEY": "${GUANJIA_ALIPAY_PUBLIC_KEY:-}",
+    "GUANJIA_ALIPAY_SELLER_ID": "${GUANJIA_ALIPAY_SELLER_ID:-}",
     # Only the proxy reaches a web process, so its word on where a request came from is good.
     "FORWARDED_ALLOW_IPS": "*",
 }
@@ -46,7 +51,7 @@ def compose_file() -> str:
     """The whole file."""
     document = {
         "name": "guanjia",
-        "services": {row.name: _service(row) for row in PROCESSES},
+        "services": {row.name: _service(row) for row in PROCESSES if row.kind is not Kind.SIMULATOR},
         "volumes": {"postgres": {}, "caddy": {}},
     }
     return HEADER + yaml.dump(document, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)

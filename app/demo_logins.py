@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from app.simulators.opening import alipay_url
 from kernel.settings import Settings
 
 
@@ -86,6 +87,8 @@ def welcome(base_url: str, data_dir: Path) -> str:
         ("/docs", "the HTTP interface"),
     ]
     lines += [f"  {base_url + path:<40} {what}" for path, what in pages]
+    if (simulator := alipay_url(data_dir)) is not None:
+        lines.append(f"  {simulator + '/':<40} the simulated Alipay: pay as a person, or let it fail")
     logins = read_demo_logins(data_dir)
     if logins is not None:
         people = [(p, p.get("class", "employee")) for p in logins.get("employees", [])[:2]]

@@ -18,6 +18,7 @@ class Kind(Enum):
     SERVER = "server"  # somebody else's server: embedded on one machine, an image in compose
     ONCE = "once"  # does its work and ends; the others wait for its success
     SERVICE = "service"  # ours, runs until it is told to stop
+    SIMULATOR = "simulator"  # plays somebody else's service for the demo, on one machine only
     PROXY = "proxy"  # stands in front; in compose only, since a single machine is reached directly
 
 
@@ -72,6 +73,12 @@ PROCESSES: Final[tuple[Process, ...]] = (
         needs=("migrate", "valkey"),
         command=("worker", "--health-port", str(WORKER_HEALTH_PORT)),
         health=("health", f"http://127.0.0.1:{WORKER_HEALTH_PORT}/healthz"),
+    ),
+    Process(
+        "alipay",
+        Kind.SIMULATOR,
+        "plays Alipay for the demo; never in compose, never in production mode",
+        command=("simulated-alipay",),
     ),
     Process("caddy", Kind.PROXY, "TLS, and the one door from outside", needs=("web",), image="caddy:2"),
 )

@@ -24,6 +24,11 @@ def refuse_weak_settings(settings: Settings) -> None:
         raise NotForProduction("GUANJIA_PRODUCTION is on, and GUANJIA_SECRET_KEY is the demo's, which everybody knows.")
     if len(set(secret)) < SECRET_KEY_LENGTH_MIN // 3:
         raise NotForProduction("GUANJIA_PRODUCTION is on, and GUANJIA_SECRET_KEY is too simple to be random.")
+    if settings.alipay_simulator_url or not settings.alipay_gateway.startswith("https://"):
+        raise NotForProduction(
+            "GUANJIA_PRODUCTION is on: Alipay is asked at an https:// address, and never at a simulator. "
+            "Unset GUANJIA_ALIPAY_SIMULATOR_URL and GUANJIA_ALIPAY_GATEWAY."
+        )
 
 
 async def refuse_demo_secrets(settings: Settings, database: Database) -> None:

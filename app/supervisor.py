@@ -26,6 +26,7 @@ from app.lan import Lan
 from app.listening import open_listening_sockets
 from app.problems import Problem, StartFailed
 from app.processes import Kind, process
+from app.simulators.opening import open_alipay
 from kernel.settings import Settings
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -55,6 +56,7 @@ class Supervisor:
         self._children: dict[str, KeptChild] = {}
         self._postgres: EmbeddedPostgres | None = None
         self._sockets: list[socket.socket] = []
+        self._alipay: socket.socket | None = None
 
     async def run(self) -> int:
         """Until Ctrl-C or SIGTERM. Returns the exit status."""
@@ -84,6 +86,8 @@ class Supervisor:
         self._prepare_environment(port=self._sockets[0].getsockname()[1])
         if self._with_lan:
             self._open_lan()
+        if self._with_demo:
+            self._open_simulators()
         building = [asyncio.to_thread(frontend_build.build_if_stale)] if self._build_frontend else []
         await _together(self._start_servers(), *building)
         await self._run_once("migrate", *(["--demo"] if self._with_demo else []))
@@ -95,12 +99,22 @@ class Supervisor:
             plan = self._service("web", "web-lan", ["--fd", str(listener.fileno())], [listener.fileno()])
             self._keep(replace(plan, environment={**plan.environment, "GUANJIA_TLS_PEM": str(self._lan.pem)}))
         self._keep(self._service("worker", "worker"))
+        if self._alipay is not None:
+            descriptor = self._alipay.fileno()
+            self._keep(self._service("alipay", "alipay", ["--fd", str(descriptor)], [descriptor]))
         await _together(*(child.first_ready() for child in self._children.values()))
 
     def _open_lan(self) -> None:
         self._lan = Lan.open(self._settings, self._data_dir)
         # What is printed for phones to scan must lead to where phones can go.
         self._environment.setdefault("GUANJIA_PUBLIC_URL", self._lan.url)
+
+    def _open_simulators(self) -> None:
+        port = self._sockets[0].getsockname()[1]
+        opened = open_alipay(self._settings, self._data_dir, port)
+        if opened is not None:
+            self._alipay = opened.listener
+            self._environment |= opened.environment
 
     async def _start_servers(self) -> None:
         starting = []
@@ -114,6 +128,8 @@ class Supervisor:
         """Ours first, then the servers they stand on."""
         for listener in self._sockets:
             listener.close()
+        if self._alipay is not None:
+            self._alipay.close()
         if self._lan is not None:
             self._lan.close()
         is_server = {name: name in ("postgres", "valkey") for name in self._children}
@@ -186,7 +202,7 @@ class Supervisor:
         self, row_name: str, name: str, arguments: Sequence[str] = (), pass_fds: Sequence[int] = ()
     ) -> ChildPlan:
         row = process(row_name)
-        assert row.kind is Kind.SERVICE
+        assert row.kind in (Kind.SERVICE, Kind.SIMULATOR)
         # The table's health port is for a container of its own; here a pipe tells when the process is up.
         program = [sys.executable, "-m", "app.cli", row.command[0], *arguments]
         return ChildPlan(

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from app.problems import NotForProduction
 from app.production import refuse_demo_secrets, refuse_weak_settings
 from app.services import Services, open_services
+from app.simulators.alipay.server import serve as serve_simulator
 from kernel.db import Database
 from kernel.settings import Settings
 from payments.keys import DEMO_SECRET_KEY
@@ -35,6 +36,24 @@ class TestSecrets:
 
     def test_outside_of_production_nothing_is_asked_for(self) -> None:
         refuse_weak_settings(Settings())
+
+
+class TestSimulators:
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"alipay_simulator_url": "http://127.0.0.1:9"},
+            {"alipay_gateway": "http://127.0.0.1:9/gateway.do"},
+        ],
+        ids=lambda changed: next(iter(changed)),
+    )
+    def test_production_speaks_with_no_simulator(self, changed: dict[str, str]) -> None:
+        with pytest.raises(NotForProduction, match="never at a simulator"):
+            refuse_weak_settings(production().model_copy(update=changed))
+
+    def test_a_simulator_does_not_run_in_production(self) -> None:
+        with pytest.raises(NotForProduction, match="simulated Alipay"):
+            serve_simulator(production(), fd=None)
 
 
 class TestDemoData:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, Error, Page, sync_playwright
@@ -41,13 +41,20 @@ def new_page(browser: Browser, product: Product) -> Iterator[NewPage]:
     """A page of a fresh browser profile; the test fails if a script on it does."""
     contexts, broken = [], list[str]()
 
-    def make(size: tuple[int, int] = DESK, *, language: str = "zh-CN", keep: dict[str, Any] | None = None) -> Page:
+    def make(
+        size: tuple[int, int] = DESK,
+        *,
+        language: str = "zh-CN",
+        keep: dict[str, Any] | None = None,
+        service_workers: Literal["allow", "block"] = "allow",
+    ) -> Page:
         phone = size[0] < 600
         context = browser.new_context(
             base_url=product.url,
             viewport={"width": size[0], "height": size[1]},
             device_scale_factor=2 if phone else 1,
             reduced_motion="reduce",
+            service_workers=service_workers,
         )
         contexts.append(context)
         kept = {"guanjia.locale": language, **(keep or {})}

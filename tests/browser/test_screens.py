@@ -1,39 +1,23 @@
-"""Every screen, at a phone's and at a desk's width, in both languages: it fits, it passes axe, and it says what it is."""
+"""Every screen in its five states, in both languages, at a phone's and at a desk's width, by keyboard alone, and for axe."""
 
 import json
 import re
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
 
 from tests.browser.conftest import DESK, PHONE, NewPage
-from tests.product import ROOT, Product
+from tests.browser.looking import FAULTS, REQUEST_ID, Heard, fits, serious, speak, unreachable
+from tests.browser.screens import SCREENS, SESSION_OF, STATES, Screen
+from tests.product import Product
 
-AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
-# Name of the screen, its address, whose it is, and what shows that it has come up.
-SCREENS: tuple[tuple[str, str, str | None, str], ...] = (
-    ("sign in", "/", None, "input[name=password]"),
-    ("pay code", "/", "employee", "[data-testid=pay-qr][data-drawn]"),
-    ("account", "/?tab=account", "employee", "main li"),
-    ("me", "/?tab=me", "employee", "main h2"),
-    ("pairing", "/terminal", None, "input[name=pairing_code]"),
-    ("till", "/terminal", "till", "[data-testid=till-result]"),
-    ("demo", "/demo", None, "[data-testid=hold]"),
-    ("board", "/desk/canteen", "canteen_manager", "[data-testid=board-count]"),
-    ("organisations", "/admin/organisations", "system_admin", "main table tbody tr"),
-    ("people", "/admin/people", "system_admin", "main table tbody tr"),
-    ("terminals", "/admin/terminals", "system_admin", "main table tbody tr"),
-    ("canteens", "/admin/canteens", "system_admin", "main table tbody tr"),
-    ("prices", "/admin/prices", "system_admin", "main table tbody tr"),
-    ("menus", "/admin/menus", "system_admin", "main"),
-    ("no such page", "/nowhere", None, "a[href='/']"),
-)
-SESSION_OF = {"employee": "phone", "canteen_manager": "desk", "system_admin": "admin"}
+Keep = Callable[[str | None], dict[str, object]]
 
 
 @pytest.fixture(scope="module")
-def kept(product: Product) -> Callable[[str | None], dict[str, object]]:
+def kept(product: Product) -> Keep:
     """What the browser of somebody who has signed in there keeps."""
     answers: dict[str, dict[str, object]] = {}
 
@@ -52,39 +36,73 @@ def kept(product: Product) -> Callable[[str | None], dict[str, object]]:
     return keep
 
 
-def serious(page: Page) -> list[str]:
-    """What axe finds that keeps somebody out, as `rule: selector`."""
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    return [
-        f"{violation['id']} ({violation['impact']}): {node['target']}"
-        for violation in found["violations"]
-        if violation["impact"] in ("serious", "critical")
-        for node in violation["nodes"]
-    ]
+class TestTheRouter:
+    def test_each_route_has_a_row(self, new_page: NewPage) -> None:
+        page = new_page(DESK)
+        page.goto("/nowhere")
+        routes = page.evaluate(
+            """() => document.querySelector('#app').__vue_app__.config.globalProperties.$router.getRoutes()
+                .filter((route) => !route.redirect && (route.components?.default || route.instances)
+                    && !(route.children ?? []).length).map((route) => route.path)"""
+        )
+
+        assert set(routes) - {screen.route for screen in SCREENS} == set()
+        assert {screen.route for screen in SCREENS} - set(routes) == set()
 
 
-@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen[0])
+@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.name)
 class TestEveryScreen:
-    def test_fits_speaks_and_keeps_nobody_out(
-        self,
-        new_page: NewPage,
-        kept: Callable[[str | None], dict[str, object]],
-        screen: tuple[str, str, str | None, str],
+    def test_is_for_everybody_in_each_of_its_states(
+        self, new_page: NewPage, product: Product, kept: Keep, screen: Screen
     ) -> None:
-        name, address, role, sign = screen
-        for language in ("zh-CN", "en"):
-            page = new_page(PHONE, language=language, keep=kept(role))
-            page.goto(address)
-            for width, height in (PHONE, DESK):
-                page.set_viewport_size({"width": width, "height": height})
-                expect(page.locator(sign).first).to_be_visible()
-                where = (name, width, language)
-                used = page.evaluate("document.documentElement.scrollWidth")
-                assert used <= width, (*where, f"scrolls sideways: {used} px")
-                assert page.evaluate("document.documentElement.lang") == language, where
+        keep = kept(screen.role)
+        page = new_page(PHONE, language="zh-CN", keep=keep, service_workers="block")
+        heard, strangers = Heard(page, keep, product.card), list[str]()
+        page.on("request", lambda request: strangers.extend(_stranger(request, product)))
+        page.goto(screen.address)
+        look_at(page, screen, "full", screen.sign)
+        assert heard.chinese_beside_data(page) == [], screen.name
+        missed, unseen = unreachable(page)
+        assert missed == [], (screen.name, "not reached by Tab")
+        assert unseen == [], (screen.name, "does not show that it has the focus")
+        for state in (state for state in STATES if state not in screen.without):
+            see_state(page, screen, state)
+        assert strangers == []
+
+
+def see_state(page: Page, screen: Screen, state: str) -> None:
+    """What a healthy server never shows: brought about between the page and the server."""
+    page.evaluate(
+        "for (const key of Object.keys(localStorage)) if (key.startsWith('guanjia.kept.')) localStorage.removeItem(key)"
+    )
+    speak(page, "zh-CN")
+    page.route("**/v1/**", FAULTS[state])
+    page.goto(screen.address, wait_until="domcontentloaded")
+    look_at(page, screen, state, screen.sign_of(state))
+    if state == "error":
+        assert REQUEST_ID in page.locator("body").inner_text(), (screen.name, "does not name the request")
+    page.unroute("**/v1/**")
+
+
+def look_at(page: Page, screen: Screen, state: str, sign: str) -> None:
+    """At both widths and in both languages; axe looks from two of the four corners."""
+    for language in ("zh-CN", "en"):
+        if language != "zh-CN":
+            speak(page, language)
+        for width, height in (PHONE, DESK):
+            page.set_viewport_size({"width": width, "height": height})
+            where = (screen.name, state, width, language)
+            expect(page.locator(sign).locator("visible=true").first, str(where)).to_be_visible()
+            assert fits(page), where
+            if (language, width) in (("zh-CN", PHONE[0]), ("en", DESK[0])) and (state == "full" or language == "en"):
                 assert serious(page) == [], where
-            page.context.close()
+
+
+def _stranger(request: Request, product: Product) -> list[str]:
+    """Addresses of anybody else: a campus may have no way to them."""
+    parts = urlsplit(request.url)
+    ours = parts.scheme in ("data", "blob", "about") or parts.netloc == urlsplit(product.url).netloc
+    return [] if ours else [request.url]
 
 
 class TestLanguages:
@@ -106,6 +124,16 @@ class TestLanguages:
         page.keyboard.press("Enter")
 
         expect(page.get_by_role("alert")).to_contain_text("do not belong together")
+
+
+class TestThePageForProgrammers:
+    def test_opens_without_the_internet(self, new_page: NewPage, product: Product) -> None:
+        page, strangers = new_page(DESK), list[str]()
+        page.on("request", lambda request: strangers.extend(_stranger(request, product)))
+        page.goto("/docs")
+
+        expect(page.locator(".opblock").first).to_be_visible()
+        assert strangers == []
 
 
 class TestTheNight:

@@ -123,7 +123,7 @@ class TestTheDemosKey:
                     "payment_method_data": {"type": "one_card", "one_card": {"code": "7" * 20}},
                 }
             )
-        assert raised.value.error.decline_code == "incorrect_number"
+        assert raised.value.code == "incorrect_number"
         wrong = httpx.get(f"{product.url}/v1/balance", headers={"Authorization": "Bearer sk_test_none"})
         assert (wrong.status_code, set(wrong.json())) == (401, {"error"})
 

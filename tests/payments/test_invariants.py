@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import asyncpg
@@ -20,8 +21,10 @@ from app.explain import explain_payment
 from kernel import audit_log, clock
 from kernel.db import Database
 from kernel.errors import NotFound
-from payments import funding, holds, jobs
+from payments import funding, holds, jobs, top_ups
+from payments.channels.channel import Heard, Notice, Word
 from payments.invariants import INVARIANTS, Finding, audit
+from payments.notices import take_notice
 from realtime.jobs import relay_events
 from realtime.queries import relay_lag_s
 from tests.payments.world import World, body_of, open_world
@@ -58,6 +61,37 @@ async def live_through_everything(world: World) -> None:
     await world.person(lots={900: today - timedelta(days=9)})
     async with world.db.session() as session:
         assert await funding.expire_lots(session) == 1
+    await put_money_in(world)
+
+
+class SaidGateway:
+    """A gateway of which only one notice is heard; that it speaks truly is the business of tests/payments/channels."""
+
+    name = "alipay"
+
+    def __init__(self, notice: Notice | None = None) -> None:
+        self.notice = notice
+
+    async def prepare(self, *_asked: Any) -> Heard:
+        return Heard(Word.AWAIT, qr_text="https://qr.example/1")
+
+    def read_notice(self, _body: bytes) -> Notice:
+        assert self.notice is not None
+        return self.notice
+
+
+async def put_money_in(world: World) -> None:
+    """A top-up that was paid, one of which another sum is told, and money for an order that nobody knows."""
+    person = await world.person()
+    gateway: Any = SaidGateway()
+    for told_fen in (5000, 4999):
+        opened = await top_ups.open_top_up(
+            world.db, gateway, person, 5000, f"key-{told_fen}", actor="test", tell_refusal=lambda _error: {}
+        )
+        gateway.notice = Notice(f"n{told_fen}", body_of(opened)["id"], Heard(Word.PAY, told_fen, "2026"))
+        assert await take_notice(world.db, gateway, b"")
+    gateway.notice = Notice("n0", "nobody-knows-it", Heard(Word.PAY, 1, "2027"))
+    assert await take_notice(world.db, gateway, b"")
 
 
 @pytest.fixture
@@ -134,6 +168,20 @@ PLANTED = [
     ("I9", "was not told once", "DELETE FROM outbox WHERE events LIKE '%payment.voided%'"),
     ("I9", "was not told once", "INSERT INTO outbox SELECT lane, n + 1000, recorded_at, events FROM outbox WHERE lane = 1"),
     ("I9", "told and did not happen", "DELETE FROM reversals WHERE kind = 'refund'"),
+    ("I10", "is not what was booked", "UPDATE difference_cases SET resolved_at = opened_at WHERE kind = 'amount_differs'"),
+    ("I10", "is not what was booked", "UPDATE channel_orders SET confirmed_fen = 5001 WHERE confirmed_fen = 5000"),
+    ("I10", "is not what was booked", "DELETE FROM channel_orders WHERE state = 'succeeded'"),
+    ("I10", "is not what was booked", "DELETE FROM ledger_lines WHERE debit_kind = 'psp_clearing'"),
+    ("I10", "a top-up does not stand", "UPDATE top_ups SET state = 'closed' WHERE channel = 'alipay' AND state = 'succeeded'"),
+    ("I10", "a top-up does not stand", "UPDATE top_ups SET state = 'succeeded' WHERE state = 'pending'"),
+    ("I10", "a guest payment does not stand", """
+        INSERT INTO guest_payments SELECT 1000, gen_random_uuid(), region_id, gen_random_uuid(), gen_random_uuid(), 1, 1, channel,
+               amount_fen, 'succeeded', '2026-11-23', opened_at FROM channel_orders LIMIT 1"""),
+    ("I10", "for an order that we do not have", "DELETE FROM difference_cases WHERE kind = 'unknown_order'"),
+    ("I11", "less was known of an order", "UPDATE channel_steps SET state = 'written', rank = 0 WHERE state = 'waiting'"),
+    ("I11", "less was known of an order", "DELETE FROM channel_steps WHERE ordinal = 1"),
+    ("I11", "another rank than its state", "UPDATE channel_steps SET rank = 6 WHERE state = 'succeeded'"),
+    ("I11", "does not stand where its last step led", "UPDATE channel_orders SET state = 'closed' WHERE state = 'succeeded'"),
     ("I12", "the legs do not sum", "UPDATE payments SET legs = '[]'"),
     ("I12", "has ended and still holds", "UPDATE subsidy_lots SET balance_fen = 1 WHERE expired_at IS NOT NULL"),
     ("I13", "more than one subsidised", "UPDATE payments SET status = 'succeeded' WHERE status = 'voided'"),

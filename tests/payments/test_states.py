@@ -7,8 +7,26 @@ from sqlalchemy import text
 
 from kernel.db import Database
 from kernel.errors import StateConflict
-from payments.states import CARD, HOLD, HOLDER, PAYMENT, PLACE_CODE, TABLES, allowed, next_state, states_of
+from payments.states import (
+    CARD,
+    CHANNEL_ORDER,
+    HOLD,
+    HOLDER,
+    PAYMENT,
+    PLACE_CODE,
+    TABLES,
+    allowed,
+    next_state,
+    states_of,
+)
 
+OPEN_ORDER = {
+    "refuse": "failed",
+    "close": "closed",
+    "differ": "disputed",
+    "pay": "succeeded",
+    "take_back": "cancelling",
+}
 # Where each trigger leads, written out once more by hand; everything that is not here must be refused.
 EXPECTED = {
     "holder": {
@@ -36,6 +54,17 @@ EXPECTED = {
         "closed": {},
     },
     "place_code": {"active": {"replace": "replaced", "revoke": "revoked"}, "replaced": {}, "revoked": {}},
+    "channel_order": {
+        "written": {"miss": "unknown", "await": "waiting"} | OPEN_ORDER,
+        "unknown": {"await": "waiting"} | OPEN_ORDER,
+        "waiting": OPEN_ORDER,
+        "failed": {"differ": "disputed", "pay": "succeeded"},
+        "closed": {"differ": "disputed", "pay": "succeeded"},
+        "disputed": {"pay": "succeeded"},
+        "succeeded": {},
+        "cancelling": {"cancel": "cancelled"},
+        "cancelled": {},
+    },
 }
 TRIGGERS = {name: sorted({trigger for _, trigger in table}) for name, table in TABLES.items()}
 EVERY = [(name, state, trigger) for name, states in EXPECTED.items() for state in states for trigger in TRIGGERS[name]]
@@ -57,14 +86,21 @@ class TestNextState:
         assert {name: set(states_of(table)) for name, table in TABLES.items()} == {
             name: set(states) for name, states in EXPECTED.items()
         }
-        named = {"holder": HOLDER, "payment": PAYMENT, "hold": HOLD, "card": CARD, "place_code": PLACE_CODE}
+        named = {
+            "holder": HOLDER,
+            "payment": PAYMENT,
+            "hold": HOLD,
+            "card": CARD,
+            "place_code": PLACE_CODE,
+            "channel_order": CHANNEL_ORDER,
+        }
         assert {name: TABLES[name] for name in named} == named
 
 
 class TestDatabase:
     @pytest.mark.parametrize(
         ("name", "table", "column"),
-        [("holder", "holders", "state"), ("payment", "payments", "status"), ("hold", "holds", "state"), ("card", "cards", "state"),
+        [("holder", "holders", "state"), ("payment", "payments", "status"), ("hold", "holds", "state"), ("card", "cards", "state"), ("channel_order", "channel_orders", "state"),
          ("place_code", "place_codes", "state")],
     )  # fmt: skip  # one row a table
     async def test_the_check_lists_the_states_of_the_table(

@@ -112,7 +112,7 @@ class AlipaySimulator:
                     text[:at] + ("A" if text[at] != "A" else "B") + text[at + 1 :], media_type=_CONTENT_TYPE
                 )
             case "truncated":
-                return Response(text[: len(text) // 2], media_type=_CONTENT_TYPE)
+                return Response(text[: text.rindex('"sign":"') // 2], media_type=_CONTENT_TYPE)
             case "unbalanced":
                 # Valid, and yet a client that counts braces without looking at quotes cannot verify it.
                 return self._signed(method, {**inner, "body": "a { in a text"})

@@ -41,6 +41,30 @@ export function spokenYuan(amountFen: number): string {
   return text || '零元'
 }
 
+const ONES = [
+  ...['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten', 'eleven', 'twelve'],
+  ...['thirteen', 'fourteen', 'fifteen', 'sixteen', 'seventeen', 'eighteen', 'nineteen'],
+]
+const TENS = ['', '', 'twenty', 'thirty', 'forty', 'fifty', 'sixty', 'seventy', 'eighty', 'ninety']
+
+/** The same in English: 1800 -> eighteen yuan, 1850 -> eighteen yuan fifty, 5 -> five fen. */
+export function spokenYuanInEnglish(amountFen: number): string {
+  const yuan = Math.trunc(amountFen / 100)
+  const fen = amountFen % 100
+  if (yuan === 0 && fen > 0) return `${wordsOf(fen)} fen`
+  const small = fen === 0 ? '' : ` ${fen < 10 ? 'oh ' : ''}${wordsOf(fen)}`
+  return `${wordsOf(yuan)} yuan${small}`
+}
+
+function wordsOf(value: number): string {
+  if (value < 20) return ONES[value] ?? ''
+  if (value < 100) return `${TENS[Math.trunc(value / 10)]}${value % 10 > 0 ? `-${ONES[value % 10]}` : ''}`
+  const [size, name] = value < 1000 ? ([100, 'hundred'] as const) : ([1000, 'thousand'] as const)
+  const rest = value % size
+  const joint = rest === 0 ? '' : rest < 100 ? ' and ' : ' '
+  return `${wordsOf(Math.trunc(value / size))} ${name}${joint}${rest === 0 ? '' : wordsOf(rest)}`
+}
+
 function spokenInteger(value: number): string {
   if (value >= 10_000) {
     const rest = value % 10_000

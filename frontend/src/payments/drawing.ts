@@ -26,6 +26,19 @@ export function drawQr(canvas: HTMLCanvasElement, text: string, widthCss: number
   }
 }
 
+/** Draws any text, such as an address, as a QR as small as it can be, with the same crisp edges. */
+export function drawTextQr(canvas: HTMLCanvasElement, text: string, widthCss: number): void {
+  const matrix = generate(text, { minCorrectionLevel: correction.M, maxCorrectionLevel: correction.M })
+  const modules = matrix.size + 2 * QR_QUIET
+  const unit = Math.max(1, Math.floor((widthCss * devicePixelRatio) / modules))
+  const context = prepare(canvas, modules * unit, modules * unit)
+  for (let y = 0; y < matrix.size; y += 1) {
+    for (let x = 0; x < matrix.size; x += 1) {
+      if (matrix.get(x, y)) context.fillRect((x + QR_QUIET) * unit, (y + QR_QUIET) * unit, unit, unit)
+    }
+  }
+}
+
 /** Draws the 20 digits as Code 128 C with ten modules of quiet on each side. */
 export async function drawBarcode(
   canvas: HTMLCanvasElement,

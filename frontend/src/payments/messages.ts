@@ -1,9 +1,11 @@
 import * as developers from './developers/messages'
 import * as scan from './scan/messages'
+import * as topUp from './topUp/messages'
 
 export const zh = {
   ...developers.zh,
   ...scan.zh,
+  ...topUp.zh,
   businessDate: '营业日 {date}',
   meal: { breakfast: '早餐', lunch: '午餐', dinner: '晚餐', night: '夜宵' } as Record<string, string>,
   purse: { title: '一卡通', cash: '现金', subsidy: '补贴', official: '公务' },
@@ -183,6 +185,7 @@ export const en: typeof zh = {
     found: 'Found it: unlist',
     reported: 'Reported lost',
     reportedHint: 'Code and card are stopped. Your balance is untouched; unlist when found.',
+  ...topUp.en,
     confirm: 'Code and card stop at once, for everybody. Your balance stays; unlist whenever you find it.',
     confirmUnlist: 'Unlist? Code and card work again.',
   },

@@ -25,6 +25,12 @@ export const ENTRIES: readonly PhoneEntry[] = [
     load: () => import('@/payments/scan/ScanPanel.vue'),
   },
   {
+    page: 'top_up',
+    icon: 'plus',
+    label: 'payments.topUp.title',
+    load: () => import('@/payments/topUp/TopUpPanel.vue'),
+  },
+  {
     page: 'card',
     icon: 'wallet',
     label: 'payments.card.title',

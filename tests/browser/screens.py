@@ -1,0 +1,86 @@
+"""Every screen of the house, one row each: where it is, whose it is, and what shows that it has come up.
+
+A route of frontend/src/app/router.ts without a row here fails test_screens.py. A state that a screen does not have is named with
+its reason in `without`; `signs` says how a screen shows a state where it does not use the common parts of kernel/.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+# How the common parts say which state they draw.
+STATES: Final = ("loading", "empty", "error", "offline")
+FORM: Final = dict.fromkeys(STATES, "a form, which loads nothing that it cannot do without")
+
+
+@dataclass(frozen=True)
+class Screen:
+    """One screen, and somebody before it."""
+
+    name: str
+    # As the router has it.
+    route: str
+    address: str
+    # Whose: a role, `till`, or nobody's in particular.
+    role: str | None
+    # What is there when it is full.
+    sign: str
+    signs: Mapping[str, str] = field(default_factory=dict)
+    without: Mapping[str, str] = field(default_factory=dict)
+
+    def sign_of(self, state: str) -> str:
+        """What shows a state."""
+        return self.signs.get(state, f"[data-state={state}]")
+
+
+TABLE: Final = "main table tbody tr"
+SCREENS: Final[tuple[Screen, ...]] = (
+    Screen("sign in", "/", "/", None, "input[name=password]", without=FORM),
+    Screen(
+        "pay code",
+        "/",
+        "/",
+        "employee",
+        "[data-testid=pay-qr][data-drawn]",
+        without={"empty": "there is always a code, or a reason"},
+    ),
+    Screen("home", "/", "/?tab=home", "employee", "main .today li"),
+    Screen("account", "/", "/?tab=account", "employee", "main li"),
+    Screen("me", "/", "/?tab=me", "employee", "main h2", without=dict.fromkeys(STATES, "all of it is on the device")),
+    Screen("top up", "/", "/?tab=top_up", "employee", "[data-testid=top-up-form]"),
+    Screen("lost", "/", "/?tab=lost", "employee", "[data-testid=report-lost]", without=FORM),
+    Screen("scan", "/pay/:code?", "/pay", "employee", "main section", without=FORM),
+    Screen("pairing", "/terminal", "/terminal", None, "input[name=pairing_code]", without=FORM),
+    Screen(
+        "till",
+        "/terminal",
+        "/terminal",
+        "till",
+        "[data-testid=till-result]",
+        without={"empty": "a till without a menu still takes amounts"},
+    ),
+    Screen("demo", "/demo", "/demo", None, "[data-testid=hold]", without=FORM),
+    Screen("board", "/desk/canteen", "/desk/canteen", "canteen_manager", "[data-testid=board-count]"),
+    Screen("shifts", "/desk/shifts", "/desk/shifts", "canteen_manager", "main section h2"),
+    Screen("organisations", "/admin/organisations", "/admin/organisations", "system_admin", TABLE),
+    Screen("people", "/admin/people", "/admin/people", "system_admin", TABLE),
+    Screen("terminals", "/admin/terminals", "/admin/terminals", "system_admin", TABLE),
+    Screen("canteens", "/admin/canteens", "/admin/canteens", "system_admin", TABLE),
+    Screen(
+        "prices",
+        "/admin/prices",
+        "/admin/prices",
+        "system_admin",
+        TABLE,
+        without={"empty": "the matrix of classes and meals is always there, each cell says what is not served"},
+    ),
+    Screen("menus", "/admin/menus", "/admin/menus", "system_admin", "main article, main section"),
+    Screen("developers", "/admin/developers", "/admin/developers", "system_admin", "main section h2"),
+    Screen("cards", "/admin/cards", "/admin/cards", "finance", "main form", without=FORM),
+    Screen("wall codes", "/admin/wall-codes", "/admin/wall-codes", "system_admin", TABLE),
+    Screen("developers", "/admin/developers", "/admin/developers", "system_admin", "main section"),
+    Screen("no such page", "/:path(.*)*", "/nowhere", None, "a[href='/']", without=FORM),
+)
+
+# Which session of the browser a role signs in to.
+SESSION_OF: Final = {"employee": "phone", "canteen_manager": "desk", "system_admin": "admin", "finance": "admin"}
