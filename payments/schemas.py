@@ -122,8 +122,7 @@ class PaymentView(BaseModel):
     terminal: str | None
     credential: Literal["pay_code", "card", "staff_pin", "wall_code"] = "pay_code"
     far_m: int | None = Field(
-        default=None,
-        description="How far away the phone was that paid at a wall code, where it was certainly elsewhere",
+        default=None, description="How far away the phone was that paid at a wall code, where it was certainly elsewhere"
     )
     meal: str | None
     business_date: str
