@@ -7,6 +7,7 @@ Malformed                   422
 AlreadyThere                409     a canteen for a site that has one, a menu for a meal that has one
 PeriodsOverlap              409     two meals would be served at once
 DateIsPast                  409     what was in force yesterday stays as it was
+PricesHaveChanged           409     what was approved is not what it was compared with any more
 MenuIsEmpty                 409     a menu without dishes cannot be published
 StateConflict               409     the menu's or the shift's state does not allow the trigger
 ShiftIsOpen                 409     one cashier at a till at a time
@@ -61,6 +62,13 @@ class DateIsPast(GuanjiaError):
     status = 409
     message_zh = "生效日期不能早于 {earliest}"
     message_en = "This cannot take effect before {earliest}"
+
+
+class PricesHaveChanged(GuanjiaError):
+    code = "PRICES_HAVE_CHANGED"
+    status = 409
+    message_zh = "申请之后价格已被另行调整，请驳回并重新申请"
+    message_en = "The prices were changed since this was asked for; reject it and ask anew"
 
 
 class MenuIsEmpty(GuanjiaError):

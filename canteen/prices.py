@@ -54,7 +54,7 @@ async def set_prices(
     version = await bump_configuration(session)
     today = await queries.today_of(session, canteen_id)
     for ladder in ladders:
-        _refuse_gaps(ladder)
+        refuse_gaps(ladder)
         since = ladder.effective_from or today
         refuse_past(since, today)
         until = await _make_room(session, canteen_id, ladder, since, version)
@@ -75,7 +75,8 @@ async def set_prices(
         )
 
 
-def _refuse_gaps(ladder: NewLadder) -> None:
+def refuse_gaps(ladder: NewLadder) -> None:
+    """PricesHaveGaps where the unit bears more than a price, or a part of any serving but the first."""
     for number, serving in enumerate(ladder.servings, start=1):
         if serving.unit_share_fen > (serving.price_fen if number == 1 else 0):
             raise PricesHaveGaps(reason=f"serving {number}", field="servings")

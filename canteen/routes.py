@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from canteen import canteens, menus, prices, queries, schemas
+from canteen import canteens, menus, price_changes, prices, queries, schemas
 from canteen.board import board_of, channel_of
 from canteen.channels import sees_board
 from canteen.errors import (
@@ -25,8 +25,6 @@ from canteen.views import (
     limit_view,
     menu_view,
     new_item,
-    new_ladder,
-    new_limit,
     new_window,
     parse_canteen,
     period_view,
@@ -35,7 +33,7 @@ from identity.api import SIGNED_IN, CallerDep, CurrentPerson, Principal, Role, T
 from kernel.db import SessionDep
 from kernel.errors import Forbidden, NotFound, StateConflict, TryAgain, Unauthenticated
 from kernel.http import LimitQuery, Page, StartingAfterQuery, page_of, raises
-from kernel.ids import parse_public_id
+from kernel.ids import parse_public_id, public_id
 from realtime.api import channel_position
 
 router = APIRouter(prefix="/v1", tags=["canteens"])
@@ -177,16 +175,6 @@ async def list_general_prices(session: SessionDep, on: DateQuery = None) -> Page
     return await _ladders(session, None, on)
 
 
-@router.put("/prices", responses=_WRITE | raises(PricesHaveGaps, DateIsPast))
-async def set_general_prices(
-    body: schemas.PriceChange, person: CurrentPerson, session: SessionDep
-) -> Page[schemas.LadderView]:
-    """Set general prices, each from its date on."""
-    person.require(Role.FINANCE, Role.SYSTEM_ADMIN)
-    await prices.set_prices(session, None, [new_ladder(ladder) for ladder in body.ladders], actor=person.actor)
-    return await _ladders(session, None, None)
-
-
 @router.get("/canteens/{canteen}/prices", responses=_READ, dependencies=_ANY_CALLER)
 async def list_canteen_prices(
     canteen: CanteenPath, session: SessionDep, on: DateQuery = None
@@ -194,16 +182,6 @@ async def list_canteen_prices(
     """A canteen's own prices; where it has none for a class and meal, the general ones count."""
     found = await queries.get_canteen(session, parse_canteen(canteen))
     return await _ladders(session, found.id, on)
-
-
-@router.put("/canteens/{canteen}/prices", responses=_WRITE | raises(PricesHaveGaps, DateIsPast))
-async def set_canteen_prices(
-    canteen: CanteenPath, body: schemas.PriceChange, person: CurrentPerson, session: SessionDep
-) -> Page[schemas.LadderView]:
-    """Set a canteen's own prices, each from its date on."""
-    found = await _require_at(session, person, canteen, *PRICE_ROLES)
-    await prices.set_prices(session, found.id, [new_ladder(ladder) for ladder in body.ladders], actor=person.actor)
-    return await _ladders(session, found.id, None)
 
 
 async def _limits(session: AsyncSession, canteen_id: UUID | None) -> Page[schemas.LimitView]:
@@ -217,16 +195,6 @@ async def list_general_limits(session: SessionDep) -> Page[schemas.LimitView]:
     return await _limits(session, None)
 
 
-@router.put("/limits", responses=_WRITE | raises(DateIsPast))
-async def set_general_limit(
-    body: schemas.NewLimit, person: CurrentPerson, session: SessionDep
-) -> Page[schemas.LimitView]:
-    """Set a general limit from a date on."""
-    person.require(Role.FINANCE, Role.SYSTEM_ADMIN)
-    await prices.set_limit(session, None, new_limit(body), actor=person.actor)
-    return await _limits(session, None)
-
-
 @router.get("/canteens/{canteen}/limits", responses=_READ, dependencies=SIGNED_IN)
 async def list_canteen_limits(canteen: CanteenPath, session: SessionDep) -> Page[schemas.LimitView]:
     """A canteen's own limits; they replace the general ones of the same window."""
@@ -234,14 +202,32 @@ async def list_canteen_limits(canteen: CanteenPath, session: SessionDep) -> Page
     return await _limits(session, found.id)
 
 
-@router.put("/canteens/{canteen}/limits", responses=_WRITE | raises(DateIsPast))
-async def set_canteen_limit(
-    canteen: CanteenPath, body: schemas.NewLimit, person: CurrentPerson, session: SessionDep
-) -> Page[schemas.LimitView]:
-    """Set a canteen's own limit from a date on."""
-    found = await _require_at(session, person, canteen, *PRICE_ROLES)
-    await prices.set_limit(session, found.id, new_limit(body), actor=person.actor)
-    return await _limits(session, found.id)
+@router.post("/price_changes/preview", responses=_WRITE | raises(PricesHaveGaps, DateIsPast))
+async def preview_price_change(
+    body: schemas.PriceChange, person: CurrentPerson, session: SessionDep
+) -> schemas.PriceChangePreview:
+    """What a change of prices and limits would change, and for how many people; nothing is asked for yet."""
+    await _require_prices(session, person, body.canteen)
+    return await price_changes.preview(session, body)
+
+
+@router.post("/price_changes", status_code=201, responses=_WRITE | raises(PricesHaveGaps, DateIsPast))
+async def ask_for_price_change(
+    body: schemas.PriceProposal, person: CurrentPerson, session: SessionDep
+) -> schemas.PriceChangeAnswer:
+    """Ask for a change of prices and limits. A second person decides (`/v1/approvals`); it counts from its day on."""
+    await _require_prices(session, person, body.canteen)
+    wanted = schemas.PriceChange(**body.model_dump(exclude={"reason"}))
+    approval_id = await price_changes.ask_for(session, person, wanted, reason=body.reason)
+    return schemas.PriceChangeAnswer(status="pending", approval=public_id("apr", approval_id))
+
+
+async def _require_prices(session: AsyncSession, person: Principal, canteen: str | None) -> None:
+    """General prices belong to those who stand above all canteens; a canteen's own also to its manager."""
+    if canteen is None:
+        person.require(Role.FINANCE, Role.SYSTEM_ADMIN)
+    else:
+        await _require_at(session, person, canteen, *PRICE_ROLES)
 
 
 # ---- what

@@ -3,7 +3,16 @@
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from canteen.meals import AfterLast, DayType, LimitWindow, Meal, OrderState
 from identity.api import PersonClass
@@ -12,6 +21,7 @@ from kernel.money import AMOUNT_FEN_MAX
 
 _PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 
+Sentence = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500, pattern=_PRINTABLE)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=_PRINTABLE)]
 # A canteen's id is its site's id; both prefixes name it.
 CanteenId = Annotated[str, StringConstraints(pattern=r"^(can|sit)_[0-9a-f]{32}$", max_length=36)]
@@ -143,10 +153,6 @@ class NewLadder(Wire):
     effective_from: Day | None = Field(default=None, description="Today's business date where it is not given.")
 
 
-class PriceChange(Wire):
-    ladders: list[NewLadder] = Field(min_length=1, max_length=60)
-
-
 class ServingPriceView(BaseModel):
     id: str
     serving: int
@@ -176,6 +182,80 @@ class NewLimit(Wire):
     amount_max_fen: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
     count_max: Annotated[int, Field(ge=1, le=1000)] | None = None
     effective_from: Day | None = None
+
+
+class PriceChange(Wire):
+    """Prices and limits of one canteen, or (null) of every canteen without its own, to be changed together."""
+
+    canteen: CanteenId | None = None
+    ladders: list[NewLadder] = Field(default_factory=list, max_length=60)
+    limits: list[NewLimit] = Field(default_factory=list, max_length=20)
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> "PriceChange":
+        if not self.ladders and not self.limits:
+            raise ValueError("ladders or limits: at least one of them")
+        return self
+
+
+class PriceProposal(PriceChange):
+    reason: Sentence = ""
+
+
+class LadderPrices(BaseModel):
+    servings: list[ServingPrice]
+    after_last: AfterLast
+
+
+class LadderChange(BaseModel):
+    """One cell of the matrix before and after, on the day on which it changes; null: not served. `people` may eat by it
+    today, in `canteens`. `is_inherited`: before, the general ladder counted here."""
+
+    person_class: PersonClass
+    meal: Meal
+    order_state: OrderState
+    effective_from: date | None
+    people: int
+    canteens: int
+    before: LadderPrices | None
+    is_inherited: bool
+    after: LadderPrices | None
+
+
+class LimitAmounts(BaseModel):
+    """Neither maximum: no limit here, whatever counts elsewhere."""
+
+    amount_max_fen: int | None
+    count_max: int | None
+
+
+class LimitChange(BaseModel):
+    """One limit before and after; `before` null: there was none of this kind here."""
+
+    counted_over: LimitWindow
+    person_class: PersonClass | None
+    meal: Meal | None
+    effective_from: date | None
+    people: int
+    before: LimitAmounts | None
+    after: LimitAmounts
+
+
+class PriceChangePreview(BaseModel):
+    """What would change for whom. `effective_from` null: on the day on which it is approved."""
+
+    canteen: str | None
+    canteen_name_zh: str | None
+    canteen_name_en: str | None
+    ladders: list[LadderChange]
+    limits: list[LimitChange]
+
+
+class PriceChangeAnswer(BaseModel):
+    """Nothing has changed yet: `approval` waits for a second person."""
+
+    status: Literal["pending"]
+    approval: str
 
 
 class LimitView(BaseModel):

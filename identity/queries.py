@@ -313,6 +313,23 @@ async def membership_of(session: AsyncSession, person_id: UUID, on: date) -> Mem
     return (await memberships_of(session, [person_id], on)).get(person_id)
 
 
+async def people_by_unit_and_class(session: AsyncSession, on: date) -> dict[tuple[UUID | None, str], int]:
+    """How many active people each unit pays for on a day, by class; None: those for whom no unit pays."""
+    rows = await session.execute(_CENSUS, {"on": on})
+    counted = [(row.organisation_id, row.person_class, row.people) for row in rows]
+    payers = await payers_of(session, {organisation_id for organisation_id, _, _ in counted})
+    found: dict[tuple[UUID | None, str], int] = {}
+    for organisation_id, person_class, count in counted:
+        key = payers[organisation_id].unit_id, person_class
+        found[key] = found.get(key, 0) + count
+    return found
+
+
+_CENSUS: Final = text("""
+    SELECT m.organisation_id, m.person_class, count(*) AS people
+    FROM memberships m JOIN people p ON p.id = m.person_id
+    WHERE m.valid @> CAST(:on AS date) AND p.status = 'active' GROUP BY m.organisation_id, m.person_class
+""")
 _TURNS: Final = text("""
     SELECT DISTINCT turn FROM memberships m, LATERAL (VALUES (lower(m.valid)), (upper(m.valid))) AS days (turn)
     WHERE m.person_id = :person AND turn > CAST(:after AS date) ORDER BY turn

@@ -163,13 +163,15 @@ async def town(db: Database) -> Town:
 
 @pytest.fixture
 async def api(db: Database) -> AsyncIterator[httpx.AsyncClient]:
-    """The addresses of the canteens, as they are served."""
+    """The addresses of the canteens, and those where a second person decides, as they are served."""
     from canteen.routes import router
+    from identity.routes import approvals
 
     app = FastAPI()
     app.add_middleware(RequestIds)
     install_error_handlers(app)
     app.include_router(router)
+    app.include_router(approvals.router)
     app.state.database = db
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://guanjia.test") as client:

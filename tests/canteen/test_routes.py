@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import text
 
 from canteen.till import configuration_for_till
-from identity.api import Place, Role, open_site
+from identity.api import Place, Role, approve, open_site, principal_of
 from identity.queries import find_terminal_by_token
 from identity.tokens import hash_token
 from kernel import clock
-from kernel.ids import public_id
+from kernel.ids import parse_public_id, public_id
 from tests.canteen.conftest import Town
 
 Api = httpx.AsyncClient
@@ -187,18 +187,26 @@ def ladder(price_fen: int, **changes: Any) -> dict[str, Any]:
     }
 
 
+async def changed(town: Town, api: Api, change: dict[str, Any]) -> None:
+    """A change of the canteen's prices that one person asked for and another approved."""
+    body = {"canteen": public_id("can", town.canteen), **change}
+    asked = await api.post("/v1/price_changes", json=body, headers=await town.administrator())
+    assert asked.status_code == 201, asked.text
+    async with town.db.session() as session:
+        finance = await principal_of(session, await town.person("顾会计", Role.FINANCE), today())
+        await approve(session, finance, parse_public_id("apr", asked.json()["approval"]))
+
+
 class TestPrices:
     async def test_the_matrix_shows_what_counts_and_what_is_planned(self, town: Town, api: Api) -> None:
         headers = await town.manager()
         soon = (today() + timedelta(days=5)).isoformat()
         later = (today() + timedelta(days=9)).isoformat()
         path = f"{town.path}/prices"
-        await api.put(path, json={"ladders": [ladder(2000, effective_from=later), ladder(1700)]}, headers=headers)
+        await changed(town, api, {"ladders": [ladder(2000, effective_from=later), ladder(1700)]})
+        await changed(town, api, {"ladders": [ladder(1900, effective_from=soon)]})
 
-        rows = (await api.put(path, json={"ladders": [ladder(1900, effective_from=soon)]}, headers=headers)).json()[
-            "data"
-        ]
-
+        rows = (await api.get(path, headers=headers)).json()["data"]
         spans = [(row["servings"][0]["price_fen"], row["effective_from"], row["effective_to"]) for row in rows]
         assert spans == [(1700, today().isoformat(), soon), (1900, soon, later), (2000, later, None)]
         on = (await api.get(path, params={"on": soon}, headers=headers)).json()["data"]
@@ -207,13 +215,14 @@ class TestPrices:
 
     async def test_the_general_matrix_is_for_those_who_stand_above_all(self, town: Town, api: Api) -> None:
         body = {"ladders": [ladder(1900)]}
-        finance = await town.headers(await town.person("顾会计", Role.FINANCE))
+        assert (await api.post("/v1/price_changes", json=body, headers=await town.manager())).status_code == 403
 
-        assert (await api.put("/v1/prices", json=body, headers=await town.manager())).status_code == 403
-        rows = (await api.put("/v1/prices", json=body, headers=finance)).json()["data"]
+        await changed(town, api, {"canteen": None, **body})
+        rows = (await api.get("/v1/prices", headers=await town.manager())).json()["data"]
         lunch = [row for row in rows if row["person_class"] == "staff" and row["meal"] == "lunch"]
         assert [row["servings"][0]["price_fen"] for row in lunch] == [1900]
 
+    @pytest.mark.parametrize("address", ["/v1/price_changes", "/v1/price_changes/preview"])
     @pytest.mark.parametrize(
         ("change", "code"),
         [
@@ -228,40 +237,36 @@ class TestPrices:
             ({"price": 1}, "MALFORMED"),
         ],
     )
-    async def test_what_makes_no_sense_is_told(self, town: Town, api: Api, change: dict[str, Any], code: str) -> None:
-        body = {"ladders": [ladder(1900, **change)]}
+    async def test_what_makes_no_sense_is_told(
+        self, town: Town, api: Api, change: dict[str, Any], code: str, address: str
+    ) -> None:
+        body = {"canteen": public_id("can", town.canteen), "ladders": [ladder(1900, **change)]}
 
-        answer = await api.put(f"{town.path}/prices", json=body, headers=await town.manager())
+        answer = await api.post(address, json=body, headers=await town.manager())
 
         assert answer.json()["code"] == code
 
     async def test_a_class_without_servings_is_not_served_any_more(self, town: Town, api: Api) -> None:
-        headers = await town.manager()
-        path = f"{town.path}/prices"
-        await api.put(path, json={"ladders": [ladder(1900)]}, headers=headers)
+        await changed(town, api, {"ladders": [ladder(1900)]})
+        await changed(town, api, {"ladders": [ladder(1900, servings=[])]})
 
-        rows = (await api.put(path, json={"ladders": [ladder(1900, servings=[])]}, headers=headers)).json()["data"]
-
+        rows = (await api.get(f"{town.path}/prices", headers=await town.manager())).json()["data"]
         assert rows == []
 
 
 class TestLimits:
     async def test_a_new_limit_replaces_the_old_one(self, town: Town, api: Api) -> None:
-        headers = await town.manager()
-        path = f"{town.path}/limits"
-        await api.put(path, json={"counted_over": "day", "amount_max_fen": 5000}, headers=headers)
+        await changed(town, api, {"limits": [{"counted_over": "day", "amount_max_fen": 5000}]})
+        await changed(town, api, {"limits": [{"counted_over": "day", "count_max": 4}]})
 
-        rows = (await api.put(path, json={"counted_over": "day", "count_max": 4}, headers=headers)).json()["data"]
-
-        (row,) = rows
+        (row,) = (await api.get(f"{town.path}/limits", headers=await town.manager())).json()["data"]
         assert (row["counted_over"], row["amount_max_fen"], row["count_max"]) == ("day", None, 4)
-        assert (await api.get(path, headers=headers)).json()["data"] == rows
 
     async def test_only_those_above_all_set_general_ones(self, town: Town, api: Api) -> None:
-        body = {"counted_over": "transaction", "amount_max_fen": 20_000}
+        body = {"limits": [{"counted_over": "transaction", "amount_max_fen": 20_000}]}
 
-        assert (await api.put("/v1/limits", json=body, headers=await town.manager())).status_code == 403
-        assert (await api.put("/v1/limits", json=body, headers=await town.administrator())).status_code == 200
+        assert (await api.post("/v1/price_changes", json=body, headers=await town.manager())).status_code == 403
+        assert (await api.post("/v1/price_changes", json=body, headers=await town.administrator())).status_code == 201
 
 
 class TestMenus:
@@ -377,7 +382,7 @@ class TestWhatATillIsTold:
         body = {"business_date": today().isoformat(), "meal": "lunch", "items": [{"dish_id": dish}]}
         menu = (await api.post(f"{town.path}/menus", json=body, headers=headers)).json()["id"]
         await api.post(f"/v1/menus/{menu}/publish", headers=headers)
-        await api.put(f"{town.path}/prices", json={"ladders": [ladder(2000)]}, headers=headers)
+        await changed(town, api, {"ladders": [ladder(2000)]})
 
         async with town.db.session() as session:
             terminal = await find_terminal_by_token(session, hash_token(till["token"]))
