@@ -60,6 +60,8 @@ class Loop:
 
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
+    # Before identity, whose triggers of a terminal would take in `/terminals/me/shift`.
+    canteen.shift_routes.router,
     identity.routes.router,
     payments.routes.router,
     payments.stripe_door.routes.router,
@@ -67,7 +69,6 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     payments.channel_routes.router,
     payments.place_code_routes.router,
     canteen.routes.router,
-    canteen.shift_routes.router,
     realtime.routes.router,
     demo.router,
 )

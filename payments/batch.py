@@ -35,6 +35,7 @@ from payments.guesses import GUESS_WINDOW, GuessWatch
 from payments.lines import Line
 from payments.posting_rule import DenyCode, Payer, PostingRule, Refusal, Usage
 
+from payments.modes import check_mode
 # A code lives 60 s; a voucher until the end of its business day. Older rows need not be looked at.
 CODE_LOOK_BACK: Final = timedelta(days=2)
 # Ids are made before they are looked up; this much later by the clock of another machine. It keeps the partitions of
@@ -308,6 +309,8 @@ def _outcome_of_loser(item: Item, taken: list[Any]) -> Answer | GuanjiaError:
     for row in taken:
         if row["key"] == item.key:
             if row["body_hash"] != item.body_hash:
+        # Only now: a sale that was paid before a mode was taken away is still answered as it was.
+        check_mode(terminal.modes, item.request.sale)
                 return IdempotencyKeyReused()
             if row["body"] is None:
                 # Older than stored answers are kept: what is known is that it must not be done again.

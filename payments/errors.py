@@ -12,6 +12,7 @@ BalanceLeft         409     an account with money or open holds cannot be closed
 CardNumberTaken     409     that number is a card already, this person's or somebody else's
 PlaceCodeUnknown    404     a scanned code that is none of ours
 PlaceCodeEnded      410     a scanned code of ours that was revoked, or replaced by a newer one
+ModeNotAllowed      422     this till does not take amounts in this way
 PinTooWeak          422     a PIN that would be tried first
 ChannelUnavailable  409     that way to pay is not set up here
 ChannelRefused      402     the payer's own provider refused; an answer like any other, stored and replayed
@@ -201,6 +202,14 @@ class ChannelSilent(GuanjiaError):
     status = 503
     message_zh = "支付机构暂时没有答复，请重试"
     message_en = "The payment provider does not answer; send the same request again"
+
+
+class ModeNotAllowed(Malformed):
+    """`data`: needed, modes (of the till). Nothing is consumed."""
+
+    code = "MODE_NOT_ALLOWED"
+    message_zh = "本机未开通这种收款方式"
+    message_en = "This till does not take payments in this way"
 
 
 class QueueFull(GuanjiaError):

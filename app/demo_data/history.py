@@ -193,7 +193,8 @@ class History:
             till, seq = self._tills.next(visit.canteen)
             terminal = self._terminals.by_id(till.id)
             assert terminal is not None, "posting has read the tills at its start"
-            body = PaymentRequest(seq=seq, code=code.code, amount_fen=visit.amount_fen, happened_at=visit.at)
+            amount_fen = visit.amount_fen if "keyed" in till.modes else None
+            body = PaymentRequest(seq=seq, code=code.code, amount_fen=amount_fen, happened_at=visit.at)
             key = f"{self._keys_begin}-{next(self._number)}"
             items.append(queue_item(terminal, key, body, request_id=f"req_{key}", language="zh"))
         results = await asyncio.gather(*(self._posting.submit(item) for item in items), return_exceptions=True)

@@ -84,7 +84,7 @@ class Town:
         """An enrolled till: its id, token and configuration."""
         async with self.db.session() as session:
             _, code = await open_terminal(
-                session, site_id=site_id or self.canteen, name="1号机", modes=["fixed", "menu"], actor="system"
+                session, site_id=site_id or self.canteen, name="1号机", modes=["fixed", "keyed", "menu"], actor="system"
             )
         return await enrol_terminal(self.db, code.code, "127.0.0.1")
 
