@@ -6,6 +6,7 @@ export const zh = {
     terminal: '收银台',
     demo: '演示',
     board: '食堂看板',
+    shifts: '班次',
     admin: '管理台',
     notFound: '没有这个页面',
   },
@@ -20,6 +21,7 @@ export const zh = {
     lost: '卡或手机丢了',
     tab: { home: '首页', pay: '付款', me: '我的' },
   },
+  desk: { nav: '工作台', canteen: '实时看板', shifts: '班次' },
   demo: {
     title: '一顿午饭的演示',
     lead: '左边是职工的手机，右边是食堂的消费机。登录手机、配好终端，然后把手机凑近消费机。',
@@ -56,6 +58,7 @@ export const en: typeof zh = {
     terminal: 'Till',
     demo: 'Demo',
     board: 'Canteen board',
+    shifts: 'Shifts',
     admin: 'Admin',
     notFound: 'No such page',
   },
@@ -70,6 +73,7 @@ export const en: typeof zh = {
     lost: 'Lost card or phone',
     tab: { home: 'Home', pay: 'Pay', me: 'Me' },
   },
+  desk: { nav: 'Desk', canteen: 'Live board', shifts: 'Shifts' },
   demo: {
     title: 'A lunch, from both sides',
     lead: "On the left an employee's phone, on the right the canteen's till. Sign in, pair, and hold the phone to the till.",

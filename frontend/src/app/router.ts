@@ -13,6 +13,7 @@ export const router = createRouter({
     { path: '/demo', component: () => import('./demo/DemoPage.vue'), meta: { title: 'demo' } },
     { path: '/desk', redirect: '/desk/canteen' },
     { path: '/desk/canteen', component: () => import('./BoardPage.vue'), meta: { title: 'board' } },
+    { path: '/desk/shifts', component: () => import('./ShiftsPage.vue'), meta: { title: 'shifts' } },
     {
       path: '/admin',
       component: () => import('./admin/AdminShell.vue'),

@@ -1,6 +1,7 @@
 import type { ApiClient } from '@/kernel/api'
 import { locale } from '@/kernel/locale'
 import { nameIn, type Named } from '@/kernel/names'
+import type { Schema } from '@/kernel/wire'
 import type { TillConfiguration, TillDish, TillMode } from './types'
 
 /** `GET /v1/terminals/me` as it comes: identity's part, and beside it what payments and canteen say. */
@@ -12,7 +13,9 @@ interface Told {
   next_seq: number
   canteen?: Named & { id: string; now: { meal: string | null } }
   prices?: { person_class: string; meal: string; serving: number; price_fen: number }[]
-  menus?: { meal: string; items: (Named & { dish_id: string; price_fen: number; sold_out: boolean })[] }[]
+  shift?: Schema<'ShiftLine'> | null
+  printer?: boolean
+  menus?: { id: string; meal: string; items: (Named & { dish_id: string; price_fen: number; sold_out: boolean })[] }[]
 }
 
 /** The fastest lane first. */
@@ -36,6 +39,8 @@ export async function readConfiguration(api: ApiClient, signal: AbortSignal): Pr
     meal,
     price_fen: price?.price_fen ?? null,
     dishes: dishesOf(told, meal),
+    shift: told.shift ?? null,
+    printer: told.printer ?? false,
   }
 }
 
@@ -43,6 +48,7 @@ function dishesOf(told: Told, meal: string | null): TillDish[] {
   const menu = told.menus?.find((each) => each.meal === meal)
   return (menu?.items ?? []).map((item) => ({
     id: item.dish_id,
+    menu: menu?.id ?? '',
     name: nameIn(item, locale.value),
     price_fen: item.price_fen,
     available: !item.sold_out,

@@ -1,5 +1,5 @@
 import { ref } from 'vue'
-import { plainYuan, spokenYuan } from '@/kernel/money'
+import { spokenYuan, spokenYuanInEnglish } from '@/kernel/money'
 import { readStored, writeStored } from '@/kernel/storage'
 
 const KEY = 'guanjia.till.sound'
@@ -17,7 +17,7 @@ export function soundPaid(amountFen: number, english: boolean): void {
   if (!soundOn.value) return
   tone(880, 0, 0.12)
   tone(1318, 0.13, 0.22)
-  speak(english ? `Paid, ${plainYuan(amountFen)} yuan` : `支付成功 ${spokenYuan(amountFen)}`, english)
+  speak(english ? `Paid, ${spokenYuanInEnglish(amountFen)}` : `支付成功 ${spokenYuan(amountFen)}`, english)
 }
 
 /** Low and doubled: never to be taken for the other. */
@@ -53,11 +53,29 @@ function tone(frequency: number, afterS: number, lastsS: number, type: Oscillato
   }
 }
 
+/**
+ * Only by a voice of the language: another one makes noise of it, and then the tones alone say more. Browsers
+ * load their voices late; the first call to getVoices asks for them.
+ */
 function speak(text: string, english: boolean): void {
-  if (!('speechSynthesis' in window)) return
+  const voice = voiceFor(english ? 'en' : 'zh')
+  if (!voice) return
   speechSynthesis.cancel()
   const words = new SpeechSynthesisUtterance(text)
-  words.lang = english ? 'en-US' : 'zh-CN'
+  words.voice = voice
+  words.lang = voice.lang
   words.rate = 1.15
   speechSynthesis.speak(words)
+}
+
+export function voiceFor(language: 'zh' | 'en'): SpeechSynthesisVoice | null {
+  if (!('speechSynthesis' in window)) return null
+  const fitting = speechSynthesis.getVoices().filter((voice) => voice.lang.toLowerCase().startsWith(language))
+  // Cantonese is Chinese too, but not what most tills' people speak.
+  return fitting.find((voice) => !/hk|yue/i.test(voice.lang)) ?? fitting[0] ?? null
+}
+
+/** Asked for at the start, so that the first payment is spoken too. */
+export function warmVoices(): void {
+  voiceFor('zh')
 }

@@ -5,6 +5,7 @@ export type TillMode = Schema<'TerminalMode'>
 /** A dish as the till sells it now. */
 export interface TillDish {
   id: string
+  menu: string
   name: string
   price_fen: number
   available: boolean
@@ -21,6 +22,15 @@ export interface TillConfiguration {
   meal: string | null
   price_fen: number | null
   dishes: TillDish[]
+  shift: Schema<'ShiftLine'> | null
+  /** Whether a printer is set for this till; without one the browser prints. */
+  printer: boolean
+}
+
+/** Who signs at the till; without a name it is the shift's cashier. */
+export interface Signature {
+  pin: string
+  person?: string
 }
 
 /** One sale on its way: written down before it is sent, and only crossed out by an answer. */
@@ -43,4 +53,6 @@ export interface TakenPayment {
   amount_fen: number
   happened_at: string
   voided: boolean
+  /** Paid from the phone, at the printed code. */
+  by_wall_code?: boolean
 }

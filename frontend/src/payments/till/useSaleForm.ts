@@ -32,5 +32,5 @@ export function useSaleForm(configuration: () => TillConfiguration) {
     return { code, items: chosen.value.map((dish) => ({ dish_id: dish.id, quantity: count(dish.id) })) }
   }
 
-  return { mode, amountFen, quantities, portions, totalFen, changeQuantity, clear, saleFor }
+  return { quantityOf: count, mode, amountFen, quantities, portions, totalFen, changeQuantity, clear, saleFor }
 }

@@ -4,7 +4,7 @@ import { useApi } from '@/kernel/api'
 import { ApiError, NetworkError } from '@/kernel/errors'
 import { NotStored, TillJournal } from './journal'
 import { soundAsk, soundPaid, soundRefused } from './sound'
-import type { PendingSale, SaleAnswer, SaleBody, TakenPayment } from './types'
+import type { PendingSale, SaleAnswer, SaleBody, Signature, TakenPayment } from './types'
 
 /**
  * ready: waiting for a code. paying: sent. retrying: no answer yet, the same sale is sent again.
@@ -12,12 +12,29 @@ import type { PendingSale, SaleAnswer, SaleBody, TakenPayment } from './types'
  */
 export type TillPhase = 'ready' | 'paying' | 'retrying' | 'paid' | 'refused' | 'ask_repeat' | 'ask_void' | 'voided'
 
+/** What stands on the screen as paid: this till's own answer, or what a phone paid at the printed code. */
+export interface PaidShown {
+  id: string
+  amount_fen: number
+  legs: { purse: string; amount_fen: number }[]
+  payer_label: string | null
+}
+
 export interface TillRefusal {
   code: string
   sentence: string
   requestId: string | null
 }
 
+/** Whoever signs may try again, or somebody else may. */
+const SIGNATURE_ERRORS = new Set([
+  'TILL_PIN_WRONG',
+  'TILL_PIN_LOCKED',
+  'TILL_PIN_MISSING',
+  'TILL_PIN_NEEDED',
+  'SUPERVISOR_NEEDED',
+  'FORBIDDEN',
+])
 const ERROR_RETRIES = 2
 const RETRY_WAITS_MS = [800, 1_500, 3_000, 5_000] as const
 
@@ -27,7 +44,7 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
   const { t, locale } = useI18n()
   const journal = new TillJournal(terminalId)
   const phase = ref<TillPhase>('ready')
-  const answer = shallowRef<SaleAnswer | null>(null)
+  const answer = shallowRef<PaidShown | null>(null)
   const refusal = shallowRef<TillRefusal | null>(null)
   const taken = shallowRef<TakenPayment[]>(journal.taken)
   const toVoid = shallowRef<TakenPayment | null>(null)
@@ -95,7 +112,7 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
       voided: false,
     })
     taken.value = journal.taken
-    answer.value = payment
+    answer.value = { ...payment, payer_label: null }
     refusal.value = null
     phase.value = 'paid'
     soundPaid(payment.amount_fen, english.value)
@@ -128,15 +145,32 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
     soundAsk()
   }
 
+  async function sendVoid(payment: TakenPayment, signature: Signature | Record<string, never>): Promise<void> {
+    await api.post(`/v1/payments/${payment.id}/void`, signature, { idempotencyKey: journal.voidKey(payment.id) })
+    journal.markVoided(payment.id)
+    taken.value = journal.taken
+    toVoid.value = payment
+    phase.value = 'voided'
+  }
+
+  /** A void within a shift: whoever signs has answered the question already. A wrong PIN is asked for again. */
+  async function voidSigned(payment: TakenPayment, signature: Signature): Promise<ApiError | NetworkError | null> {
+    try {
+      await sendVoid(payment, signature)
+    } catch (error) {
+      if (!(error instanceof ApiError) && !(error instanceof NetworkError)) throw error
+      if (error instanceof NetworkError || SIGNATURE_ERRORS.has(error.code)) return error
+      refuse({ code: error.code, sentence: error.message, requestId: error.requestId })
+    }
+    return null
+  }
+
   async function voidPayment(): Promise<void> {
     const payment = toVoid.value
     if (!payment) return
     phase.value = 'paying'
     try {
-      await api.post(`/v1/payments/${payment.id}/void`, {}, { idempotencyKey: journal.voidKey(payment.id) })
-      journal.markVoided(payment.id)
-      taken.value = journal.taken
-      phase.value = 'voided'
+      await sendVoid(payment, {})
     } catch (error) {
       const known = error instanceof ApiError
       const sentence = known ? error.message : t('payments.till.offline')
@@ -147,6 +181,17 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
   /** After a reload: what was on its way is asked for again before anything else. */
   function resume(): void {
     if (journal.pending) void settle(journal.pending)
+  }
+
+  /** Paid from a phone at the printed code: shown and spoken, unless something of this till's own is under way. */
+  function hearPaid(payment: TakenPayment, payerLabel: string): void {
+    journal.remember(payment)
+    taken.value = journal.taken
+    soundPaid(payment.amount_fen, english.value)
+    if (busy.value || phase.value === 'ask_repeat' || phase.value === 'ask_void') return
+    answer.value = { id: payment.id, amount_fen: payment.amount_fen, legs: [], payer_label: payerLabel }
+    refusal.value = null
+    phase.value = 'paid'
   }
 
   /** Voided elsewhere, told over the line. */
@@ -171,7 +216,9 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
     dismiss,
     askVoid,
     voidPayment,
+    voidSigned,
     resume,
+    hearPaid,
     hearVoided,
     refuse,
     agree,
