@@ -1,4 +1,4 @@
-"""`guanjia backup`, `restore`, `doctor`: for whoever runs the house."""
+"""Names, options and help of the operator's commands. Each imports its work when it is called, so that the others start fast."""
 
 import asyncio
 import json
@@ -12,24 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.operation.backup import back_up
-from app.operation.doctor import examine
-from app.operation.exports import EXPORTS, Choice, export
 from app.operation.findings import Found, State
 from app.operation.reach import installation_secret, reached_database
-from app.operation.restore import restore
-from app.operation.seed import Size, seed
-from app.operation.tills import (
-    KeyboardTill,
-    describe,
-    list_tills,
-    on_database,
-    pair,
-    revoke,
-    scanned_lines,
-    server_for,
-    token_for,
-)
 from kernel.settings import Settings
 
 commands = typer.Typer(no_args_is_help=True)
@@ -53,6 +37,8 @@ def backup_command(
     ] = True,
 ) -> None:
     """Write the whole installation into one file, as of one instant. Nothing has to be stopped for it."""
+    from app.operation.backup import back_up
+
     manifest = back_up(Settings(), file.absolute(), with_secrets=secrets, say=_say)
     size_mib = file.stat().st_size / 1024 / 1024
     _say(f"{file}: {size_mib:.1f} MiB, schema {manifest.schema}, as of {manifest.made_at}.")
@@ -68,6 +54,8 @@ def restore_command(
     ] = False,
 ) -> None:
     """Bring a backup in, into an empty place or, with --replace, over data. Guanjia must be stopped. Audited afterwards."""
+    from app.operation.restore import restore
+
     restored = restore(Settings(), file.absolute(), replace=replace, say=_say)
     if restored.kept_before is not None:
         _say(f"What was there before is in {restored.kept_before}.")
@@ -86,6 +74,8 @@ def doctor_command(
     ] = False,
 ) -> None:
     """Look whether all is well here: clock, disk, port, versions, keys, durability, schema, lag. Ends with 1 if not."""
+    from app.operation.doctor import examine
+
     settings = Settings()
     if not settings.production:
         # As the processes of this data folder know it; in production it is set, or its absence is a finding.
@@ -115,6 +105,8 @@ def seed_command(
     number: Annotated[int, typer.Option("--seed", help="Another number brings in others; the same one the same.")] = 1,
 ) -> None:
     """Bring in made-up people and canteens, as many as wanted, through the product's own services. Never in production."""
+    from app.operation.seed import Size, seed
+
     settings = Settings()
     with reached_database(settings) as url:
         file = asyncio.run(seed(settings, url, Size(people, canteens, days, number), _say))
@@ -128,7 +120,7 @@ def seed_command(
 
 @commands.command("export", rich_help_panel="Money")
 def export_command(
-    what: Annotated[str, typer.Argument(help=f"{', '.join(EXPORTS)}.")],
+    what: Annotated[str, typer.Argument(help="payments, ledger or purses.")],
     target: Annotated[
         str, typer.Argument(metavar="FILE", help="Ends in .csv, .xlsx or .jsonl; - is CSV to the screen.")
     ],
@@ -141,6 +133,8 @@ def export_command(
     canteen: Annotated[str | None, typer.Option(help="One canteen: its code or id.", show_default=False)] = None,
 ) -> None:
     """Take payments, ledger lines or purses out, row by row, with a last line of totals. People stand in it by id."""
+    from app.operation.exports import EXPORTS, Choice, export
+
     if what not in EXPORTS:
         raise typer.BadParameter(f"one of {', '.join(EXPORTS)}")
     choice = Choice(first.date() if first else None, last.date() if last else None, canteen)
@@ -158,6 +152,8 @@ def export_command(
 @terminal.command("list")
 def list_command() -> None:
     """All tills with their state."""
+    from app.operation.tills import list_tills, on_database
+
     with reached_database(Settings()) as url:
         tills = asyncio.run(on_database(url, list_tills))
     table = Table("id", "name", "canteen", "state", "modes", "last seen")
@@ -169,6 +165,8 @@ def list_command() -> None:
 @terminal.command("pair")
 def pair_command(till: Annotated[str, typer.Argument(help="The till's id: ter_...")]) -> None:
     """A new pairing code for a till, to be typed there; a code before it is void."""
+    from app.operation.tills import on_database, pair
+
     with reached_database(Settings()) as url:
         code = asyncio.run(on_database(url, lambda db: pair(db, till)))
     _say(f"{code.code}  (until {code.expires_at:%H:%M} UTC)")
@@ -177,6 +175,8 @@ def pair_command(till: Annotated[str, typer.Argument(help="The till's id: ter_..
 @terminal.command("revoke")
 def revoke_command(till: Annotated[str, typer.Argument(help="The till's id: ter_...")]) -> None:
     """End a till for good: stolen, sold, broken. Its token is worth nothing within a second."""
+    from app.operation.tills import on_database, revoke
+
     with reached_database(Settings()) as url:
         asyncio.run(on_database(url, lambda db: revoke(db, till)))
     _say("Revoked.")
@@ -193,6 +193,8 @@ def enrol_command(
     server: ServerOption = None,
 ) -> None:
     """Become the till that a pairing code is for: prints its token, which `pay` wants."""
+    from app.operation.tills import KeyboardTill, server_for
+
     _say(KeyboardTill(server_for(Settings(), server), "").enrol(pairing_code))
 
 
@@ -210,6 +212,8 @@ def pay_command(
     as_json: Annotated[bool, typer.Option("--json", help="The server's own answer.")] = False,
 ) -> None:
     """Play a till against a running server: scan a code, take the payment. Ends with 1 where one was refused."""
+    from app.operation.tills import KeyboardTill, describe, scanned_lines, server_for, token_for
+
     settings = Settings()
     played = KeyboardTill(server_for(settings, server), token_for(settings, token=token, till=till))
     refused = False
