@@ -110,7 +110,7 @@ export interface paths {
         };
         /**
          * Get Approvals
-         * @description What this person asked for or may decide on.
+         * @description What this person asked for, may decide on or audits: what waits, and what was decided.
          */
         get: operations["get_approvals_v1_approvals_get"];
         put?: never;
@@ -342,11 +342,7 @@ export interface paths {
          * @description A canteen's own limits; they replace the general ones of the same window.
          */
         get: operations["list_canteen_limits_v1_canteens__canteen__limits_get"];
-        /**
-         * Set Canteen Limit
-         * @description Set a canteen's own limit from a date on.
-         */
-        put: operations["set_canteen_limit_v1_canteens__canteen__limits_put"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -414,11 +410,7 @@ export interface paths {
          * @description A canteen's own prices; where it has none for a class and meal, the general ones count.
          */
         get: operations["list_canteen_prices_v1_canteens__canteen__prices_get"];
-        /**
-         * Set Canteen Prices
-         * @description Set a canteen's own prices, each from its date on.
-         */
-        put: operations["set_canteen_prices_v1_canteens__canteen__prices_put"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -480,6 +472,198 @@ export interface paths {
         get: operations["list_demo_logins_v1_demo_logins_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/developers/event_types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Event Types
+         * @description The events that a receiver may ask for.
+         */
+        get: operations["list_event_types_v1_developers_event_types_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/developers/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Keys
+         * @description A merchant's secret keys, newest first, the revoked ones too.
+         */
+        get: operations["list_keys_v1_developers_keys_get"];
+        put?: never;
+        /**
+         * Make Key
+         * @description A new secret key; the answer is the only place where the secret stands.
+         */
+        post: operations["make_key_v1_developers_keys_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/developers/keys/{key}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revoke Key
+         * @description For good: programs that use it are refused from now on.
+         */
+        post: operations["revoke_key_v1_developers_keys__key__revoke_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/developers/webhook_endpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Endpoints
+         * @description A merchant's receivers, newest first.
+         */
+        get: operations["list_endpoints_v1_developers_webhook_endpoints_get"];
+        put?: never;
+        /**
+         * Make Endpoint
+         * @description A new receiver; the answer is the only place where its signing secret stands.
+         */
+        post: operations["make_endpoint_v1_developers_webhook_endpoints_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/developers/webhook_endpoints/{endpoint}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Endpoint
+         * @description Away with it and its log.
+         */
+        delete: operations["delete_endpoint_v1_developers_webhook_endpoints__endpoint__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Edit Endpoint
+         * @description Change what is given.
+         */
+        patch: operations["edit_endpoint_v1_developers_webhook_endpoints__endpoint__patch"];
+        trace?: never;
+    };
+    "/v1/developers/webhook_endpoints/{endpoint}/{trigger}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Switch Endpoint
+         * @description Stop sending there, or begin again.
+         */
+        post: operations["switch_endpoint_v1_developers_webhook_endpoints__endpoint___trigger__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/developers/webhook_endpoints/{endpoint}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Deliveries
+         * @description What was to be told to a receiver and what came of it, newest first.
+         */
+        get: operations["list_deliveries_v1_developers_webhook_endpoints__endpoint__deliveries_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/developers/webhook_endpoints/{endpoint}/deliveries/{event}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Redeliver
+         * @description Send an event again, now.
+         */
+        post: operations["redeliver_v1_developers_webhook_endpoints__endpoint__deliveries__event__redeliver_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/developers/webhook_endpoints/{endpoint}/rotate_secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate Secret
+         * @description A new signing secret; both sign for a day.
+         */
+        post: operations["rotate_secret_v1_developers_webhook_endpoints__endpoint__rotate_secret_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -639,11 +823,7 @@ export interface paths {
          * @description The limits of every canteen without own ones: in force and planned.
          */
         get: operations["list_general_limits_v1_limits_get"];
-        /**
-         * Set General Limit
-         * @description Set a general limit from a date on.
-         */
-        put: operations["set_general_limit_v1_limits_put"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -817,6 +997,26 @@ export interface paths {
          * @description Refuse everything on my account, everywhere, from the next payment on.
          */
         post: operations["report_my_card_lost_v1_me_report_lost_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/scan_payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pay At Wall Code
+         * @description Pay at a scanned code, through the tills' own queue: the same limits, reasons and bodies as `POST /v1/payments`.
+         */
+        post: operations["pay_at_wall_code_v1_me_scan_payments_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1509,7 +1709,7 @@ export interface paths {
         put?: never;
         /**
          * Post Role
-         * @description Grant a role. An administrator's role waits for a second administrator: `status` is then `pending`.
+         * @description Ask for a role. A second administrator decides, and it counts from its day on.
          */
         post: operations["post_role_v1_people__who__roles_post"];
         delete?: never;
@@ -1530,9 +1730,49 @@ export interface paths {
         post?: never;
         /**
          * Delete Role
-         * @description Take a role away, at once.
+         * @description Take a role away, at once and alone: whoever sees something wrong stops it. To give it back takes two.
          */
         delete: operations["delete_role_v1_people__who__roles__grant__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/people/{who}/roles/{grant}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Role End
+         * @description Ask for a role to end, from a day on. Who must stop one at once deletes it.
+         */
+        post: operations["post_role_end_v1_people__who__roles__grant__end_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/people/{who}/roles/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Role Preview
+         * @description Who and what a new role would change; nothing is asked for yet.
+         */
+        post: operations["post_role_preview_v1_people__who__roles_preview_post"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1644,6 +1884,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/price_changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask For Price Change
+         * @description Ask for a change of prices and limits. A second person decides (`/v1/approvals`); it counts from its day on.
+         */
+        post: operations["ask_for_price_change_v1_price_changes_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/price_changes/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Price Change
+         * @description What a change of prices and limits would change, and for how many people; nothing is asked for yet.
+         */
+        post: operations["preview_price_change_v1_price_changes_preview_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/prices": {
         parameters: {
             query?: never;
@@ -1656,11 +1936,7 @@ export interface paths {
          * @description The price matrix of every canteen without prices of its own: in force and planned, or as of a day.
          */
         get: operations["list_general_prices_v1_prices_get"];
-        /**
-         * Set General Prices
-         * @description Set general prices, each from its date on.
-         */
-        put: operations["set_general_prices_v1_prices_put"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -2418,6 +2694,22 @@ export interface components {
             subject: string;
         };
         /**
+         * AttemptView
+         * @description One try at a delivery.
+         */
+        AttemptView: {
+            /** Answer */
+            answer: string;
+            /** Error */
+            error: string | null;
+            /** Started At */
+            started_at: string;
+            /** Status */
+            status: number | null;
+            /** Took Ms */
+            took_ms: number;
+        };
+        /**
          * BadCell
          * @description Which cell is wrong and why; row 1 is the header. `cell` is its place as spreadsheets name it (`B7`).
          */
@@ -2647,6 +2939,26 @@ export interface components {
             note?: string | null;
         };
         /**
+         * DeliveryView
+         * @description One event for one receiver, with every try.
+         */
+        DeliveryView: {
+            /** Attempts */
+            attempts: components["schemas"]["AttemptView"][];
+            /** Created At */
+            created_at: string;
+            /** Event */
+            event: string;
+            /** Intent */
+            intent: string;
+            /** Next At */
+            next_at: string | null;
+            /** State */
+            state: string;
+            /** Type */
+            type: string;
+        };
+        /**
          * DishChange
          * @description Only what is given is changed. A price changes menus that are made afterwards.
          */
@@ -2687,6 +2999,44 @@ export interface components {
             nutrition: components["schemas"]["Nutrition"];
             /** Price Fen */
             price_fen: number;
+        };
+        /**
+         * EditedEndpoint
+         * @description What is to be changed; what is absent stays.
+         */
+        EditedEndpoint: {
+            /** Description */
+            description?: string | null;
+            /** Enabled Events */
+            enabled_events?: string[] | null;
+            /** Url */
+            url?: string | null;
+        };
+        /**
+         * EndpointView
+         * @description A receiver, without its secret.
+         */
+        EndpointView: {
+            /** Allowed */
+            allowed: string[];
+            /** Created At */
+            created_at: string;
+            /** Description */
+            description: string | null;
+            /** Enabled Events */
+            enabled_events: string[];
+            /** Failing Since */
+            failing_since: string | null;
+            /** Id */
+            id: string;
+            /** Pending */
+            pending: number;
+            /** Site */
+            site: string;
+            /** State */
+            state: string;
+            /** Url */
+            url: string;
         };
         /**
          * EnrolledTerminal
@@ -2736,6 +3086,14 @@ export interface components {
             request_id: string;
         };
         /**
+         * EventTypesView
+         * @description What can be told.
+         */
+        EventTypesView: {
+            /** Data */
+            data: string[];
+        };
+        /**
          * FoundCardView
          * @description Whose a card is, and what became of that very card.
          */
@@ -2778,13 +3136,26 @@ export interface components {
         };
         /**
          * GrantAnswer
-         * @description `granted`, or `pending` with the approval that a second administrator decides on.
+         * @description `pending`, with the approval that a second person decides on.
          */
         GrantAnswer: {
             /** Approval */
             approval?: string | null;
             /** Status */
             status: string;
+        };
+        /** GrantEnd */
+        GrantEnd: {
+            /**
+             * Effective From
+             * @description Ended from this day on; null: once approved.
+             */
+            effective_from?: string | null;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
         };
         /** GrantView */
         GrantView: {
@@ -2900,6 +3271,11 @@ export interface components {
             /** Status */
             status: string;
         };
+        /** HeldRole */
+        HeldRole: {
+            place: components["schemas"]["PreviewPlace"];
+            role: components["schemas"]["Role"];
+        };
         /**
          * HolderView
          * @description An account's state.
@@ -2966,6 +3342,56 @@ export interface components {
              * @default 1
              */
             quantity: number;
+        };
+        /**
+         * KeyView
+         * @description A secret key, without its secret.
+         */
+        KeyView: {
+            /** Allowed */
+            allowed: string[];
+            /** Hint */
+            hint: string;
+            /** Id */
+            id: string;
+            /** Made At */
+            made_at: string;
+            /** Made By */
+            made_by: string;
+            /** Name */
+            name: string;
+            /** Revoked At */
+            revoked_at: string | null;
+            /** Site */
+            site: string;
+            /** State */
+            state: string;
+        };
+        /**
+         * LadderChange
+         * @description One cell of the matrix before and after, on the day on which it changes; null: not served. `people` may eat by it
+         *     today, in `canteens`. `is_inherited`: before, the general ladder counted here.
+         */
+        LadderChange: {
+            after: components["schemas"]["LadderPrices"] | null;
+            before: components["schemas"]["LadderPrices"] | null;
+            /** Canteens */
+            canteens: number;
+            /** Effective From */
+            effective_from: string | null;
+            /** Is Inherited */
+            is_inherited: boolean;
+            meal: components["schemas"]["Meal"];
+            order_state: components["schemas"]["OrderState"];
+            /** People */
+            people: number;
+            person_class: components["schemas"]["PersonClass"];
+        };
+        /** LadderPrices */
+        LadderPrices: {
+            after_last: components["schemas"]["AfterLast"];
+            /** Servings */
+            servings: components["schemas"]["ServingPrice"][];
         };
         /**
          * LadderView
@@ -3039,6 +3465,31 @@ export interface components {
             /** Purse */
             purse: string;
         };
+        /**
+         * LimitAmounts
+         * @description Neither maximum: no limit here, whatever counts elsewhere.
+         */
+        LimitAmounts: {
+            /** Amount Max Fen */
+            amount_max_fen: number | null;
+            /** Count Max */
+            count_max: number | null;
+        };
+        /**
+         * LimitChange
+         * @description One limit before and after; `before` null: there was none of this kind here.
+         */
+        LimitChange: {
+            after: components["schemas"]["LimitAmounts"];
+            before: components["schemas"]["LimitAmounts"] | null;
+            counted_over: components["schemas"]["LimitWindow"];
+            /** Effective From */
+            effective_from: string | null;
+            meal: components["schemas"]["Meal"] | null;
+            /** People */
+            people: number;
+            person_class: components["schemas"]["PersonClass"] | null;
+        };
         /** LimitView */
         LimitView: {
             /** Amount Max Fen */
@@ -3067,6 +3518,21 @@ export interface components {
          */
         LimitWindow: "transaction" | "period" | "day";
         /**
+         * LocationBody
+         * @description Where the phone is, roughly. It is compared with the canteen's place and not kept.
+         */
+        LocationBody: {
+            /**
+             * Accuracy M
+             * @default 0
+             */
+            accuracy_m: number;
+            /** Latitude */
+            latitude: number;
+            /** Longitude */
+            longitude: number;
+        };
+        /**
          * LotView
          * @description A subsidy lot: how much, until the end of which business date, where.
          */
@@ -3083,6 +3549,24 @@ export interface components {
             scope: {
                 [key: string]: string[];
             };
+        };
+        /**
+         * MadeEndpointView
+         * @description The new receiver; its signing secret is told this once.
+         */
+        MadeEndpointView: {
+            endpoint: components["schemas"]["EndpointView"];
+            /** Secret */
+            secret: string;
+        };
+        /**
+         * MadeKeyView
+         * @description The new key; its secret is told this once.
+         */
+        MadeKeyView: {
+            key: components["schemas"]["KeyView"];
+            /** Secret */
+            secret: string;
         };
         /**
          * Me
@@ -3308,8 +3792,35 @@ export interface components {
             /** Price Fen */
             price_fen: number;
         };
+        /**
+         * NewEndpoint
+         * @description A receiver of a merchant.
+         */
+        NewEndpoint: {
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /**
+             * Enabled Events
+             * @default [
+             *       "*"
+             *     ]
+             */
+            enabled_events: string[];
+            /** Site */
+            site: string;
+            /** Url */
+            url: string;
+        };
         /** NewGrant */
         NewGrant: {
+            /**
+             * Effective From
+             * @description In force from this day on; null: once approved.
+             */
+            effective_from?: string | null;
             /** Organisation */
             organisation?: string | null;
             /**
@@ -3323,6 +3834,16 @@ export interface components {
             role: components["schemas"]["Role"];
             /** Site */
             site?: string | null;
+        };
+        /**
+         * NewKey
+         * @description For which merchant, and what it is for.
+         */
+        NewKey: {
+            /** Name */
+            name: string;
+            /** Site */
+            site: string;
         };
         /**
          * NewLadder
@@ -3589,10 +4110,24 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
+        /** Page[DeliveryView] */
+        Page_DeliveryView_: {
+            /** Data */
+            data: components["schemas"]["DeliveryView"][];
+            /** Has More */
+            has_more: boolean;
+        };
         /** Page[DishView] */
         Page_DishView_: {
             /** Data */
             data: components["schemas"]["DishView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[EndpointView] */
+        Page_EndpointView_: {
+            /** Data */
+            data: components["schemas"]["EndpointView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -3607,6 +4142,13 @@ export interface components {
         Page_GuestPaymentView_: {
             /** Data */
             data: components["schemas"]["GuestPaymentView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[KeyView] */
+        Page_KeyView_: {
+            /** Data */
+            data: components["schemas"]["KeyView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -4084,10 +4626,74 @@ export interface components {
             /** Unit */
             unit: string;
         };
-        /** PriceChange */
+        /** PreviewPlace */
+        PreviewPlace: {
+            /** Id */
+            id: string | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "everywhere" | "region" | "organisation" | "site";
+            /** Name En */
+            name_en: string | null;
+            /** Name Zh */
+            name_zh: string | null;
+        };
+        /**
+         * PriceChange
+         * @description Prices and limits of one canteen, or (null) of every canteen without its own, to be changed together.
+         */
         PriceChange: {
+            /** Canteen */
+            canteen?: string | null;
             /** Ladders */
-            ladders: components["schemas"]["NewLadder"][];
+            ladders?: components["schemas"]["NewLadder"][];
+            /** Limits */
+            limits?: components["schemas"]["NewLimit"][];
+        };
+        /**
+         * PriceChangeAnswer
+         * @description Nothing has changed yet: `approval` waits for a second person.
+         */
+        PriceChangeAnswer: {
+            /** Approval */
+            approval: string;
+            /**
+             * Status
+             * @constant
+             */
+            status: "pending";
+        };
+        /**
+         * PriceChangePreview
+         * @description What would change for whom. `effective_from` null: on the day on which it is approved.
+         */
+        PriceChangePreview: {
+            /** Canteen */
+            canteen: string | null;
+            /** Canteen Name En */
+            canteen_name_en: string | null;
+            /** Canteen Name Zh */
+            canteen_name_zh: string | null;
+            /** Ladders */
+            ladders: components["schemas"]["LadderChange"][];
+            /** Limits */
+            limits: components["schemas"]["LimitChange"][];
+        };
+        /** PriceProposal */
+        PriceProposal: {
+            /** Canteen */
+            canteen?: string | null;
+            /** Ladders */
+            ladders?: components["schemas"]["NewLadder"][];
+            /** Limits */
+            limits?: components["schemas"]["NewLimit"][];
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
         };
         /** Printed */
         Printed: {
@@ -4159,6 +4765,18 @@ export interface components {
             state: string;
             /** Subsidy Fen */
             subsidy_fen: number;
+        };
+        /**
+         * Reach
+         * @description How many lie within a role's place; people by today's memberships.
+         */
+        Reach: {
+            /** Organisations */
+            organisations: number;
+            /** People */
+            people: number;
+            /** Sites */
+            sites: number;
         };
         /**
          * Readiness
@@ -4274,6 +4892,27 @@ export interface components {
          */
         Role: "employee" | "cashier" | "technician" | "dispatcher" | "duty_staff" | "canteen_manager" | "finance" | "system_admin" | "security_admin" | "audit_admin";
         /**
+         * RoleChangePreview
+         * @description Who and what a change of roles changes.
+         */
+        RoleChangePreview: {
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "grant" | "revoke";
+            /** After */
+            after: components["schemas"]["HeldRole"][];
+            /** Before */
+            before: components["schemas"]["HeldRole"][];
+            /** Effective From */
+            effective_from: string | null;
+            person: components["schemas"]["NamedPerson"];
+            place: components["schemas"]["PreviewPlace"];
+            reach: components["schemas"]["Reach"];
+            role: components["schemas"]["Role"];
+        };
+        /**
          * ScannedPlaceView
          * @description Where one is about to pay, and how much: to be looked at before.
          */
@@ -4306,12 +4945,38 @@ export interface components {
             /** Terminal Name */
             terminal_name: string | null;
         };
+        /**
+         * ScanPaymentBody
+         * @description At most one of `amount_fen` and `items`, neither for the meal's price.
+         */
+        ScanPaymentBody: {
+            /** Amount Fen */
+            amount_fen?: number | null;
+            /**
+             * Confirm Repeat
+             * @default false
+             */
+            confirm_repeat: boolean;
+            /** Items */
+            items?: components["schemas"]["ItemBody"][] | null;
+            location?: components["schemas"]["LocationBody"] | null;
+            /** Place Code */
+            place_code: string;
+        };
         /** SecondFactorView */
         SecondFactorView: {
             /** Enrolled */
             enrolled: boolean;
             /** Recovery Codes Left */
             recovery_codes_left: number;
+        };
+        /**
+         * SecretView
+         * @description A new signing secret; the old one signs beside it for a day.
+         */
+        SecretView: {
+            /** Secret */
+            secret: string;
         };
         /** ServingPrice */
         ServingPrice: {
@@ -5123,11 +5788,15 @@ export interface operations {
     get_approvals_v1_approvals_get: {
         parameters: {
             query?: {
+                /** @description Only of this kind. */
+                kind?: string | null;
                 /** @description How many rows at the most. */
                 limit?: number;
                 /** @description Id of the last row of the page before. */
                 starting_after?: string | null;
                 status?: ("pending" | "approved" | "rejected" | "withdrawn" | "expired") | null;
+                /** @description Only about this. */
+                subject?: string | null;
             };
             header?: never;
             path?: never;
@@ -5255,7 +5924,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `SAME_PERSON`: Somebody else has to decide on this */
+            /** @description `SAME_PERSON`: Somebody else has to decide on this; `FORBIDDEN`: You are not allowed to do this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5326,7 +5995,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `SAME_PERSON`: Somebody else has to decide on this */
+            /** @description `SAME_PERSON`: Somebody else has to decide on this; `FORBIDDEN`: You are not allowed to do this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6081,86 +6750,6 @@ export interface operations {
             };
         };
     };
-    set_canteen_limit_v1_canteens__canteen__limits_put: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                canteen: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewLimit"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_LimitView_"];
-                };
-            };
-            /** @description `UNAUTHENTICATED`: Please sign in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `FORBIDDEN`: You are not allowed to do this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `NOT_FOUND`: There is nothing here by that name */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `DATE_IS_PAST`: This cannot take effect before {earliest} */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `MALFORMED`: The request cannot be read: {reason} */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `TRY_AGAIN`: Busy; nothing was done, please send the same request again */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
     list_menus_v1_canteens__canteen__menus_get: {
         parameters: {
             query?: {
@@ -6501,86 +7090,6 @@ export interface operations {
             };
         };
     };
-    set_canteen_prices_v1_canteens__canteen__prices_put: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                canteen: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["PriceChange"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_LadderView_"];
-                };
-            };
-            /** @description `UNAUTHENTICATED`: Please sign in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `FORBIDDEN`: You are not allowed to do this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `NOT_FOUND`: There is nothing here by that name */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `DATE_IS_PAST`: This cannot take effect before {earliest} */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `PRICES_HAVE_GAPS`: Servings are numbered from one without a gap, and only the first has a unit share; `MALFORMED`: The request cannot be read: {reason} */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `TRY_AGAIN`: Busy; nothing was done, please send the same request again */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
     list_shifts_v1_canteens__canteen__shifts_get: {
         parameters: {
             query?: {
@@ -6724,6 +7233,722 @@ export interface operations {
                             [key: string]: unknown;
                         }[];
                     };
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_event_types_v1_developers_event_types_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventTypesView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_keys_v1_developers_keys_get: {
+        parameters: {
+            query: {
+                site: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_KeyView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    make_key_v1_developers_keys_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewKey"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeKeyView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    revoke_key_v1_developers_keys__key__revoke_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_endpoints_v1_developers_webhook_endpoints_get: {
+        parameters: {
+            query: {
+                site: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_EndpointView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    make_endpoint_v1_developers_webhook_endpoints_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewEndpoint"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeEndpointView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    delete_endpoint_v1_developers_webhook_endpoints__endpoint__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    edit_endpoint_v1_developers_webhook_endpoints__endpoint__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditedEndpoint"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndpointView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    switch_endpoint_v1_developers_webhook_endpoints__endpoint___trigger__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint: string;
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndpointView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_deliveries_v1_developers_webhook_endpoints__endpoint__deliveries_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path: {
+                endpoint: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeliveryView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    redeliver_v1_developers_webhook_endpoints__endpoint__deliveries__event__redeliver_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint: string;
+                event: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    rotate_secret_v1_developers_webhook_endpoints__endpoint__rotate_secret_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
                 };
             };
             /** @description `NOT_FOUND`: There is nothing here by that name */
@@ -7257,84 +8482,6 @@ export interface operations {
             };
             /** @description `MALFORMED`: The request cannot be read: {reason} */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    set_general_limit_v1_limits_put: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewLimit"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_LimitView_"];
-                };
-            };
-            /** @description `UNAUTHENTICATED`: Please sign in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `FORBIDDEN`: You are not allowed to do this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `NOT_FOUND`: There is nothing here by that name */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `DATE_IS_PAST`: This cannot take effect before {earliest} */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `MALFORMED`: The request cannot be read: {reason} */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `TRY_AGAIN`: Busy; nothing was done, please send the same request again */
-            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7896,6 +9043,105 @@ export interface operations {
             };
             /** @description `MALFORMED`: The request cannot be read: {reason} */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    pay_at_wall_code_v1_me_scan_payments_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Accept-Language"?: string | null;
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScanPaymentBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaymentAnswer"];
+                };
+            };
+            /** @description `IDEMPOTENCY_KEY_REQUIRED`: An Idempotency-Key header of 1 to 255 characters is required */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PAYMENT_REFUSED`: The payment was refused */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `CONFIRM_REPEAT`: The same amount was just taken from this person; take it again?; `IDEMPOTENCY_KEY_REUSED`: This Idempotency-Key was used with another body */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS`: Too many requests; try again in {retry_after_s} seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TRY_AGAIN`: Busy; nothing was done, please send the same request again; `QUEUE_FULL`: Too many payments are waiting; send the same request again */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10772,6 +12018,131 @@ export interface operations {
             };
         };
     };
+    post_role_end_v1_people__who__roles__grant__end_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                grant: string;
+                who: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GrantEnd"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantAnswer"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this; `SAME_PERSON`: Somebody else has to decide on this; `ADMINISTRATORS_APART`: An administrator holds one administrator's role and nothing else */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_role_preview_v1_people__who__roles_preview_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                who: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewGrant"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleChangePreview"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this; `SAME_PERSON`: Somebody else has to decide on this; `ADMINISTRATORS_APART`: An administrator holds one administrator's role and nothing else */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     post_second_factor_reset_v1_people__who__second_factor_reset_post: {
         parameters: {
             query?: never;
@@ -11143,6 +12514,162 @@ export interface operations {
             };
         };
     };
+    ask_for_price_change_v1_price_changes_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PriceProposal"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PriceChangeAnswer"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `DATE_IS_PAST`: This cannot take effect before {earliest} */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PRICES_HAVE_GAPS`: Servings are numbered from one without a gap, and only the first has a unit share; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TRY_AGAIN`: Busy; nothing was done, please send the same request again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    preview_price_change_v1_price_changes_preview_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PriceChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PriceChangePreview"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `DATE_IS_PAST`: This cannot take effect before {earliest} */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PRICES_HAVE_GAPS`: Servings are numbered from one without a gap, and only the first has a unit share; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TRY_AGAIN`: Busy; nothing was done, please send the same request again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     list_general_prices_v1_prices_get: {
         parameters: {
             query?: {
@@ -11193,84 +12720,6 @@ export interface operations {
             };
             /** @description `MALFORMED`: The request cannot be read: {reason} */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    set_general_prices_v1_prices_put: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["PriceChange"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_LadderView_"];
-                };
-            };
-            /** @description `UNAUTHENTICATED`: Please sign in first */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `FORBIDDEN`: You are not allowed to do this */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `NOT_FOUND`: There is nothing here by that name */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `DATE_IS_PAST`: This cannot take effect before {earliest} */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `PRICES_HAVE_GAPS`: Servings are numbered from one without a gap, and only the first has a unit share; `MALFORMED`: The request cannot be read: {reason} */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description `TRY_AGAIN`: Busy; nothing was done, please send the same request again */
-            503: {
                 headers: {
                     [name: string]: unknown;
                 };
