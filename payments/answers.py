@@ -7,7 +7,7 @@ import msgspec
 from kernel.clock import rfc3339
 from kernel.ids import public_id
 from payments.decide import Accepted, Request
-from payments.errors import DENY_SENTENCES
+from payments.errors import sentences_of
 from payments.events import PaymentSucceeded
 from payments.lines import Leg
 from payments.posting_rule import Refusal
@@ -48,7 +48,7 @@ def payment_body(request: Request, accepted: Accepted, legs: list[dict[str, Any]
 
 def refusal_body(refusal: Refusal, language: str, identifier: str) -> bytes:
     """The 402 of a refusal."""
-    zh, en = DENY_SENTENCES[refusal.code]
+    zh, en = sentences_of(refusal)
     return msgspec.json.encode(
         {
             "code": refusal.code.value,
@@ -78,4 +78,6 @@ def succeeded_event(
         business_date=quote.business_date.isoformat(),
         meal=quote.context.get("meal"),
         purses=accepted.purses,
+        credential=quote.context.get("credential", "pay_code"),
+        far_m=quote.context.get("far_m"),
     )

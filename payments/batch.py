@@ -27,15 +27,18 @@ from payments.decide import (
     RecentPayment,
     Repeat,
     Request,
+    Tapped,
+    card_counter,
     decide,
 )
 from payments.errors import ConfirmRepeat, SeqReused
 from payments.events import PaymentSucceeded
 from payments.guesses import GUESS_WINDOW, GuessWatch
 from payments.lines import Line
-from payments.posting_rule import DenyCode, Payer, PostingRule, Refusal, Usage
-
 from payments.modes import check_mode
+from payments.posting_rule import DenyCode, Payer, PostingRule, Refusal, Usage
+from payments.presented import Presented
+
 # A code lives 60 s; a voucher until the end of its business day. Older rows need not be looked at.
 CODE_LOOK_BACK: Final = timedelta(days=2)
 # Ids are made before they are looked up; this much later by the clock of another machine. It keeps the partitions of
@@ -69,11 +72,16 @@ class Item:
     spend_key: int | None
     request_id: str
     language: str
+    # What was presented instead of a pay code; then `secret` is -1, which no code has.
+    presented: Presented | None = None
     outcome: Answer | GuanjiaError | None = None
 
     @property
     def payer_key(self) -> tuple[int, int, UUID]:
-        """What the payer is found by: the bucket, and the code's secret."""
+        """What the payer is found by: the bucket, and the code's secret or the holder's own id."""
+        presented = self.presented
+        if presented is not None and presented.holder_id is not None:
+            return self.bucket, self.secret, presented.holder_id
         return self.bucket, self.secret, NOBODY
 
 
@@ -98,7 +106,7 @@ class Decided(NamedTuple):
 
     item: Item
     accepted: Accepted
-    code: CodeState
+    code: CodeState | None
     holder: HolderState
 
 
@@ -128,6 +136,7 @@ class Batch:
         self.winners = items
         self.holders: dict[UUID, HolderState] = {}
         self.codes: dict[tuple[int, int], CodeState] = {}
+        self.card_states: dict[UUID, str] = {}
         self.spend_keys: dict[tuple[int, int], int] = {}
         self.counters: dict[PayerKey, tuple[str, ...]] = {}
         self.deferred: list[Item] = []
@@ -166,6 +175,8 @@ class Batch:
         for item in self.items:
             if item.bucket >= 0:
                 keys = self.rule.counter_keys(item.request.sale)
+                if keys and item.presented is not None and item.presented.meal_max_fen is not None:
+                    keys = (*keys, card_counter(keys[0]))
                 known = wanted[item.payer_key]
                 wanted[item.payer_key] = keys if not known else tuple({*known, *keys})
         return [(ordinal, key) for ordinal, payer in enumerate(payers, 1) for key in wanted[payer]]
@@ -198,11 +209,12 @@ class Batch:
         return version
 
     async def prepare(self, at: datetime) -> None:
-        """What only some batches need: the losers' answers, and how often those have guessed who seem to guess now."""
+        """What only some batches need: the losers' answers, cards, how often those have guessed who seem to guess now."""
         if len(self.winners) < len(self.items):
             winners = {item.request.payment_id for item in self.winners}
             losers = [item for item in self.items if item.request.payment_id not in winners]
             await self._answer_losers(losers, winners)
+        await self._load_cards(self.winners)
         await self._load_guesses(self.winners, at)
 
     async def _answer_losers(self, losers: list[Item], winners: set[UUID]) -> None:
@@ -224,22 +236,42 @@ class Batch:
             else:
                 item.outcome = _outcome_of_loser(item, taken)
 
+    async def _load_cards(self, winners: Sequence[Item]) -> None:
+        named = [item.presented for item in winners if item.presented is not None]
+        keys = {(each.bucket, each.card_id) for each in named if each.card_id is not None}
+        if keys:
+            rows = await self.prepared["LOAD_CARDS"].fetch([bucket for bucket, _ in keys], [card for _, card in keys])
+            self.card_states = dict(rows)
+
     async def _load_guesses(self, winners: Sequence[Item], at: datetime) -> None:
         """How often those have guessed who seem to guess now: a whole batch of guesses may come at once."""
-        guessing = {item.terminal.id for item in winners if self.code_of(item) is None}
+        guessing = {item.terminal.id for item in winners if self._is_unknown(item)}
         if guessing:
             self.guesses = dict.fromkeys(guessing, (0, at))
             for row in await self.prepared["COUNT_GUESSES"].fetch(sorted(guessing), at - GUESS_WINDOW):
                 self.guesses[row["terminal_id"]] = (row["count"], row["first_at"])
 
-    def code_of(self, item: Item) -> CodeState | None:
-        """The code's row, if the item's P2 (where it sent one) belongs to its P1."""
+    def _is_unknown(self, item: Item) -> bool:
+        """Whether it looks like a guess."""
+        presented = item.presented
+        if presented is None:
+            return self.code_of(item) is None
+        return presented.refusal is not None and presented.refusal.code is DenyCode.CODE_UNKNOWN
+
+    def code_of(self, item: Item) -> CodeState | Tapped | None:
+        """The code's row, if the item's P2 (where it sent one) belongs to its P1; or what was presented instead."""
+        presented = item.presented
+        if presented is not None:
+            return Tapped(presented, self.card_states.get(presented.card_id) if presented.card_id is not None else None)
         key = (item.bucket, item.secret)
         if item.spend_key is not None and self.spend_keys.get(key) != item.spend_key:
             return None
         return self.codes.get(key)
 
     def holder_of(self, item: Item) -> HolderState | None:
+        presented = item.presented
+        if presented is not None:
+            return self.holders.get(presented.holder_id) if presented.holder_id is not None else None
         code = self.codes.get((item.bucket, item.secret))
         return self.holders.get(code.holder_id) if code else None
 
@@ -264,7 +296,7 @@ class Batch:
             else:
                 assert code is not None, "accepted without a code"
                 assert holder is not None, "accepted without a holder"
-                self._accept(item, outcome, code, holder, written)
+                self._accept(item, outcome, None if isinstance(code, Tapped) else code, holder, written)
         return written
 
     def _slow_down_guesser(self, item: Item) -> None:
@@ -272,10 +304,20 @@ class Batch:
             self.watch.refuse_another(item.terminal.id, *self.guesses[item.terminal.id])
 
     def _refuse_terminal(self, item: Item) -> Refusal | None:
+        if item.presented is not None and item.presented.kind == "wall_code":
+            return self._refuse_till_of_code(item.request.sale.terminal_id)
         terminal = self.terminals.by_id(item.terminal.id)
         if terminal is None or terminal.status != "active" or terminal.epoch != item.terminal.epoch:
             return Refusal(DenyCode.TERMINAL)
+        # Only now: a sale that was paid before a mode was taken away is still answered as it was.
+        check_mode(terminal.modes, item.request.sale)
         return None
+
+    def _refuse_till_of_code(self, terminal_id: UUID | None) -> Refusal | None:
+        """The payer's phone is no till; a code that hangs at one pays only while that is in service."""
+        till = self.terminals.by_id(terminal_id) if terminal_id is not None else None
+        is_out = terminal_id is not None and (till is None or till.status != "active")
+        return Refusal(DenyCode.TERMINAL) if is_out else None
 
     def _refuse(self, item: Item, refusal: Refusal, written: Written) -> None:
         if refusal.code is DenyCode.CODE_UNKNOWN:
@@ -288,7 +330,9 @@ class Batch:
         written.answers.append((item.request.payment_id, 402, body))
         item.outcome = Answer(402, body, replayed=False)
 
-    def _accept(self, item: Item, accepted: Accepted, code: CodeState, holder: HolderState, written: Written) -> None:
+    def _accept(
+        self, item: Item, accepted: Accepted, code: CodeState | None, holder: HolderState, written: Written
+    ) -> None:
         read = self.counters[item.payer_key]
         for key in accepted.quote.counters:
             # The prices may have been reloaded since the counters were read. What was not read is not raised.
@@ -309,8 +353,6 @@ def _outcome_of_loser(item: Item, taken: list[Any]) -> Answer | GuanjiaError:
     for row in taken:
         if row["key"] == item.key:
             if row["body_hash"] != item.body_hash:
-        # Only now: a sale that was paid before a mode was taken away is still answered as it was.
-        check_mode(terminal.modes, item.request.sale)
                 return IdempotencyKeyReused()
             if row["body"] is None:
                 # Older than stored answers are kept: what is known is that it must not be done again.

@@ -43,7 +43,11 @@ async def write(
         await connection.copy_records_to_table("ledger_lines", columns=sql.LINE_COLUMNS, records=lines)
     await prepared["WRITE_BATCH"].fetch(
         written.answers,
-        [_spent_code(decided) for decided in written.accepted],
+        [
+            (decided.holder.bucket, decided.code.id, decided.item.request.payment_id)
+            for decided in written.accepted
+            if decided.code is not None
+        ],
         *_changed_holders(written),
         house_deltas(written.lines),
         *(following.lane, following.n, len(written.lines), following.hash, at),
@@ -58,10 +62,6 @@ def _next_head(head: LaneHead, written: Written) -> LaneHead:
     if not written.accepted:
         return head
     return LaneHead(head.lane, head.n + 1, chain_hash(head.hash, written.lines), head.outbox_n + 1)
-
-
-def _spent_code(decided: Decided) -> tuple[int, UUID, UUID]:
-    return decided.holder.bucket, decided.code.id, decided.item.request.payment_id
 
 
 def _changed_holders(written: Written) -> tuple[list[tuple[Any, ...]], ...]:
@@ -91,6 +91,8 @@ def _payment_row(decided: Decided, at: datetime, head: LaneHead) -> tuple[Any, .
     """One row of `payments`, in the order of `sql.PAYMENT_COLUMNS`."""
     item, accepted, holder = decided.item, decided.accepted, decided.holder
     request, quote, payer = item.request, accepted.quote, holder.payer
+    # A phone at a wall code counts nothing: its number stands in the table of requests only.
+    is_till = item.presented is None or item.presented.kind != "wall_code"
     legs = [{"purse": leg.purse, "lot": leg.lot_id, "amount_fen": leg.amount_fen} for leg in accepted.legs]
     return (
         holder.bucket,
@@ -102,9 +104,9 @@ def _payment_row(decided: Decided, at: datetime, head: LaneHead) -> tuple[Any, .
         quote.host_region_id,
         quote.site_id,
         request.sale.terminal_id,
-        item.terminal.epoch,
-        item.seq,
-        decided.code.id,
+        item.terminal.epoch if is_till else None,
+        item.seq if is_till else None,
+        decided.code.id if decided.code is not None else None,
         quote.amount_fen,
         0,
         "succeeded",

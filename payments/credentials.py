@@ -6,38 +6,22 @@ found here is only a name: whether the account and the card may pay is read unde
 """
 
 import hmac
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import select
 
 from kernel.db import Database
 from kernel.errors import Malformed
+from kernel.settings import get_settings
 from payments import cards, pins
 from payments.keys import derived_key
 from payments.models import TerminalRequest
 from payments.posting_rule import DenyCode, Refusal
+from payments.presented import Presented
 from payments.schemas import CredentialRequest
 
-CredentialKind = Literal["card", "staff_pin", "wall_code"]
 _STAFF_NUMBER_LENGTH_MAX: Final = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Presented:
-    """A credential as far as it is known before the queue.
-
-    `refusal` is what its presenter is told at the place of "code" in the order of refusals; then nobody is named.
-    `context` is stored with the payment.
-    """
-
-    kind: CredentialKind
-    bucket: int = -1
-    holder_id: UUID | None = None
-    card_id: UUID | None = None
-    refusal: Refusal | None = None
-    context: dict[str, Any] = field(default_factory=dict)
 
 
 async def present(db: Database, caller_id: UUID, key: str, credential: CredentialRequest) -> Presented:
@@ -58,7 +42,8 @@ async def _present_card(db: Database, number: str) -> Presented:
         found = await cards.find_card(session, number)
     if found is None:
         return Presented("card", refusal=Refusal(DenyCode.CODE_UNKNOWN, {"credential": "card"}))
-    return Presented("card", found.bucket, found.holder_id, found.card_id)
+    limit_fen = get_settings().card_meal_max_fen
+    return Presented("card", found.bucket, found.holder_id, found.card_id, meal_max_fen=limit_fen)
 
 
 async def _present_staff_number(db: Database, caller_id: UUID, key: str, value: str) -> Presented:

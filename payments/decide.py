@@ -5,7 +5,7 @@ holder's working copy (`HolderState`), so that several payments of one person in
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -13,6 +13,7 @@ from uuid import UUID
 
 from payments.lines import Booking, Leg, Line, sale_lines
 from payments.posting_rule import NO_USAGE, DeductionStep, DenyCode, Payer, PostingRule, Quote, Refusal, Sale, Usage
+from payments.presented import Presented
 
 REPEAT_WINDOW: Final = timedelta(seconds=8)
 
@@ -92,6 +93,14 @@ class CodeState:
     used_by: UUID | None
 
 
+@dataclass(frozen=True, slots=True)
+class Tapped:
+    """Something other than a pay code, with what the card's row says under the lock."""
+
+    presented: Presented
+    card_state: str | None
+
+
 class Request(NamedTuple):
     """One request, as far as the decision reads it."""
 
@@ -119,28 +128,64 @@ class Repeat(NamedTuple):
 
 
 def decide(
-    request: Request, code: CodeState | None, holder: HolderState | None, rule: PostingRule
+    request: Request, code: CodeState | Tapped | None, holder: HolderState | None, rule: PostingRule
 ) -> Accepted | Refusal | Repeat:
     """Order of refusals: code, holder, repeat, limits (the rule's), funds. Terminal, key and seq come before."""
-    if code is None or holder is None:
-        return Refusal(DenyCode.CODE_UNKNOWN)
-    at = request.sale.at
-    refusal = _refuse_code(request, code, at) or _refuse_holder(holder)
+    at, tapped = request.sale.at, code if isinstance(code, Tapped) else None
+    refusal = _refuse_tapped(tapped) if tapped is not None else None
+    if refusal is None and (code is None or holder is None):
+        refusal = Refusal(DenyCode.CODE_UNKNOWN)
+    if refusal is not None:
+        return refusal
+    assert code is not None, "refused above"
+    assert holder is not None, "refused above"
+    refusal = (None if isinstance(code, Tapped) else _refuse_code(request, code, at)) or _refuse_holder(holder)
     if refusal is not None:
         return refusal
     quote = rule.quote(request.sale, holder.payer, holder.usage)
     if not request.confirm_repeat:
         # A refusal by the rule has no amount; then the keyed one tells a double tap.
         amount_fen = quote.amount_fen if isinstance(quote, Quote) else request.sale.amount_fen
-        repeated = _find_repeat(request, holder, amount_fen, at)
+        repeated = _find_repeat(request, holder, amount_fen, at, tapped)
         if repeated is not None:
             return Repeat(repeated)
+    if tapped is not None and isinstance(quote, Quote):
+        quote = _note_tapped(quote, tapped.presented, holder)
     if isinstance(quote, Refusal):
         return quote
     legs = deduct(quote, holder)
     if legs is None:
         return Refusal(DenyCode.NO_FUNDS, {"amount_fen": quote.amount_fen, **holder.sums(quote.business_date)})
     return _accept(request, code, holder, quote, legs, at)
+
+
+def _refuse_tapped(tapped: Tapped) -> Refusal | None:
+    if tapped.card_state is not None and tapped.card_state != "active":
+        return Refusal(DenyCode.LOST, {"credential": "card", "state": tapped.card_state})
+    return tapped.presented.refusal
+
+
+def card_counter(meal_counter: str) -> str:
+    """What a card has paid in a meal, beside what its holder has."""
+    return f"card:{meal_counter}"
+
+
+def _note_tapped(quote: Quote, presented: Presented, holder: HolderState) -> Quote | Refusal:
+    """The quote with what was presented in its context and reasons; a bare card pays no more than its part of a meal."""
+    counters, limit_fen = quote.counters, presented.meal_max_fen
+    if limit_fen is not None:
+        counter = card_counter(quote.counters[0])
+        used_fen = holder.usage.get(counter, NO_USAGE).amount_fen
+        if used_fen + quote.amount_fen > limit_fen:
+            data = {"window": "card", "limit_fen": limit_fen, "used_fen": used_fen, "amount_fen": quote.amount_fen}
+            return Refusal(DenyCode.AMOUNT_LIMIT, {"credential": presented.kind, **data})
+        counters = (*counters, counter)
+    return replace(
+        quote,
+        counters=counters,
+        context={**quote.context, **presented.stored_context},
+        trace=(*quote.trace, presented.sentence()),
+    )
 
 
 def _refuse_code(request: Request, code: CodeState, at: datetime) -> Refusal | None:
@@ -160,9 +205,14 @@ def _refuse_holder(holder: HolderState) -> Refusal | None:
     return None
 
 
-def _find_repeat(request: Request, holder: HolderState, amount_fen: int | None, at: datetime) -> UUID | None:
+def _find_repeat(
+    request: Request, holder: HolderState, amount_fen: int | None, at: datetime, tapped: Tapped | None
+) -> UUID | None:
+    is_card = tapped is not None and tapped.presented.card_id is not None
     for recent in holder.recent:
         same = recent.terminal_id == request.sale.terminal_id and recent.amount_fen == amount_fen
+        # One card cannot be at two tills within seconds: the other one is a copy, or somebody should be asked.
+        same = same or (is_card and recent.terminal_id != request.sale.terminal_id)
         # In either direction: this one may have waited in another lane's queue while that one was recorded.
         if same and abs(at - recent.at) <= REPEAT_WINDOW:
             return recent.id
@@ -217,7 +267,7 @@ def _lot_legs(step: DeductionStep, quote: Quote, holder: HolderState, share_fen:
 
 
 def _accept(
-    request: Request, code: CodeState, holder: HolderState, quote: Quote, legs: tuple[Leg, ...], at: datetime
+    request: Request, code: CodeState | Tapped, holder: HolderState, quote: Quote, legs: tuple[Leg, ...], at: datetime
 ) -> Accepted:
     """Apply the payment to the working copy and say what is to be written."""
     for leg in legs:
@@ -229,7 +279,8 @@ def _accept(
     for key in quote.counters:
         before = holder.usage.get(key, NO_USAGE)
         holder.usage[key] = Usage(before.count + 1, before.amount_fen + quote.amount_fen)
-    code.used_by = request.payment_id
+    if not isinstance(code, Tapped):
+        code.used_by = request.payment_id
     holder.recent.append(RecentPayment(request.payment_id, request.sale.terminal_id, quote.amount_fen, at))
     booking = Booking(holder.bucket, request.payment_id, "payment", quote.business_date, quote.accounting_period)
     lines = sale_lines(booking, holder.id, legs, holder.payer.region_id, quote.host_region_id, quote.site_id)

@@ -15,7 +15,10 @@ from kernel import http
 from kernel.db import Database
 from kernel.errors import GuanjiaError, Malformed, Unauthenticated
 from kernel.idempotency import Answer, check_key
+from payments.credentials import present
 from payments.posting_queue import Posting
+from payments.presented import Presented
+from payments.schemas import PaymentRequest
 from payments.service import decode_payment_request, queue_item
 from payments.terminals import TerminalCache
 
@@ -49,7 +52,8 @@ class PaymentsEndpoint:
             terminal = await self._terminal(authorization)
             key = check_key(key)
             body = decode_payment_request(await _read_body(receive))
-            item = queue_item(terminal, key, body, request_id=request_id, language=speaks)
+            presented = await self._present(terminal, key, body)
+            item = queue_item(terminal, key, body, request_id=request_id, language=speaks, presented=presented)
             answer = await self._posting.submit(item)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             await _send_error(send, Malformed(reason=str(error)), speaks, request_id)
@@ -63,6 +67,13 @@ class PaymentsEndpoint:
             await _send_error(send, told or GuanjiaError(), speaks, request_id)
         else:
             await _send_answer(send, answer, request_id)
+
+    async def _present(self, terminal: Terminal, key: str, body: PaymentRequest) -> Presented | None:
+        """Look up what is no pay code; a pay code names its holder by its own row, and costs nothing here."""
+        credential = body.credential
+        if credential is None or credential.kind == "pay_code":
+            return None
+        return await present(self._database, terminal.id, key, credential)
 
     async def _terminal(self, authorization: bytes | None) -> Terminal:
         if authorization is None or authorization[:7].lower() != b"bearer ":

@@ -195,6 +195,13 @@ SELECT terminal_id, count(*) AS count, min(guessed_at) AS first_at
  GROUP BY terminal_id
 """
 
+# Only where cards were read: whether they may pay, under their holders' lock.
+LOAD_CARDS: Final = """
+SELECT k.id, c.state
+  FROM unnest($1::smallint[], $2::uuid[]) AS k(bucket, id)
+ CROSS JOIN LATERAL (SELECT c.state FROM cards c WHERE c.bucket = k.bucket AND c.id = k.id OFFSET 0) AS c
+"""
+
 # ---- 2. write what was decided
 
 GIVE_BACK_REQUESTS: Final = """
@@ -312,6 +319,7 @@ PREPARED: Final = {
     "LOAD_BATCH": LOAD_BATCH,
     "FIND_CLAIMED": FIND_CLAIMED,
     "COUNT_GUESSES": COUNT_GUESSES,
+    "LOAD_CARDS": LOAD_CARDS,
     "GIVE_BACK_REQUESTS": GIVE_BACK_REQUESTS,
     "RECORD_GUESSES": RECORD_GUESSES,
     "WRITE_BATCH": WRITE_BATCH,

@@ -187,7 +187,7 @@ SELECT 'the status does not fit what was given back', 'payment ' || p.id,
 _I5: Final = """
 SELECT 'a number of a terminal was paid twice' AS what, format('terminal %s, epoch %s, seq %s', terminal_id, epoch, seq) AS subject,
        string_agg(id::text, ' ' ORDER BY id) AS detail
-  FROM payments WHERE terminal_id IS NOT NULL GROUP BY terminal_id, epoch, seq HAVING count(*) > 1
+  FROM payments WHERE seq IS NOT NULL GROUP BY terminal_id, epoch, seq HAVING count(*) > 1
 UNION ALL
 SELECT 'a key of a terminal was paid twice', format('terminal %s, key %s', terminal_id, key),
        string_agg(payment_id::text, ' ' ORDER BY payment_id)
@@ -232,7 +232,12 @@ SELECT 'a payment without its request', 'payment ' || p.id, format('terminal %s,
   FROM payments p
   LEFT JOIN terminal_requests r
     ON r.terminal_id = p.terminal_id AND r.epoch = p.epoch AND r.seq = p.seq AND r.payment_id = p.id
- WHERE p.terminal_id IS NOT NULL AND r.payment_id IS NULL
+ WHERE p.seq IS NOT NULL AND r.payment_id IS NULL
+UNION ALL
+-- At a wall code the payer is the caller whose key it is.
+SELECT 'a payment without its request', 'payment ' || p.id, format('paid by person %s at a wall code', p.person_id)
+  FROM payments p LEFT JOIN terminal_requests r ON r.terminal_id = p.person_id AND r.payment_id = p.id
+ WHERE p.seq IS NULL AND r.payment_id IS NULL
 UNION ALL
 SELECT 'the ledger lines are not those of the payment', 'payment ' || coalesce(p.id, l.transfer_id),
        format('%s fen paid; lines: %s fen from purses, %s fen to the canteen', p.amount_fen, l.from_purses_fen, l.to_payable_fen)

@@ -8,18 +8,28 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity.api import CurrentPerson, Principal, Role, site_summary, terminal_health
+from identity.api import CurrentPerson, CurrentPersonApart, Principal, Role, site_summary, terminal_health
 from kernel import clock
-from kernel.db import SessionDep
-from kernel.errors import Forbidden, NotFound, StateConflict, Unauthenticated
-from kernel.http import Page, language_of, raises
+from kernel.db import DatabaseDep, SessionDep
+from kernel.errors import (
+    Forbidden,
+    IdempotencyKeyRequired,
+    IdempotencyKeyReused,
+    NotFound,
+    StateConflict,
+    TooManyRequests,
+    TryAgain,
+    Unauthenticated,
+)
+from kernel.http import IdempotencyKeyHeader, Page, language_of, raises, request_id, respond
 from kernel.ids import parse_public_id, public_id
 from kernel.settings import get_settings
 from payments import place_codes, scanning, schemas
-from payments.errors import PlaceCodeEnded, PlaceCodeUnknown
+from payments.errors import ConfirmRepeat, PaymentRefused, PlaceCodeEnded, PlaceCodeUnknown, QueueFull
 from payments.models import PlaceCode
 from payments.nearness import Coordinates
 from payments.place_code_sheet import SheetPage, place_code_sheet
+from payments.posting_queue import Posting
 from payments.posting_rule import PostingRule
 from payments.states import PLACE_CODE, allowed
 
@@ -37,6 +47,14 @@ def _rule(request: Request) -> PostingRule:
 
 
 RuleDep = Annotated[PostingRule, Depends(_rule)]
+
+
+def _posting(request: Request) -> Posting:
+    posting: Posting = request.app.state.posting
+    return posting
+
+
+PostingDep = Annotated[Posting, Depends(_posting)]
 
 
 def _address(request: Request) -> str:
@@ -140,6 +158,36 @@ async def read_place_code(
         phone = Coordinates(latitude, longitude, accuracy_m)
     scanned = await scanning.read_place(session, rule, person.person_id, digits, phone)
     return schemas.ScannedPlaceView.model_validate(scanning.scanned_view(scanned, language_of(language)))
+
+
+@router.post(
+    "/me/scan_payments",
+    status_code=201,
+    response_model=schemas.PaymentAnswer,
+    responses=raises(
+        IdempotencyKeyRequired,
+        Unauthenticated,
+        PaymentRefused,
+        NotFound,
+        ConfirmRepeat,
+        IdempotencyKeyReused,
+        TooManyRequests,
+        TryAgain,
+        QueueFull,
+    ),
+)
+async def pay_at_wall_code(
+    body: schemas.ScanPaymentBody,
+    person: CurrentPersonApart,
+    db: DatabaseDep,
+    posting: PostingDep,
+    key: IdempotencyKeyHeader = None,
+    language: LanguageHeader = None,
+) -> Response:
+    """Pay at a scanned code, through the tills' own queue: the same limits, reasons and bodies as `POST /v1/payments`."""
+    speaks = language_of(language)
+    item = await scanning.scan_item(db, person.person_id, key, body, request_id=request_id(), language=speaks)
+    return respond(await posting.submit(item))
 
 
 def _view(code: PlaceCode, address: str) -> schemas.PlaceCodeView:

@@ -6,20 +6,29 @@ caller that a key is scoped to, and the numbers that a till would count are made
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity.api import SiteSummary
+from identity.api import SiteSummary, Terminal, site_summary
 from kernel import clock
-from kernel.errors import GuanjiaError
-from kernel.ids import public_id
+from kernel.db import Database
+from kernel.errors import GuanjiaError, Malformed, NotFound
+from kernel.idempotency import check_key, hash_of
+from kernel.ids import parse_public_id, public_id, uuid7
 from payments import place_codes, queries
+from payments.batch import Item
+from payments.decide import Request
 from payments.errors import PlaceCodeEnded, PlaceCodeUnknown, refusal_sentence
 from payments.models import Holder, PlaceCode
 from payments.nearness import Coordinates, far_m
-from payments.posting_rule import DenyCode, Payer, PostingRule, Quote, Refusal, Sale, Usage
+from payments.posting_rule import DenyCode, Payer, PostingRule, Quote, Refusal, Sale, SaleItem, Usage
+from payments.presented import Presented
+from payments.schemas import ScanPaymentBody
+
+# A code that is none of ours leads nowhere; it is refused before anybody asks where.
+_NOWHERE: Final = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +107,80 @@ def scanned_view(scanned: ScannedPlace, language: str) -> dict[str, Any]:
         else None,
         "far_m": scanned.far_m,
     }
+
+
+async def scan_item(
+    db: Database, person_id: UUID, key: str | None, body: ScanPaymentBody, *, request_id: str, language: str
+) -> Item:
+    """A payer's own request for the posting queue; NotFound for somebody without an account."""
+    key = check_key(key)
+    if body.amount_fen is not None and body.items is not None:
+        raise Malformed(reason="amount_fen and items exclude each other", field="items")
+    at = clock.now()
+    async with db.session() as session:
+        bucket, holder_id = await queries.find_holder_key(session, person_id)
+        code = await place_codes.find_place_code(session, body.place_code)
+        presented = await _present(session, code, bucket, holder_id, body)
+    site_id, terminal_id = (code.site_id, code.terminal_id) if code is not None else (_NOWHERE, None)
+    return Item(
+        request=Request(
+            payment_id=uuid7(bucket, at),
+            sale=Sale(site_id, terminal_id, at, body.amount_fen, _items(body)),
+            happened_at=at,
+            confirm_repeat=body.confirm_repeat,
+            by_block=False,
+        ),
+        terminal=_as_terminal(person_id, site_id),
+        key=key,
+        seq=number_of_key(key),
+        # Where the phone is may change until it is sent again; it is the same payment.
+        body_hash=hash_of(("wall_code", body.place_code, body.amount_fen, body.model_dump()["items"]))[:16],
+        bucket=bucket,
+        secret=-1,
+        spend_key=None,
+        request_id=request_id,
+        language=language,
+        presented=presented,
+    )
+
+
+async def _present(
+    session: AsyncSession, code: PlaceCode | None, bucket: int, holder_id: UUID, body: ScanPaymentBody
+) -> Presented:
+    if code is None:
+        return Presented("wall_code", refusal=Refusal(DenyCode.CODE_UNKNOWN, {"credential": "wall_code"}))
+    if code.state != "active":
+        data = {"credential": "wall_code", "state": code.state}
+        return Presented("wall_code", refusal=Refusal(DenyCode.CODE_EXPIRED, data))
+    context: dict[str, Any] = {"place_code": public_id("plc", code.id)}
+    phone = Coordinates(**body.location.model_dump()) if body.location is not None else None
+    site = (await site_summary(session, [code.site_id]))[code.site_id]
+    distance = far_m(phone, coordinates_of(site))
+    if distance is not None:
+        context["far_m"] = distance
+    return Presented("wall_code", bucket, holder_id, context=context)
+
+
+def _items(body: ScanPaymentBody) -> tuple[SaleItem, ...]:
+    try:
+        return tuple(SaleItem(parse_public_id("dsh", item.dish_id), item.quantity) for item in body.items or ())
+    except NotFound:
+        raise Malformed(reason="no such dish", field="items") from None
+
+
+def _as_terminal(person_id: UUID, site_id: UUID) -> Terminal:
+    """The payer in the eyes of posting: whom a key and a number belong to."""
+    return Terminal(
+        id=person_id,
+        site_id=site_id,
+        region_id=_NOWHERE,
+        name="",
+        status="active",
+        epoch=0,
+        modes=frozenset(),
+        token_hash=b"",
+        configuration_version=0,
+    )
 
 
 def number_of_key(key: str) -> int:

@@ -16,22 +16,38 @@ from kernel.ids import HOUSE_BUCKET, parse_public_id, public_id, uuid7
 from kernel.settings import get_settings
 from payments import queries
 from payments.batch import Item
+from payments.credentials import fingerprint
 from payments.decide import Request
 from payments.models import Holder, Payment, Reversal, SubsidyLot
 from payments.pay_code_format import P1_LENGTH, TEXT_LENGTH, decode_d17, read_p1, spend_key_number
 from payments.posting_rule import PostingRule, Sale, SaleItem
+from payments.presented import Presented
 from payments.schemas import PaymentRequest
 
 
-def queue_item(terminal: Terminal, key: str | None, body: PaymentRequest, *, request_id: str, language: str) -> Item:
-    """One request for the posting queue. Malformed for what cannot be read, IdempotencyKeyRequired without a key."""
+def queue_item(
+    terminal: Terminal,
+    key: str | None,
+    body: PaymentRequest,
+    *,
+    request_id: str,
+    language: str,
+    presented: Presented | None = None,
+) -> Item:
+    """One request for the posting queue. Malformed for what cannot be read, IdempotencyKeyRequired without a key.
+
+    `presented` is what `credentials.present` has found of a card or a staff number.
+    """
     key = check_key(key)
-    text = _code_text(body)
+    text = _code_text(body) if presented is None else _fingerprint(body)
     if body.amount_fen is not None and body.items is not None:
         raise Malformed(reason="amount_fen and items exclude each other", field="items")
     at = clock.now()
-    # A prefix or check digit that cannot be ours is refused like a code that nobody was given: -1 finds nothing.
-    bucket, secret = read_p1(text[:P1_LENGTH]) or (-1, -1)
+    if presented is not None:
+        bucket, secret = presented.bucket, -1
+    else:
+        # A prefix or check digit that cannot be ours is refused like a code that nobody was given: -1 finds nothing.
+        bucket, secret = read_p1(text[:P1_LENGTH]) or (-1, -1)
     return Item(
         request=Request(
             payment_id=uuid7(bucket if bucket >= 0 else HOUSE_BUCKET, at),
@@ -50,12 +66,21 @@ def queue_item(terminal: Terminal, key: str | None, body: PaymentRequest, *, req
         spend_key=_spend_key(text),
         request_id=request_id,
         language=language,
+        presented=presented,
     )
+
+
+def _fingerprint(body: PaymentRequest) -> str:
+    if body.code is not None or body.credential is None:
+        raise Malformed(reason="exactly one of code and credential is needed", field="code")
+    return fingerprint(body.credential)
 
 
 def _code_text(body: PaymentRequest) -> str:
     if (body.code is None) == (body.credential is None):
         raise Malformed(reason="exactly one of code and credential is needed", field="code")
+    if body.credential is not None and body.credential.kind != "pay_code":
+        raise Malformed(reason="a pay code is needed here", field="credential")
     text = body.code if body.code is not None else body.credential.value if body.credential else ""
     if len(text) not in (P1_LENGTH, TEXT_LENGTH) or not (text.isascii() and text.isdigit()):
         raise Malformed(reason="a pay code has 20 or 220 digits", field="code")

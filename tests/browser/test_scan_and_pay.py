@@ -1,0 +1,171 @@
+"""A wall code on real screens: read from a photo or opened by the phone's own camera, looked at, paid; and one's card."""
+
+import re
+from pathlib import Path
+from uuid import uuid4
+
+import pypdfium2
+import pytest
+import qrcode
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import DESK, PHONE, NewPage, sign_in
+from tests.product import Json, Product, Till, fresh_amount_fen
+
+PLACE = "[data-testid=scan-place]"
+PAY = "[data-testid=scan-pay]"
+
+
+@pytest.fixture(scope="module")
+def till(product: Product) -> Till:
+    return product.new_till()
+
+
+@pytest.fixture(scope="module")
+def wall(product: Product, till: Till) -> Json:
+    office = product.staff("system_admin")
+    code: Json = office.post("/v1/place_codes", json={"site": till.canteen, "terminal": till.id}).json()
+    return code
+
+
+@pytest.fixture(scope="module")
+def name(till: Till) -> str:
+    return str(till.http.get("/v1/terminals/me").json()["site"]["name_zh"])
+
+
+def phone(new_page: NewPage, product: Product, number: int, address: str) -> Page:
+    """Somebody whose phone opens an address and asks them to sign in first."""
+    page, login = new_page(PHONE), product.card["employees"][number]
+    page.goto(address)
+    sign_in(page, login["username"], login["password"])
+    return page
+
+
+def yuan(amount_fen: int) -> str:
+    return f"{amount_fen // 100}.{amount_fen % 100:02d}"
+
+
+class TestAWallCode:
+    def test_opened_by_the_phones_own_camera_it_is_keyed_and_paid(
+        self, new_page: NewPage, product: Product, wall: Json, name: str
+    ) -> None:
+        page, amount_fen = phone(new_page, product, 16, f"/pay/{wall['text']}"), fresh_amount_fen()
+        expect(page.locator(f"{PLACE} h2")).to_have_text(name)
+        page.get_by_text("输入金额", exact=True).click()
+        expect(page.locator(PAY)).to_be_disabled()
+        page.locator(f"{PLACE} input.figures").fill(yuan(amount_fen))
+        page.keyboard.press("Enter")
+        paid = page.locator(".paid")
+        expect(paid).to_contain_text(f"¥{yuan(amount_fen)}")
+        expect(paid).to_contain_text(name)
+        page.get_by_role("button", name="为什么是这个价").click()
+        expect(page.locator(".detail")).to_contain_text("扫收款码")
+
+    def test_read_from_a_photo_of_the_sheet_the_price_is_confirmed(
+        self, new_page: NewPage, product: Product, till: Till, wall: Json, name: str, tmp_path: Path
+    ) -> None:
+        sheet = product.staff("system_admin").get(f"/v1/place_codes/sheet?site={till.canteen}&code={wall['id']}")
+        photo = tmp_path / "sheet.png"
+        pypdfium2.PdfDocument(sheet.content)[0].render(scale=2).to_pil().save(photo)
+        page = phone(new_page, product, 17, "/pay")
+        page.locator("input[type=file]").set_input_files(photo)
+        expect(page.locator(f"{PLACE} h2")).to_have_text(name)
+        # Whatever meal it is now, it has a price: the first canteen serves round the clock.
+        expect(page.locator(PAY)).to_have_text(re.compile(r"付款\s*¥\d+\.\d\d"))
+        page.locator(PAY).click()
+        expect(page.locator(".paid")).to_be_visible()
+
+    def test_a_code_of_somebody_else_is_not_paid(self, new_page: NewPage, product: Product, tmp_path: Path) -> None:
+        photo = tmp_path / "other.png"
+        qrcode.make("https://qr.alipay.com/fkx00000000000000000").save(photo)
+        page = phone(new_page, product, 18, "/pay")
+        page.locator("input[type=file]").set_input_files(photo)
+        expect(page.get_by_role("alert").filter(has_text="请勿付款")).to_be_visible()
+        page.goto(f"/pay/711{'0' * 67}")
+        expect(page.locator("[data-testid=scan-refused]")).to_contain_text("请勿付款")
+        expect(page.locator(PAY)).to_have_count(0)
+
+    def test_far_away_one_is_warned_and_must_say_that_the_name_is_right(
+        self, new_page: NewPage, product: Product, till: Till, wall: Json
+    ) -> None:
+        office = product.staff("system_admin")
+        site = till.http.get("/v1/terminals/me").json()["site"]["id"]
+        office.patch(f"/v1/sites/{site}", json={"latitude": 30.2431, "longitude": 120.15})
+        page = new_page(PHONE)
+        page.context.grant_permissions(["geolocation"])
+        page.context.set_geolocation({"latitude": 30.29, "longitude": 120.15, "accuracy": 30})
+        login = product.card["employees"][18]
+        page.goto(f"/pay/{wall['text']}")
+        sign_in(page, login["username"], login["password"])
+        expect(page.locator(".far")).to_contain_text("公里")
+        expect(page.locator(PAY)).to_be_disabled()
+        page.get_by_label("名称没错").check()
+        with page.expect_request("**/v1/me/scan_payments") as sent:
+            page.locator(PAY).click()
+        assert sent.value.post_data_json["location"] == {"latitude": 30.29, "longitude": 120.15, "accuracy_m": 30}
+        expect(page.locator(".paid")).to_be_visible()
+
+    def test_without_an_answer_only_the_very_same_can_be_sent_again(
+        self, new_page: NewPage, product: Product, wall: Json
+    ) -> None:
+        page, amount_fen = phone(new_page, product, 19, f"/pay/{wall['text']}"), fresh_amount_fen()
+        keys: list[str] = []
+        page.on(
+            "request",
+            lambda request: (
+                keys.append(request.headers["idempotency-key"]) if request.url.endswith("/scan_payments") else None
+            ),
+        )
+        page.get_by_text("输入金额", exact=True).click()
+        page.locator(f"{PLACE} input.figures").fill(yuan(amount_fen))
+        page.route("**/v1/me/scan_payments", lambda route: route.abort())
+        page.locator(PAY).click()
+        expect(page.locator("[data-testid=scan-failure]")).to_contain_text("不会重复扣款")
+        expect(page.locator(PAY)).to_be_disabled()
+        page.unroute("**/v1/me/scan_payments")
+        page.get_by_role("button", name="用同一单号再试").click()
+        expect(page.locator(".paid")).to_be_visible()
+        assert len(keys) == 2
+        assert len(set(keys)) == 1
+
+
+class TestACard:
+    def test_taken_on_the_phone_it_pays_and_the_phone_says_so_at_once(
+        self, new_page: NewPage, product: Product, till: Till
+    ) -> None:
+        page, number = phone(new_page, product, 12, "/?tab=card"), str(uuid4().int)[:10]
+        page.get_by_role("button", name="启用一张卡").click()
+        page.locator("section input.figures").fill(number)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("status")).to_contain_text("已启用")
+        page.get_by_role("button", name="设置支付密码").click()
+        page.locator("input[type=password]").fill("123456")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_contain_text("连续")
+        page.locator("input[type=password]").fill("274911")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("status")).to_contain_text("已生效")
+        answer = till.pay({"credential": {"kind": "card", "value": number}, "amount_fen": fresh_amount_fen()})
+        assert answer.status_code == 201, answer.text
+        expect(page.locator(".paid")).to_contain_text("实体卡")
+        expect(page.locator(".paid")).to_contain_text("挂失")
+
+    def test_the_office_sees_whose_it_is_and_stops_it(self, new_page: NewPage, product: Product, till: Till) -> None:
+        diner, number = product.diner(11), str(uuid4().int)[:10]
+        assert diner.http.post("/v1/me/card", json={"number": number}).status_code == 201
+        login = next(each for each in product.card["staff"] if "finance" in each["roles"])
+        page = new_page(DESK)
+        page.goto("/admin/cards")
+        sign_in(page, login["username"], login["password"])
+        expect(page.get_by_label("刷卡或输入卡号")).to_be_focused()
+        page.keyboard.type(number)
+        page.keyboard.press("Enter")
+        account = page.locator("[data-testid=account]")
+        expect(account).to_contain_text(diner.http.get("/v1/me").json()["name"])
+        account.get_by_role("button", name="挂失").click()
+        page.get_by_role("button", name="是", exact=True).click()
+        expect(account).to_contain_text("已挂失")
+        answer = till.pay({"credential": {"kind": "card", "value": number}, "amount_fen": fresh_amount_fen()})
+        assert answer.json()["code"] == "DENY_LOST"
+        account.get_by_role("button", name="解挂").click()
+        expect(account).to_contain_text("正常")
