@@ -62,6 +62,7 @@ SCREENS: Final[tuple[Screen, ...]] = (
     Screen("demo", "/demo", "/demo", None, "[data-testid=hold]", without=FORM),
     Screen("board", "/desk/canteen", "/desk/canteen", "canteen_manager", "[data-testid=board-count]"),
     Screen("shifts", "/desk/shifts", "/desk/shifts", "canteen_manager", "main section h2"),
+    Screen("shifts", "/desk/shifts", "/desk/shifts", "canteen_manager", TABLE),
     Screen("organisations", "/admin/organisations", "/admin/organisations", "system_admin", TABLE),
     Screen("people", "/admin/people", "/admin/people", "system_admin", TABLE),
     Screen("terminals", "/admin/terminals", "/admin/terminals", "system_admin", TABLE),

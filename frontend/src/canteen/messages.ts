@@ -57,7 +57,8 @@ export const zh = {
     pinAgain: '再输一次',
     pinHint: '6 至 8 位数字，不要全部相同或连续',
     pinsDiffer: '两次输入不一致',
-    onlyPin: '班次记录由食堂经理查看；您可以在这里设置自己的收银密码。',
+    onlyPin: '班次由食堂经理查看',
+    onlyPinHint: '收银员在这里设置自己的收银密码，然后到消费机上开班。',
   },
   today: {
     title: '今日菜单',
@@ -215,7 +216,8 @@ export const en: typeof zh = {
     pinAgain: 'Once more',
     pinHint: '6 to 8 digits, not all the same and not counted up',
     pinsDiffer: 'The two differ',
-    onlyPin: 'Shifts are for the canteen manager to see; you can set your own PIN here.',
+    onlyPin: 'Shifts are for the canteen manager to see',
+    onlyPinHint: 'Cashiers set their own PIN here, and open a shift at the till.',
   },
   today: {
     title: "Today's menu",

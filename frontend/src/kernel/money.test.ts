@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { formatYuan, parseYuan, spokenYuan } from './money'
+import { formatYuan, parseYuan, spokenYuan, spokenYuanInEnglish } from './money'
 
 describe('formatYuan', () => {
   it('always writes two decimals and its sign', () => {
@@ -31,5 +31,17 @@ describe('spokenYuan', () => {
     expect(spokenYuan(101_000)).toBe('一千零一十元')
     expect(spokenYuan(1_000_000)).toBe('一万元')
     expect(spokenYuan(60)).toBe('六角')
+  })
+})
+
+describe('spokenYuanInEnglish', () => {
+  it('says amounts in words', () => {
+    expect(spokenYuanInEnglish(1800)).toBe('eighteen yuan')
+    expect(spokenYuanInEnglish(1850)).toBe('eighteen yuan fifty')
+    expect(spokenYuanInEnglish(205)).toBe('two yuan oh five')
+    expect(spokenYuanInEnglish(29)).toBe('twenty-nine fen')
+    expect(spokenYuanInEnglish(12_100)).toBe('one hundred and twenty-one yuan')
+    expect(spokenYuanInEnglish(1_000_000)).toBe('ten thousand yuan')
+    expect(spokenYuanInEnglish(123_456)).toBe('one thousand two hundred and thirty-four yuan fifty-six')
   })
 })
