@@ -17,7 +17,10 @@ from kernel.money import AMOUNT_FEN_MAX
 from payments.pay_code_format import P1_LENGTH, TEXT_LENGTH
 from payments.stripe_door.errors import InvalidRequest, ResourceMissing
 from payments.stripe_door.forms import Form
-from payments.stripe_door.views import CURRENCY, METHOD
+
+CURRENCY: Final = "cny"
+# The one way to pay: a pay code of the one card.
+METHOD: Final = "one_card"
 
 # ---- the events that are told
 

@@ -14,13 +14,12 @@ from payments.keys import derived_key
 from payments.models import Payment
 from payments.stripe_door.intents import Intent
 from payments.stripe_door.models import DoorEvent, DoorRefund, WebhookEndpoint
+from payments.stripe_door.schemas import CURRENCY, METHOD
 
 Json = dict[str, Any]
 
 # The version of Stripe's interface whose shapes these are.
 API_VERSION: Final = "2026-10-28.endive"
-CURRENCY: Final = "cny"
-METHOD: Final = "one_card"
 
 
 def _raw(text: str) -> msgspec.Raw:

@@ -67,7 +67,10 @@ class Shop:
 
     async def ask(self, call: Callable[[Any], Any], **options: Any) -> Any:
         """A call of the synchronous client, in a thread, as a program would make it."""
-        client = self.client(**options)
+        return await self.ask_of(self.client(**options), call)
+
+    async def ask_of(self, client: Any, call: Callable[[Any], Any]) -> Any:
+        """The same of a client that is there already."""
         return await asyncio.to_thread(call, client)
 
     async def fails(self, call: Callable[[Any], Any], **options: Any) -> Any:
