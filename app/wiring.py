@@ -43,7 +43,7 @@ from payments.api import PaymentsEndpoint, Posting, next_seq, register_meal_cale
 from payments.channels.registry import open_channels
 from payments.handlers import follow_people
 from payments.stripe_door import jobs as stripe_door_jobs
-from payments.stripe_door.api import Confirmations, KeyCache, StripeDoor
+from payments.stripe_door.api import Confirmations, KeyCache, MerchantPricing, StripeDoor
 from realtime import jobs as realtime_jobs
 from realtime.api import ChannelPolicy, Hub, region_policy
 
@@ -103,7 +103,7 @@ async def _hub(app: FastAPI, services: Services) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _posting(app: FastAPI, services: Services) -> AsyncIterator[None]:
     """This process's posting lane, and the tills' endpoint in front of it. A meal's price is the canteens' business."""
-    settings, rule, terminals = services.settings, CanteenPricing(), KeyCache()
+    settings, rule, terminals = services.settings, MerchantPricing(CanteenPricing()), KeyCache()
     posting = Posting(
         services.database,
         rule,
