@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 from uuid import uuid4
 
-import pypdfium2
 import pytest
 import qrcode
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import DESK, PHONE, NewPage, sign_in
+from tests.pdf import pictures_of
 from tests.product import Json, Product, Till, fresh_amount_fen
 
 PLACE = "[data-testid=scan-place]"
@@ -66,7 +66,7 @@ class TestAWallCode:
     ) -> None:
         sheet = product.staff("system_admin").get(f"/v1/place_codes/sheet?site={till.canteen}&code={wall['id']}")
         photo = tmp_path / "sheet.png"
-        pypdfium2.PdfDocument(sheet.content)[0].render(scale=2).to_pil().save(photo)
+        pictures_of(sheet.content, scale=2)[0].save(photo)
         page = phone(new_page, product, 17, "/pay")
         page.locator("input[type=file]").set_input_files(photo)
         expect(page.locator(f"{PLACE} h2")).to_have_text(name)
@@ -77,7 +77,8 @@ class TestAWallCode:
 
     def test_a_code_of_somebody_else_is_not_paid(self, new_page: NewPage, product: Product, tmp_path: Path) -> None:
         photo = tmp_path / "other.png"
-        qrcode.make("https://qr.alipay.com/fkx00000000000000000").save(photo)
+        with photo.open("wb") as file:
+            qrcode.make("https://qr.alipay.com/fkx00000000000000000").save(file)
         page = phone(new_page, product, 18, "/pay")
         page.locator("input[type=file]").set_input_files(photo)
         expect(page.get_by_role("alert").filter(has_text="请勿付款")).to_be_visible()
@@ -102,7 +103,11 @@ class TestAWallCode:
         page.get_by_label("名称没错").check()
         with page.expect_request("**/v1/me/scan_payments") as sent:
             page.locator(PAY).click()
-        assert sent.value.post_data_json["location"] == {"latitude": 30.29, "longitude": 120.15, "accuracy_m": 30}
+        assert (sent.value.post_data_json or {})["location"] == {
+            "latitude": 30.29,
+            "longitude": 120.15,
+            "accuracy_m": 30,
+        }
         expect(page.locator(".paid")).to_be_visible()
 
     def test_without_an_answer_only_the_very_same_can_be_sent_again(

@@ -13,6 +13,7 @@ from identity.api import Place, Role
 from identity.terminals import disable_terminal
 from kernel.ids import parse_public_id, public_id
 from payments import explain, place_codes
+from payments.place_code_format import write_place_code
 from payments.queries import get_payment
 from tests.payments.doors import Somebody, doors, employee, officer
 from tests.payments.test_cards import card_of, pay, told
@@ -120,7 +121,7 @@ class TestPaying:
 class TestRefused:
     async def test_a_code_that_is_none_of_ours_pays_nothing(self, world: World) -> None:
         diner = await employee(world, cash_fen=5000)
-        forged = place_codes.write_place_code(CODE, bytes(11))
+        forged = write_place_code(CODE, bytes(11))
         async with doors(world) as client:
             answers = [await scan(client, diner, forged) for _ in range(11)]
         assert told(answers[0]) == (402, "DENY_CODE_UNKNOWN")

@@ -1,13 +1,11 @@
 """Printed codes: what they say, who may print them, and what becomes of one that was forged, bent or taken down."""
 
-import io
+from typing import Any
 from uuid import UUID
 
 import httpx
-import pypdfium2
 import pytest
 import zxingcpp
-from PIL.Image import Image
 from sqlalchemy import text
 
 from identity.api import EVERYWHERE, Place, Role
@@ -16,6 +14,7 @@ from payments.pay_code_format import luhn_digit
 from payments.place_code_format import place_tag, read_place_code, write_place_code
 from tests.payments.doors import Somebody, doors, employee, officer
 from tests.payments.world import World
+from tests.pdf import pictures_of, words_of
 
 CODE, SITE, TILL = UUID(int=1 << 127 | 5), UUID(int=6), UUID(int=7)
 KEY = bytes(32)
@@ -90,11 +89,11 @@ async def manager(world: World) -> Somebody:
     return await officer(world, Role.CANTEEN_MANAGER, Place(site_id=world.canteen))
 
 
-async def issue(client: httpx.AsyncClient, who: Somebody, site: UUID, till: UUID | None = None) -> dict[str, str]:
+async def issue(client: httpx.AsyncClient, who: Somebody, site: UUID, till: UUID | None = None) -> dict[str, Any]:
     body = {"site": f"can_{site.hex}", "terminal": f"ter_{till.hex}" if till else None}
     answer = await client.post("/v1/place_codes", json=body, headers=who.headers)
     assert answer.status_code == 201, answer.text
-    found: dict[str, str] = answer.json()
+    found: dict[str, Any] = answer.json()
     return found
 
 
@@ -143,11 +142,6 @@ class TestIssuing:
             assert (await client.post(revoke, headers=stranger.headers)).status_code == 403
 
 
-def photograph(pdf: bytes) -> list[Image]:
-    document = pypdfium2.PdfDocument(io.BytesIO(pdf))
-    return [page.render(scale=1.5).to_pil() for page in document]
-
-
 class TestSheet:
     async def test_each_page_can_be_scanned_and_names_the_canteen_in_both_languages(self, world: World) -> None:
         chief = await manager(world)
@@ -160,11 +154,11 @@ class TestSheet:
             address = f"/v1/place_codes/sheet?site=can_{world.canteen.hex}&code={codes[1]['id']}"
             alone = await client.get(address, headers=chief.headers)
         assert sheet.headers["content-type"] == "application/pdf"
-        scanned = [zxingcpp.read_barcodes(page)[0].text for page in photograph(sheet.content)]
+        scanned = [zxingcpp.read_barcodes(page)[0].text for page in pictures_of(sheet.content)]
         assert scanned == [code["url"] for code in codes]
-        words = pypdfium2.PdfDocument(sheet.content)[1].get_textpage().get_text_bounded()
+        words = words_of(sheet.content, page=1)
         assert all(word in words for word in ("某地", "Somewhere", "1号机", "扫码付款"))
-        assert [zxingcpp.read_barcodes(page)[0].text for page in photograph(alone.content)] == [codes[1]["url"]]
+        assert [zxingcpp.read_barcodes(page)[0].text for page in pictures_of(alone.content)] == [codes[1]["url"]]
 
     async def test_where_nothing_was_issued_there_is_nothing_to_print(self, world: World) -> None:
         chief = await manager(world)
