@@ -18,6 +18,7 @@ from canteen.errors import (
     PricesHaveGaps,
 )
 from canteen.queries import CanteenSite
+from canteen.setup import setup_of
 from canteen.views import (
     canteen_view,
     dish_view,
@@ -28,6 +29,7 @@ from canteen.views import (
     new_window,
     parse_canteen,
     period_view,
+    setup_view,
 )
 from identity.api import SIGNED_IN, CallerDep, CurrentPerson, Principal, Role, Terminal, current_caller
 from kernel.db import SessionDep
@@ -126,6 +128,13 @@ async def edit_canteen(
     units = None if body.units is None else [parse_public_id("org", unit) for unit in body.units]
     await canteens.edit_canteen(session, found.id, changes, unit_ids=units, actor=person.actor)
     return await _view(session, person, found.id)
+
+
+@router.get("/canteens/{canteen}/setup", responses=_READ)
+async def show_setup(canteen: CanteenPath, person: CurrentPerson, session: SessionDep) -> schemas.SetupView:
+    """What is still missing before the first guest: seven steps, told from what is there."""
+    found = await _require_at(session, person, canteen, *PRICE_ROLES, Role.SECURITY_ADMIN)
+    return setup_view(found, await setup_of(session, found))
 
 
 @router.get("/canteens/{canteen}/board", responses=_READ)

@@ -401,3 +401,20 @@ class BoardView(BaseModel):
     per_minute: list[MinuteView]
     last_payments: list[LastPayment]
     terminals: list[BoardTerminal]
+
+
+class SetupStepView(BaseModel):
+    """One step of setting a canteen up."""
+
+    name: Literal["place", "hours", "prices", "menu", "staff", "tills", "first_meal"]
+    state: Literal["done", "partial", "todo"]
+    found: int = Field(description="How much of it there is.")
+    missing: list[str] = Field(description="What is missing: codes, or meal.class for a price.")
+
+
+class SetupView(BaseModel):
+    """What a canteen still needs before the first guest."""
+
+    canteen: str
+    done: int
+    steps: list[SetupStepView]

@@ -13,6 +13,7 @@ from canteen.opening import Closed, Serving
 from canteen.prices import NewLadder, NewLimit
 from canteen.prices import Serving as ServingPrice
 from canteen.queries import CanteenSite
+from canteen.setup import DONE, SetupStep
 from canteen.states import MENU, allowed
 from canteen.tariff import PriceRow
 from identity.api import PersonClass
@@ -43,6 +44,20 @@ def canteen_view(canteen: CanteenSite, now: Serving | Closed, *, serves_me: bool
         returns_need_shift=canteen.returns_need_shift,
         serves_me=serves_me,
         now=schemas.MealNow(**meal_now(now)),
+    )
+
+
+def setup_view(canteen: CanteenSite, steps: Sequence[SetupStep]) -> schemas.SetupView:
+    """The steps of setting it up, and how many are done."""
+    return schemas.SetupView(
+        canteen=public_id("can", canteen.id),
+        done=sum(step.state == DONE for step in steps),
+        steps=[
+            schemas.SetupStepView.model_validate(
+                {"name": step.name, "state": step.state, "found": step.found, "missing": list(step.missing)}
+            )
+            for step in steps
+        ],
     )
 
 
