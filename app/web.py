@@ -20,18 +20,23 @@ STOP_TIMEOUT_S = 5
 WEBSOCKET_MESSAGE_BYTES_MAX = 64 * 1024
 
 
+def settle_memory() -> None:
+    """Take what the start has made out of the garbage collector's sight: nothing of it will ever be garbage.
+
+    Otherwise each full collection walks the whole program in the middle of a payment.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
 class _Server(uvicorn.Server):
     """uvicorn, settled before the first request."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take what the start has made out of the garbage collector's sight: nothing of it will ever be garbage.
-
-        Otherwise each full collection walks the whole program in the middle of a payment.
-        """
+        """Bind and begin; then settle."""
         await super().startup(sockets)
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(20_000, 20, 50)
+        settle_memory()
 
 
 def serve(settings: Settings, *, fd: int | None) -> int:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from uuid import uuid4
 
+from app.web import settle_memory
 from bench.rig import Rig, amount_of
 from bench.rows import Row, at_least, told
 from canteen.api import CanteenPricing
@@ -42,8 +43,7 @@ async def _rate(rig: Rig, count: int, *, batch_max: int, waiting: int) -> float:
     await posting.start()
     codes, _ = await rig.issue_codes(count)
     items = _items(rig, terminals, codes)
-    gc.collect()
-    gc.freeze()
+    settle_memory()  # As a web process does.
     answers: list[Answer] = []
 
     async def worker() -> None:

@@ -64,7 +64,9 @@ def reset() -> None:
 
 def rfc3339(at: datetime) -> str:
     """`2026-11-23T04:05:06.789Z`: the one form in which a time leaves the house."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    return at.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def business_date(at: datetime, zone: ZoneInfo) -> date:

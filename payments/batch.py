@@ -234,7 +234,16 @@ class Batch:
                 # The first of its kind is in this very batch: wait for what becomes of it.
                 self.deferred.append(item)
             else:
-                item.outcome = _outcome_of_loser(item, taken)
+                item.outcome = self._outcome_of_loser(item, taken)
+
+    def _outcome_of_loser(self, item: Item, taken: list[Any]) -> Answer | GuanjiaError:
+        """A stored answer stays what it was; of two refusals the terminal's comes before the key's and the number's."""
+        outcome = _outcome_of_stored(item, taken)
+        if isinstance(outcome, Answer) or self._is_in_service(item.terminal):
+            return outcome
+        # Key and number were taken before: there is nothing to store this refusal under.
+        refusal = Refusal(DenyCode.TERMINAL)
+        return Answer(402, answers.refusal_body(refusal, item.language, item.request_id), replayed=False)
 
     async def _load_cards(self, winners: Sequence[Item]) -> None:
         named = [item.presented for item in winners if item.presented is not None]
@@ -303,11 +312,16 @@ class Batch:
         if item.terminal.id in self.guesses:
             self.watch.refuse_another(item.terminal.id, *self.guesses[item.terminal.id])
 
+    def _is_in_service(self, sent: Terminal) -> bool:
+        """Whether the till may sell now, as far as this process knows, in the epoch that it sent."""
+        terminal = self.terminals.by_id(sent.id)
+        return terminal is not None and terminal.status == "active" and terminal.epoch == sent.epoch
+
     def _refuse_terminal(self, item: Item) -> Refusal | None:
         if item.presented is not None and item.presented.kind == "wall_code":
             return self._refuse_till_of_code(item.request.sale.terminal_id)
         terminal = self.terminals.by_id(item.terminal.id)
-        if terminal is None or terminal.status != "active" or terminal.epoch != item.terminal.epoch:
+        if terminal is None or not self._is_in_service(item.terminal):
             return Refusal(DenyCode.TERMINAL)
         # Only now: a sale that was paid before a mode was taken away is still answered as it was.
         check_mode(terminal.modes, item.request.sale)
@@ -349,7 +363,7 @@ class Batch:
         item.outcome = Answer(201, body, replayed=False)
 
 
-def _outcome_of_loser(item: Item, taken: list[Any]) -> Answer | GuanjiaError:
+def _outcome_of_stored(item: Item, taken: list[Any]) -> Answer | GuanjiaError:
     for row in taken:
         if row["key"] == item.key:
             if row["body_hash"] != item.body_hash:

@@ -5,11 +5,13 @@ holder's working copy (`HolderState`), so that several payments of one person in
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
+
+import msgspec
 
 from payments.lines import Booking, Leg, Line, sale_lines
 from payments.posting_rule import NO_USAGE, DeductionStep, DenyCode, Payer, PostingRule, Quote, Refusal, Sale, Usage
@@ -18,8 +20,7 @@ from payments.presented import Presented
 REPEAT_WINDOW: Final = timedelta(seconds=8)
 
 
-@dataclass(slots=True)
-class LotState:
+class LotState(msgspec.Struct):
     """A subsidy lot, as far as a payment may spend from it."""
 
     id: UUID
@@ -34,8 +35,7 @@ class LotState:
         return self.balance_fen - self.held_fen
 
 
-@dataclass(slots=True)
-class PurseState:
+class PurseState(msgspec.Struct):
     """A purse with one balance."""
 
     kind: str
@@ -57,8 +57,7 @@ class RecentPayment(NamedTuple):
     at: datetime
 
 
-@dataclass(slots=True)
-class HolderState:
+class HolderState(msgspec.Struct):
     """The working copy of one locked holder."""
 
     bucket: int
@@ -67,10 +66,10 @@ class HolderState:
     label: str
     state: str
     payer: Payer
-    purses: dict[str, PurseState] = field(default_factory=dict)
-    lots: dict[UUID, LotState] = field(default_factory=dict)
-    usage: dict[str, Usage] = field(default_factory=dict)
-    recent: list[RecentPayment] = field(default_factory=list)
+    purses: dict[str, PurseState] = msgspec.field(default_factory=dict)
+    lots: dict[UUID, LotState] = msgspec.field(default_factory=dict)
+    usage: dict[str, Usage] = msgspec.field(default_factory=dict)
+    recent: list[RecentPayment] = msgspec.field(default_factory=list)
 
     def sums(self, on: date) -> dict[str, int]:
         """What is left in each purse on a business date: the `purses` of an answer."""
@@ -82,8 +81,7 @@ class HolderState:
         }
 
 
-@dataclass(slots=True)
-class CodeState:
+class CodeState(msgspec.Struct):
     """A pay code's row."""
 
     id: UUID
@@ -180,7 +178,7 @@ def _note_tapped(quote: Quote, presented: Presented, holder: HolderState) -> Quo
             data = {"window": "card", "limit_fen": limit_fen, "used_fen": used_fen, "amount_fen": quote.amount_fen}
             return Refusal(DenyCode.AMOUNT_LIMIT, {"credential": presented.kind, **data})
         counters = (*counters, counter)
-    return replace(
+    return msgspec.structs.replace(
         quote,
         counters=counters,
         context={**quote.context, **presented.stored_context},

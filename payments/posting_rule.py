@@ -6,7 +6,6 @@ is handed to it under the holder's row lock; it does no I/O while it decides.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final, Literal, NamedTuple, Protocol
@@ -32,16 +31,14 @@ class DenyCode(StrEnum):
     CLASS = "DENY_CLASS"
 
 
-@dataclass(frozen=True, slots=True)
-class SaleItem:
+class SaleItem(msgspec.Struct, frozen=True):
     """One line of a menu sale."""
 
     dish_id: UUID
     quantity: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sale:
+class Sale(msgspec.Struct, frozen=True):
     """What a till (or the phone, at a wall code) asks to be paid.
 
     Neither `amount_fen` nor `items`: the meal's fixed price. At most one of them is given.
@@ -54,8 +51,7 @@ class Sale:
     items: tuple[SaleItem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Payer:
+class Payer(msgspec.Struct, frozen=True):
     """Who pays, as far as a price may depend on it."""
 
     holder_id: UUID
@@ -74,12 +70,11 @@ class Usage(msgspec.Struct, frozen=True):
 NO_USAGE = Usage(0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """A refusal, with data for the sentence that the till shows."""
 
     code: DenyCode
-    data: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class DeductionStep(NamedTuple):
@@ -93,8 +88,7 @@ class DeductionStep(NamedTuple):
 DEFAULT_DEDUCTION: Final = (DeductionStep("subsidy", ("expires_on", "available_fen", "id")), DeductionStep("cash"))
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
+class Quote(msgspec.Struct, frozen=True):
     """The price of one sale, and everything that posting must write beside it.
 
     `unit_share_fen` is the most that subsidy lots may pay; `lot_tags` are what a lot's scope is matched against

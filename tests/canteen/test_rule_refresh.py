@@ -1,10 +1,10 @@
 """The posting rule learns from the database: everything at first, then only what is newer."""
 
-from dataclasses import replace
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace
 
 from canteen import canteens, menus, prices
 from canteen.errors import ItemsNotOnMenu

@@ -1,12 +1,12 @@
 """The pure core of money by properties: whatever the amounts, nothing is created, lost or overdrawn."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from kernel.ids import uuid7
 from kernel.money import split_by_largest_remainder

@@ -1,8 +1,7 @@
 """A till takes amounts only in the ways that it is set to, whatever its screen may offer."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import update
 
 from identity.models import TerminalRow
