@@ -540,10 +540,12 @@ class ApprovalView(BaseModel):
     id: str
     kind: str
     subject: str
+    subject_name: Annotated[str | None, Field(description="The name, where the subject is a person.")]
     payload: dict[str, Any]
     reason: str
     status: str
     may_decide: bool
+    may_withdraw: bool
     requested_by: NamedPerson
     requested_at: Instant
     expires_at: Instant

@@ -82,6 +82,7 @@ async def post_withdraw(approval: PublicId, person: CurrentPerson, session: Sess
 
 async def _views(session: AsyncSession, person: Principal, rows: Sequence[Approval]) -> list[ApprovalView]:
     ids = {row.requested_by for row in rows} | {row.decided_by for row in rows if row.decided_by}
+    ids |= {parse_public_id("per", row.subject) for row in rows if row.subject.startswith("per_")}
     names = await person_summary(session, list(ids))
     return [_view(person, row, names) for row in rows]
 
@@ -95,10 +96,12 @@ def _view(person: Principal, row: Approval, names: dict[UUID, PersonSummary]) ->
         id=public_id("apr", row.id),
         kind=row.kind,
         subject=row.subject,
+        subject_name=_subject_name(row, names),
         payload=row.payload,
         reason=row.reason,
         status=status_now(row),
         may_decide=may_decide(person, row),
+        may_withdraw=row.requested_by == person.person_id and status_now(row) == "pending",
         requested_by=named(row.requested_by),
         requested_at=row.requested_at,
         expires_at=row.expires_at,
@@ -106,3 +109,10 @@ def _view(person: Principal, row: Approval, names: dict[UUID, PersonSummary]) ->
         decided_at=row.decided_at,
         decision_note=row.decision_note,
     )
+
+
+def _subject_name(row: Approval, names: dict[UUID, PersonSummary]) -> str | None:
+    if not row.subject.startswith("per_"):
+        return None
+    summary = names.get(parse_public_id("per", row.subject))
+    return summary.name if summary else None

@@ -418,6 +418,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/canteens/{canteen}/setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Setup
+         * @description What is still missing before the first guest: seven steps, told from what is there.
+         */
+        get: operations["show_setup_v1_canteens__canteen__setup_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/canteens/{canteen}/shifts": {
         parameters: {
             query?: never;
@@ -2676,6 +2696,8 @@ export interface components {
             kind: string;
             /** May Decide */
             may_decide: boolean;
+            /** May Withdraw */
+            may_withdraw: boolean;
             /** Payload */
             payload: {
                 [key: string]: unknown;
@@ -2692,6 +2714,11 @@ export interface components {
             status: string;
             /** Subject */
             subject: string;
+            /**
+             * Subject Name
+             * @description The name, where the subject is a person.
+             */
+            subject_name: string | null;
         };
         /**
          * AttemptView
@@ -5000,6 +5027,44 @@ export interface components {
             unit_share_fen: number;
         };
         /**
+         * SetupStepView
+         * @description One step of setting a canteen up.
+         */
+        SetupStepView: {
+            /**
+             * Found
+             * @description How much of it there is.
+             */
+            found: number;
+            /**
+             * Missing
+             * @description What is missing: codes, or meal.class for a price.
+             */
+            missing: string[];
+            /**
+             * Name
+             * @enum {string}
+             */
+            name: "place" | "hours" | "prices" | "menu" | "staff" | "tills" | "first_meal";
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "done" | "partial" | "todo";
+        };
+        /**
+         * SetupView
+         * @description What a canteen still needs before the first guest.
+         */
+        SetupView: {
+            /** Canteen */
+            canteen: string;
+            /** Done */
+            done: number;
+            /** Steps */
+            steps: components["schemas"]["SetupStepView"][];
+        };
+        /**
          * SheetView
          * @description A hand-over sheet. `ties`: the payments and the ledger's lines say the same.
          */
@@ -7050,6 +7115,64 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_LadderView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_setup_v1_canteens__canteen__setup_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                canteen: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SetupView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */

@@ -1,4 +1,7 @@
+import * as door from './door/messages'
+
 export const zh = {
+  ...door.zh,
   signIn: {
     title: '管家',
     username: '账号',
@@ -111,21 +114,25 @@ export const zh = {
   import: {
     open: '导入',
     title: '从表格导入',
-    lead: '先试算，不写入；每个有问题的格子都会列出来，全部正确才能导入。CSV 第一行是列名：',
-    choose: '选择 CSV 文件',
-    clean: '共 {rows} 行：新增 {created}，更新 {updated}，不变 {unchanged}。没有问题，可以导入。',
+    lead: '先试算，不写入；每个有问题的格子都会列出来，全部正确才能导入。第一行是列名：',
+    choose: '选择 XLSX 或 CSV 文件',
+    template: '下载模板',
+    complete: '这是完整名单：表中单位里没有列出的人视为离职',
+    clean: '共 {rows} 行：新增 {created}，更新 {updated}，不变 {unchanged}，离职 {left}。没有问题，可以导入。',
+    leaving: '将离职（立即退出所有登录，余额保留）',
     bad: '有 {count} 个格子有问题，什么都没有导入',
     badCells: '有问题的格子',
-    row: '行',
+    cell: '单元格',
     column: '列',
     value: '内容',
     reason: '原因',
     go: '导入',
-    done: '已导入：新增 {created}，更新 {updated}',
+    done: '已导入：新增 {created}，更新 {updated}，离职 {left}',
   },
 }
 
 export const en: typeof zh = {
+  ...door.en,
   signIn: {
     title: 'Guanjia',
     username: 'User name',
@@ -238,16 +245,19 @@ export const en: typeof zh = {
   import: {
     open: 'Import',
     title: 'Import a table',
-    lead: 'It is tried first and writes nothing; every bad cell is named, and only a clean table is taken. The first line of the CSV names the columns:',
-    choose: 'Choose a CSV file',
-    clean: '{rows} rows: {created} new, {updated} changed, {unchanged} as they are. Nothing is wrong.',
+    lead: 'It is tried first and writes nothing; every bad cell is named, and only a clean table is taken. The first row names the columns:',
+    choose: 'Choose an XLSX or CSV file',
+    template: 'Download a template',
+    complete: 'This is the whole list: whoever of its units is missing has left',
+    clean: '{rows} rows: {created} new, {updated} changed, {unchanged} as they are, {left} leave. Nothing is wrong.',
+    leaving: 'They leave: signed out everywhere at once, the balance stays',
     bad: '{count} bad cells; nothing was imported',
     badCells: 'Bad cells',
-    row: 'Row',
+    cell: 'Cell',
     column: 'Column',
     value: 'Value',
     reason: 'Reason',
     go: 'Import',
-    done: 'Imported: {created} new, {updated} changed',
+    done: 'Imported: {created} new, {updated} changed, {left} left',
   },
 }

@@ -4,7 +4,7 @@ import { ApiError } from '@/kernel/errors'
 import { clearShelves, shelfOf, type Shelf } from '@/kernel/kept'
 import { locale } from '@/kernel/locale'
 import { readStored, removeStored, writeStored } from '@/kernel/storage'
-import type { SessionAnswer, SignedInPerson } from './types'
+import type { Enrolment, SessionAnswer, SignedInPerson } from './types'
 
 /** Who is signed in on one screen. Each screen (and each pane of the demo) has its own. */
 export interface Session {
@@ -13,7 +13,16 @@ export interface Session {
   token: () => string | null
   /** What this screen keeps of whoever is signed in; gone when they leave. */
   shelf: () => Shelf
+  /** A sign-in half done: a code, or a second factor to be set up, is still to come. */
+  pending: ComputedRef<SessionAnswer | null>
   signIn: (username: string, password: string) => Promise<void>
+  /** What the campus's sign-in has left for this page. */
+  fetchCampus: () => Promise<void>
+  finishWithCode: (code: string) => Promise<void>
+  beginEnrolment: () => Promise<Enrolment>
+  /** The recovery codes, and what to call once they are in safe hands. */
+  finishEnrolment: (code: string) => Promise<{ codes: string[]; enter: () => void }>
+  startOver: () => void
   signOut: () => Promise<void>
 }
 
@@ -42,11 +51,49 @@ function createSession(name: string): Session {
   }
   api.onUnauthorized = forget
 
-  async function signIn(username: string, password: string): Promise<void> {
-    forget()
-    const answer = await api.post<SessionAnswer>('/v1/sessions', { username, password })
+  const pending = shallowRef<SessionAnswer | null>(null)
+
+  /** Half a sign-in stays in this tab's memory: it opens nothing, and a reload may begin anew. */
+  function take(answer: SessionAnswer): void {
+    if (answer.waits_for) {
+      pending.value = answer
+      return
+    }
+    pending.value = null
     kept.value = answer
     writeStored(key, answer)
+  }
+
+  async function signIn(username: string, password: string): Promise<void> {
+    forget()
+    take(await api.post<SessionAnswer>('/v1/sessions', { username, password }))
+  }
+
+  async function fetchCampus(): Promise<void> {
+    forget()
+    take(await api.post<SessionAnswer>('/v1/sessions/campus', {}, { withCookies: true }))
+  }
+
+  async function finishWithCode(code: string): Promise<void> {
+    const body = { token: pending.value?.token ?? '', code }
+    take(await api.post<SessionAnswer>('/v1/sessions/second_factor', body))
+  }
+
+  function beginEnrolment(): Promise<Enrolment> {
+    return api.post<Enrolment>('/v1/sessions/enrolment', { token: pending.value?.token ?? '' })
+  }
+
+  async function finishEnrolment(code: string): Promise<{ codes: string[]; enter: () => void }> {
+    const body = { token: pending.value?.token ?? '', code }
+    const { recovery_codes: codes, ...answer } = await api.post<SessionAnswer & { recovery_codes: string[] }>(
+      '/v1/sessions/enrolment/confirm',
+      body,
+    )
+    return { codes, enter: () => take(answer) }
+  }
+
+  function startOver(): void {
+    pending.value = null
   }
 
   async function signOut(): Promise<void> {
@@ -62,5 +109,18 @@ function createSession(name: string): Session {
 
   const shelf = () => shelfOf(name, kept.value?.person.id ?? '')
 
-  return { api, person: computed(() => kept.value?.person ?? null), token, shelf, signIn, signOut }
+  return {
+    api,
+    person: computed(() => kept.value?.person ?? null),
+    token,
+    shelf,
+    pending: computed(() => pending.value),
+    signIn,
+    fetchCampus,
+    finishWithCode,
+    beginEnrolment,
+    finishEnrolment,
+    startOver,
+    signOut,
+  }
 }

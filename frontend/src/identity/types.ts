@@ -22,3 +22,13 @@ export type PersonDetail = Schema<'PersonDetail'>
 export type Terminal = Schema<'TerminalView'>
 export type PairingCode = Schema<'PairingCodeView'>
 export type ImportReport = Schema<'ImportReport'>
+export type GrantView = Schema<'GrantView'>
+export type RoleChangePreview = Schema<'RoleChangePreview'>
+export type PreviewPlace = Schema<'PreviewPlace'>
+export type Slips = Schema<'Slips'>
+export type Slip = Schema<'SlipView'>
+export type Enrolment = Schema<'EnrolmentView'>
+export type SignInOptions = Schema<'SignInOptions'>
+
+/** What waits for a second person; `payload.preview` is what would change, in the form of its kind. */
+export type Approval = Schema<'ApprovalView'>

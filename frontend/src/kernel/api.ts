@@ -9,6 +9,8 @@ interface RequestOptions {
   idempotencyKey?: string
   signal?: AbortSignal
   timeoutMs?: number
+  /** Only where a page fetches what another page has left for it in a cookie. */
+  withCookies?: boolean
 }
 
 const REQUEST_TIMEOUT_MS = 15_000
@@ -58,6 +60,13 @@ export class ApiClient {
     return this.send<T>('DELETE', path, {})
   }
 
+  /** A file, to be saved under its name. */
+  async download(path: string): Promise<Blob> {
+    const response = await this.fetch('GET', path, {})
+    if (!response.ok) throw errorFrom(response, await response.text())
+    return response.blob()
+  }
+
   private async send<T>(method: string, path: string, options: RequestOptions): Promise<T> {
     const response = await this.fetch(method, path, options)
     const text = await response.text().catch((cause: unknown) => {
@@ -86,7 +95,13 @@ export class ApiClient {
     const timeout = AbortSignal.timeout(options.timeoutMs ?? REQUEST_TIMEOUT_MS)
     const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout
     try {
-      return await fetch(path + queryString(options.query), { method, headers, body, signal, credentials: 'omit' })
+      return await fetch(path + queryString(options.query), {
+        method,
+        headers,
+        body,
+        signal,
+        credentials: options.withCookies ? 'same-origin' : 'omit',
+      })
     } catch (cause) {
       if (options.signal?.aborted) throw cause
       throw new NetworkError(cause)
