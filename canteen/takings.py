@@ -14,11 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from canteen.models import LastPayments, MinuteTotal
 from kernel.events import StoredEvent
 from kernel.ids import instant_of, parse_public_id
-from payments.events import PaymentRefunded, PaymentSucceeded, PaymentVoided
+from payments.events import GuestPaymentSucceeded, PaymentRefunded, PaymentSucceeded, PaymentVoided
 
 LAST_PAYMENTS_SHOWN: Final = 12
 
-PaymentEvent = PaymentSucceeded | PaymentVoided | PaymentRefunded
+# What the list of last payments calls somebody without an account.
+GUEST_LABEL: Final = "访客"
+
+PaymentEvent = PaymentSucceeded | GuestPaymentSucceeded | PaymentVoided | PaymentRefunded
 MinuteKey = tuple[UUID, date, datetime]
 
 
@@ -53,7 +56,7 @@ def fold(events: Iterable[PaymentEvent]) -> dict[MinuteKey, Delta]:
         minute = _posted_at(event).replace(second=0, microsecond=0)
         key = parse_public_id("can", event.canteen), date.fromisoformat(event.business_date), minute
         delta = deltas[key]
-        if isinstance(event, PaymentSucceeded):
+        if isinstance(event, PaymentSucceeded | GuestPaymentSucceeded):
             delta.count += 1
             delta.amount_fen += event.amount_fen
         else:
@@ -64,6 +67,9 @@ def fold(events: Iterable[PaymentEvent]) -> dict[MinuteKey, Delta]:
 
 def _posted_at(event: PaymentEvent) -> datetime:
     """When it was posted, from the id that was made then; `happened_at` is only what a till said."""
+    if isinstance(event, GuestPaymentSucceeded):
+        # Its id is older: it was made before the guest was asked for a password.
+        return datetime.fromisoformat(event.happened_at)
     if isinstance(event, PaymentSucceeded):
         return instant_of(parse_public_id("pay", event.payment))
     if isinstance(event, PaymentVoided):
@@ -119,6 +125,21 @@ def last_after(before: Sequence[dict[str, Any]], events: Iterable[PaymentEvent])
                     "happened_at": event.happened_at,
                     "credential": event.credential,
                     "far_m": event.far_m,
+                },
+            )
+            del payments[LAST_PAYMENTS_SHOWN:]
+        elif isinstance(event, GuestPaymentSucceeded):
+            payments.insert(
+                0,
+                {
+                    "payment": event.guest_payment,
+                    "payer_label": GUEST_LABEL,
+                    "terminal": event.terminal,
+                    "amount_fen": event.amount_fen,
+                    "status": "succeeded",
+                    "happened_at": event.happened_at,
+                    "credential": "pay_code",
+                    "far_m": None,
                 },
             )
             del payments[LAST_PAYMENTS_SHOWN:]

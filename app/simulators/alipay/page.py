@@ -65,7 +65,7 @@ button:focus-visible,a:focus-visible,input:focus-visible{outline:3px solid var(-
 table{width:100%;border-collapse:collapse;font-size:14px}
 td,th{padding:8px 8px 8px 0;border-bottom:1px solid var(--line);text-align:left;font-weight:400;vertical-align:top}
 .code{margin:12px 0;font:600 20px/1.4 ui-monospace,monospace;letter-spacing:.06em;overflow-wrap:anywhere}
-.qr{width:180px;padding:8px;border-radius:8px;background:#fff}
+.qr{width:180px;margin:12px 0;padding:4px;border-radius:8px;background:#fff}
 .qr svg{display:block;width:100%;height:auto}
 .done{border-left:6px solid var(--blue)}
 """
@@ -94,7 +94,7 @@ def _frame(say: Words, body: str, here: str) -> str:
     )
 
 
-def home_page(language: str, trades: Iterable[Trade], codes: Mapping[str, str]) -> str:
+def home_page(language: str, trades: Iterable[Trade], codes: Mapping[str, str], faults: Iterable[str] = ()) -> str:
     """The last trades, a payment code for a till, and the gateway's switches."""
     say = Words(language)
     lang = f'<input type="hidden" name="lang" value="{language}">'
@@ -112,7 +112,7 @@ def home_page(language: str, trades: Iterable[Trade], codes: Mapping[str, str]) 
         f"<button>{say('生成付款码', 'Make a payment code')}</button></form></section>"
         f"<section><h2>{say('最近的交易', 'Last trades')}</h2>{_table(say, trades)}</section>"
         f"<section><h2>{say('网关故障', 'Faults of the gateway')}</h2>"
-        f'<p class="soft">{say("下一次调用照办，然后：", "The next call is done as asked, and then it:")}</p>'
+        f'<p class="soft">{say("下一次调用照办，然后：", "The next call is done as asked, and then it:")}</p>{_set(say, faults)}'
         f'<form method="post" action="/faults/set">{lang}{_choices("answer", "", FAULTS, say)}'
         f'<button class="plain">{say("让下一次调用出错", "Let the next call fail")}</button></form></section>',
         "/",
@@ -154,6 +154,12 @@ def _choices(name: str, legend: str, options: tuple[tuple[str, str, str], ...], 
         for at, (value, zh, en) in enumerate(options)
     )
     return f"<fieldset><legend>{legend}</legend>{labels}</fieldset>"
+
+
+def _set(say: Words, faults: Iterable[str]) -> str:
+    """The switches that wait for a call."""
+    named = [say(zh, en) for answer in faults for value, zh, en in FAULTS if value == answer]
+    return f'<p role="status"><strong>{say("已设：", "Set: ")}</strong>{" · ".join(named)}</p>' if named else ""
 
 
 def _code_card(say: Words, digits: str, kind: str) -> str:

@@ -170,7 +170,14 @@ class AlipaySimulator:
     # ---- the page, for people
 
     async def show_home(self, request: Request) -> Response:
-        return HTMLResponse(page.home_page(_language(request), self.trades, self.phone.behaviours))
+        return HTMLResponse(
+            page.home_page(
+                _language(request),
+                self.trades,
+                self.phone.behaviours,
+                [fault.answer for fault in self.misbehaviour.faults],
+            )
+        )
 
     async def show_scanned(self, request: Request) -> Response:
         """To open the address in the code is to scan it: from now on there is a trade."""

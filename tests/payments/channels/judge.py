@@ -18,11 +18,11 @@ from typing import Any
 
 def main(port: int) -> None:
     """Answer until the input ends."""
+    simulator = port
     web = import_module("alipay.aop.api.util.WebUtils")
     web.httplib = SimpleNamespace(  # type: ignore[attr-defined]  # the client's own import, led to our port
-        HTTPConnection=lambda host, port, timeout: http.client.HTTPConnection(host, led_to, timeout=timeout)
+        HTTPConnection=lambda host, port, timeout: http.client.HTTPConnection(host, simulator, timeout=timeout)
     )
-    led_to = port
     configuration = import_module("alipay.aop.api.AlipayClientConfig").AlipayClientConfig()
     configuration.server_url = "http://127.0.0.1/gateway.do"
     configuration.app_id = os.environ["JUDGE_APP_ID"]

@@ -6,7 +6,9 @@ from unittest.mock import patch
 
 import pytest
 
+from canteen import takings
 from kernel import clock
+from kernel.outbox import read_after
 from payments.top_ups import ASKING_FOR
 from tests.payments.channels.shop import Shop, body_of
 from tests.payments.world import body_of as body_of_payment
@@ -47,6 +49,17 @@ class TestACode:
         assert await told_of(shop) == ["guest_payment.succeeded"]
         listed = await shop.product.get("/v1/terminals/me/guest_payments", headers=shop.as_till())
         assert [row["id"] for row in listed.json()["data"]] == [guest["id"]]
+
+    async def test_counts_among_the_canteens_takings(self, shop: Shop) -> None:
+        await charged(shop, "pay")
+        db, canteen = shop.world.db, shop.world.canteen
+        async with db.session() as session:
+            events = await read_after(session, {})
+        told = takings.payment_events(events)
+        deltas = takings.fold(told)
+        (last,) = takings.last_after([], told)
+        assert [(key[0], delta.count, delta.amount_fen) for key, delta in deltas.items()] == [(canteen, 1, 1800)]
+        assert (last["payer_label"], last["amount_fen"], last["payment"][:4]) == ("访客", 1800, "gst_")
 
     async def test_that_asks_for_the_password_is_pending_until_it_comes(self, shop: Shop) -> None:
         guest = await charged(shop, "wait")
