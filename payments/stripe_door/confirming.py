@@ -135,8 +135,7 @@ class Confirmations:
                 intent = order.fresh or intents.get((order.site_id, order.intent_id))
                 _begin_one(order, intent, number, at, begun)
             if begun.intents:
-                written = await queries.write_intents(session, begun.intents)
-                assert len(written) == len(begun.intents), "a locked intent was written by somebody else"
+                await _write_begun(session, begun.intents, at)
             await tell(session, begun.events)
             await keep_answers(session, [(o.site_id, o.idempotency_key, o.answer) for o in begun.kept])
             await _give_back(session, begun.given_back)
@@ -230,9 +229,18 @@ def _begin_one(order: Order, intent: Intent | None, number: int, at: datetime, b
     begun.intents.append(intent)
 
 
+async def _write_begun(session: AsyncSession, intents: Sequence[Intent], at: datetime) -> None:
+    fresh = [intent for intent in intents if intent.version == 0]
+    written = await queries.update_attempts(session, [intent for intent in intents if intent.version > 0])
+    if fresh:
+        written |= await queries.write_intents(session, fresh)
+    assert len(written) == len(intents), "a locked intent was written by somebody else"
+    await queries.note_begun(session, intents, at)
+
+
 async def _write_ends(session: AsyncSession, orders: Sequence[Order]) -> None:
     intents = [order.intent for order in orders if order.intent is not None]
-    written = await queries.write_intents(session, intents)
+    written = await queries.update_attempts(session, intents)
     events: list[Told] = []
     kept: list[Order] = []
     given_back: list[Order] = []

@@ -5,7 +5,7 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,7 +24,7 @@ from payments.stripe_door.courier import Courier
 from payments.stripe_door.handlers import HANDLER, follow_reversals
 from payments.stripe_door.intents import Intent
 from payments.stripe_door.keys import EPOCH
-from payments.stripe_door.models import DoorRequest, PaymentIntent
+from payments.stripe_door.models import DoorBegun, DoorRequest
 from payments.stripe_door.telling import tell
 from payments.stripe_door.webhooks import AddressGuard, Sender
 
@@ -34,6 +34,17 @@ log = structlog.get_logger(__name__)
 LEFT_BEHIND_AFTER: Final = timedelta(seconds=15)
 ANSWERS_KEPT: Final = timedelta(days=3)
 EVENTS_KEPT: Final = timedelta(days=30)
+
+
+_LOOKED_AT_ONCE: Final = 200
+_OLDEST_BEGUN: Final = select(DoorBegun.id).order_by(DoorBegun.id).limit(_LOOKED_AT_ONCE)
+_STILL_UNDER_WAY: Final = text("""
+    SELECT DISTINCT i.site_id, i.id
+      FROM door_begun b
+     CROSS JOIN LATERAL unnest(b.site_ids, b.intent_ids) AS k(site_id, id)
+      JOIN payment_intents i ON i.site_id = k.site_id AND i.id = k.id
+     WHERE b.id = ANY(CAST(:begun AS bigint[])) AND i.state = 'processing' AND i.attempted_at < :before
+""")
 
 
 async def deliver_webhooks(db: Database) -> None:
@@ -53,17 +64,20 @@ async def hear_of_reversals(db: Database) -> None:
 
 async def end_left_behind(db: Database) -> int:
     """End the attempts of processes that are gone; returns how many there were."""
-    async with db.session() as session:
-        rows = await session.execute(
-            select(PaymentIntent.site_id, PaymentIntent.id)
-            .where(PaymentIntent.state == "processing", PaymentIntent.attempted_at < clock.now() - LEFT_BEHIND_AFTER)
-            .limit(100)
-        )
-        found = [(row.site_id, row.id) for row in rows]
-    for site_id, intent_id in found:
+    before, ended = clock.now() - LEFT_BEHIND_AFTER, 0
+    while True:
         async with db.session() as session:
-            await _end_one(session, site_id, intent_id)
-    return len(found)
+            looked = list(await session.scalars(_OLDEST_BEGUN.where(DoorBegun.begun_at < before)))
+            rows = (await session.execute(_STILL_UNDER_WAY, {"begun": looked, "before": before})).all()
+        for site_id, intent_id in rows:
+            async with db.session() as session:
+                await _end_one(session, site_id, intent_id)
+        # Only now: should we die on the way, they are looked through again.
+        async with db.session() as session:
+            await session.execute(delete(DoorBegun).where(DoorBegun.id.in_(looked)))
+        ended += len(rows)
+        if len(looked) < _LOOKED_AT_ONCE:
+            return ended
 
 
 async def _end_one(session: AsyncSession, site_id: UUID, intent_id: UUID) -> None:

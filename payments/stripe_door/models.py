@@ -7,7 +7,17 @@ The way of a confirmation does not use these classes: it reads and writes whole 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Integer, LargeBinary, SmallInteger, Text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Identity,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    Uuid,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import TypeEngine
@@ -82,6 +92,17 @@ class DoorRequest(Base):
     body: Mapped[bytes] = mapped_column(LargeBinary)
     intent_id: Mapped[UUID | None]
     recorded_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class DoorBegun(Base):
+    """The attempts that one transaction has begun: what the worker looks through for those that nobody has ended."""
+
+    __tablename__ = "door_begun"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    begun_at: Mapped[datetime] = mapped_column(Instant)
+    site_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    intent_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
 
 
 class DoorRefund(Base):

@@ -1,6 +1,7 @@
 """Statements of the door. Those of a confirmation are set-based: their arguments are arrays, one element an intent."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -56,6 +57,27 @@ _WRITE_INTENTS: Final = text(f"""
 """)  # noqa: S608  column names of our own
 
 
+# What an attempt changes, and nothing else: no index speaks of these columns, so the row stays on its page.
+_ATTEMPT_COLUMNS: Final = (
+    *("state", "method_id", "pay_code", "attempts", "attempt_seq", "attempt_by", "attempted_at", "payment_id"),
+    *("last_error_json", "version"),
+)
+_ATTEMPT_KEYED: Final = ("site_id", "id", *_ATTEMPT_COLUMNS)
+_UPDATE_ATTEMPTS: Final = text(f"""
+    UPDATE payment_intents i
+       SET {", ".join(f"{name} = k.{name}" for name in _ATTEMPT_COLUMNS)}
+      FROM unnest({", ".join(f"CAST(:{name} AS {_TYPES.get(name, 'text')}[])" for name in _ATTEMPT_KEYED)})
+           AS k({", ".join(_ATTEMPT_KEYED)})
+     WHERE i.site_id = k.site_id AND i.id = k.id AND i.version = k.version - 1
+    RETURNING i.id
+""")  # noqa: S608  column names of our own
+
+_BEGUN: Final = text("""
+    INSERT INTO door_begun (begun_at, site_ids, intent_ids)
+    VALUES (:at, CAST(:sites AS uuid[]), CAST(:intents AS uuid[]))
+""")
+
+
 async def lock_intents(session: AsyncSession, keys: Collection[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Intent]:
     """Working copies of these (site, id), locked in that order; what does not exist is absent."""
     rows = await session.execute(_LOCK_INTENTS, {"sites": [site for site, _ in keys], "ids": [key for _, key in keys]})
@@ -76,6 +98,22 @@ async def write_intents(session: AsyncSession, intents: Sequence[Intent]) -> set
         intent.version += 1
     columns = {name: [getattr(intent, name) for intent in intents] for name in INTENT_COLUMNS}
     return set(await session.scalars(_WRITE_INTENTS, columns))
+
+
+async def update_attempts(session: AsyncSession, intents: Sequence[Intent]) -> set[UUID]:
+    """Write what an attempt has changed of rows that are there; returns the ids of those that were written."""
+    if not intents:
+        return set()
+    for intent in intents:
+        intent.version += 1
+    columns = {name: [getattr(intent, name) for intent in intents] for name in _ATTEMPT_KEYED}
+    return set(await session.scalars(_UPDATE_ATTEMPTS, columns))
+
+
+async def note_begun(session: AsyncSession, intents: Sequence[Intent], at: datetime) -> None:
+    """Note attempts for the worker, who ends those that are left behind."""
+    sites, ids = [intent.site_id for intent in intents], [intent.id for intent in intents]
+    await session.execute(_BEGUN, {"at": at, "sites": sites, "intents": ids})
 
 
 async def get_intent(session: AsyncSession, site_id: UUID, intent_id: UUID) -> Intent:
