@@ -45,7 +45,7 @@ def create_served_app(settings: Settings | None = None) -> ASGIApp:
     trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
     # uvicorn's types of an ASGI application are narrower than Starlette's; both mean the same.
     behind_proxy = cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), trusted))
-    return HotPath(behind_proxy, app.state)
+    return HotPath(StripePaths(behind_proxy, app.state), app.state)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -64,7 +64,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings or get_settings()
     app.add_middleware(MeasuredRequests)
     app.add_middleware(RequestIds)
-    app.add_middleware(StripePaths)
     install_error_handlers(app)
     app.include_router(health.router)
     for router in ROUTERS:
