@@ -77,6 +77,11 @@ class Item:
     outcome: Answer | GuanjiaError | None = None
 
     @property
+    def is_from_phone(self) -> bool:
+        """Whether the payer's own phone sent it, having read a wall code."""
+        return self.presented is not None and self.presented.kind == "wall_code"
+
+    @property
     def payer_key(self) -> tuple[int, int, UUID]:
         """What the payer is found by: the bucket, and the code's secret or the holder's own id."""
         presented = self.presented
@@ -239,7 +244,8 @@ class Batch:
     def _outcome_of_loser(self, item: Item, taken: list[Any]) -> Answer | GuanjiaError:
         """A stored answer stays what it was; of two refusals the terminal's comes before the key's and the number's."""
         outcome = _outcome_of_stored(item, taken)
-        if isinstance(outcome, Answer) or self._is_in_service(item.terminal):
+        # A payer's phone at a wall code is no till: there is nothing to be in service.
+        if isinstance(outcome, Answer) or item.is_from_phone or self._is_in_service(item.terminal):
             return outcome
         # Key and number were taken before: there is nothing to store this refusal under.
         refusal = Refusal(DenyCode.TERMINAL)
@@ -318,7 +324,7 @@ class Batch:
         return terminal is not None and terminal.status == "active" and terminal.epoch == sent.epoch
 
     def _refuse_terminal(self, item: Item) -> Refusal | None:
-        if item.presented is not None and item.presented.kind == "wall_code":
+        if item.is_from_phone:
             return self._refuse_till_of_code(item.request.sale.terminal_id)
         terminal = self.terminals.by_id(item.terminal.id)
         if terminal is None or not self._is_in_service(item.terminal):

@@ -92,7 +92,7 @@ def _payment_row(decided: Decided, at: datetime, head: LaneHead) -> tuple[Any, .
     item, accepted, holder = decided.item, decided.accepted, decided.holder
     request, quote, payer = item.request, accepted.quote, holder.payer
     # A phone at a wall code counts nothing: its number stands in the table of requests only.
-    is_till = item.presented is None or item.presented.kind != "wall_code"
+    is_till = not item.is_from_phone
     legs = [{"purse": leg.purse, "lot": leg.lot_id, "amount_fen": leg.amount_fen} for leg in accepted.legs]
     return (
         holder.bucket,
