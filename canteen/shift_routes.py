@@ -196,9 +196,13 @@ async def list_sales_of_shift(
 ) -> Page[shift_schemas.ShiftSale]:
     """From a figure of the sheet down to its payments, newest first."""
     found = await _shift_for(session, caller, shift)
-    before = parse_public_id("pay", starting_after) if starting_after else None
+    before = _sale_id(starting_after) if starting_after else None
     sales = [s for s in reversed(await shifts.sales_of_shift(session, found)) if before is None or s.id < before]
     return page_of([sale_view(sale) for sale in sales[: limit + 1]], limit)
+
+
+def _sale_id(text: str) -> UUID:
+    return parse_public_id("gst" if text.startswith("gst_") else "pay", text)
 
 
 @router.post("/shifts/{shift}/hand_over", responses=_READ | raises(StateConflict))

@@ -42,7 +42,7 @@ class PinState(BaseModel):
 
 
 class PurseSum(BaseModel):
-    purse: Literal["subsidy", "cash", "official"]
+    purse: Literal["subsidy", "cash", "official", "alipay"]
     sales_fen: int
     returned_fen: int
     net_fen: int
@@ -55,7 +55,7 @@ class MealSum(BaseModel):
     amount_fen: int
 
 
-class ReturnSum(BaseModel):
+class CountedSum(BaseModel):
     count: int
     amount_fen: int
 
@@ -81,8 +81,9 @@ class SheetView(BaseModel):
     net_fen: int
     purses: list[PurseSum]
     meals: list[MealSum]
-    voids: ReturnSum
-    refunds: ReturnSum
+    guests: CountedSum
+    voids: CountedSum
+    refunds: CountedSum
     refusals: list[RefusalCount]
     ledger: LedgerSums
     ties: bool

@@ -7,7 +7,9 @@ from typing import Any, Final
 from canteen.meals import Meal
 from payments.api import Returned, TillSale
 
-PURSES: Final = ("subsidy", "cash", "official")
+# In this order on the sheet; a channel's name stands for what guests paid through it.
+PURSES: Final = ("subsidy", "cash", "official", "alipay")
+_DEBITED: Final = {"alipay": "psp_clearing"}
 LineSums = Mapping[tuple[str, str], int]
 
 
@@ -35,7 +37,8 @@ def make_sheet(
         "returned_fen": returned,
         "net_fen": sold - returned,
         "purses": [{"purse": purse, **purses[purse]} for purse in PURSES if purse in purses],
-        "meals": _meals(sales),
+        "meals": _meals([sale for sale in sales if not sale.is_guest]),
+        "guests": _sums([sale.amount_fen for sale in sales if sale.is_guest]),
         "voids": _returns_of(returns, "void"),
         "refunds": _returns_of(returns, "refund"),
         "refusals": [{"code": code, "count": count} for code, count in refusals.items()],
@@ -75,8 +78,11 @@ def _meals(sales: Sequence[TillSale]) -> list[dict[str, Any]]:
 
 
 def _returns_of(returns: Sequence[Returned], kind: str) -> dict[str, int]:
-    found = [each.amount_fen for each in returns if each.kind == kind]
-    return {"count": len(found), "amount_fen": sum(found)}
+    return _sums([each.amount_fen for each in returns if each.kind == kind])
+
+
+def _sums(amounts_fen: list[int]) -> dict[str, int]:
+    return {"count": len(amounts_fen), "amount_fen": sum(amounts_fen)}
 
 
 def _paid_to_canteen(lines: LineSums) -> int:
@@ -85,4 +91,5 @@ def _paid_to_canteen(lines: LineSums) -> int:
 
 
 def _paid_from(lines: LineSums, purse: str) -> int:
-    return sum(amount for (debit, _), amount in lines.items() if debit == purse)
+    debited = _DEBITED.get(purse, purse)
+    return sum(amount for (debit, _), amount in lines.items() if debit == debited)

@@ -93,7 +93,7 @@ async def shift_view(session: AsyncSession, shift_id: UUID) -> shift_schemas.Shi
 def sale_view(sale: TillSale) -> shift_schemas.ShiftSale:
     """A payment of a shift."""
     return shift_schemas.ShiftSale(
-        id=public_id("pay", sale.id),
+        id=public_id("gst" if sale.is_guest else "pay", sale.id),
         amount_fen=sale.amount_fen,
         refunded_fen=sale.refunded_fen,
         status=sale.status,

@@ -32,6 +32,8 @@ _WORDS: Final = {
     "subsidy": ("补贴", "Subsidy"),
     "cash": ("现金", "Cash"),
     "official": ("公务", "Official"),
+    "alipay": ("支付宝", "Alipay"),
+    "guests": ("访客", "Guests"),
     "from": ("开班", "Opened"),
     "to": ("交班", "Handed over"),
     "by": ("交班人", "Handed over by"),
@@ -209,6 +211,9 @@ def hand_over_sheet(data: SheetData, *, columns: int = COLUMNS, language: str = 
     paper.pair(paper.word("sales"), format_yuan(sheet["sales_fen"]))
     for row in sheet["meals"]:
         paper.pair(f"  {paper.meal(row['meal'])} x{row['count']}", format_yuan(row["amount_fen"]))
+    guests = sheet["guests"]
+    if guests["count"]:
+        paper.pair(f"  {paper.word('guests')} x{guests['count']}", format_yuan(guests["amount_fen"]))
     for kind in ("voids", "refunds"):
         found = sheet[kind]
         paper.pair(f"{paper.word(kind)} x{found['count']}", format_yuan(-found["amount_fen"]))

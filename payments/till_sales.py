@@ -15,12 +15,14 @@ from sqlalchemy import select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel import clock
-from kernel.ids import BUCKETS, bucket_of, first_id_at
+from kernel.ids import BUCKETS, HOUSE_BUCKET, bucket_of, first_id_at
 from payments import queries
-from payments.models import Payment, Reversal
+from payments.models import GuestPayment, LedgerLine, Payment, Reversal
 
 # How far a batch's instant may lie from its commit, and the clocks of two processes apart.
 _SLACK: Final = timedelta(minutes=1)
+# A guest's payment may be booked minutes after the till has asked for it.
+_GUEST_TAKES: Final = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +49,14 @@ class TillSale:
     amount_fen: int
     refunded_fen: int
     status: str
+    # By purse; what a guest paid stands under the name of its channel.
     legs: tuple[tuple[str, int], ...]
     context: Mapping[str, Any]
     business_date: str
     recorded_at: datetime
     lane: int
     n: int
+    is_guest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +82,10 @@ async def journal_position(session: AsyncSession) -> dict[int, int]:
 
 async def sales_of_till(session: AsyncSession, span: Span) -> list[TillSale]:
     """The payments of a span, the oldest first."""
-    ids = [*await _request_ids(session, span), *await _wall_payment_ids(session, span)]
-    rows = await _payments_of(session, ids)
-    found = {row.id: _sale_of(row) for row in rows if span.holds(row.lane, row.n)}
-    return sorted(found.values(), key=lambda sale: sale.id)
+    asked = await _request_ids(session, span)
+    rows = await _payments_of(session, [*asked, *await _wall_payment_ids(session, span)])
+    found = {row.id: _sale_of(row) for row in rows} | await _guests_of(session, asked)
+    return sorted((sale for sale in found.values() if span.holds(sale.lane, sale.n)), key=lambda sale: sale.id)
 
 
 _REQUESTS: Final = text("""
@@ -92,15 +96,20 @@ _REQUESTS: Final = text("""
 
 async def _request_ids(session: AsyncSession, span: Span) -> list[UUID]:
     until = span.ended_at + _SLACK if span.ended_at else None
-    asked = {"terminal": span.terminal_id, "since": span.opened_at - _SLACK, "until": until}
+    asked = {"terminal": span.terminal_id, "since": span.opened_at - _GUEST_TAKES, "until": until}
     return list(await session.scalars(_REQUESTS, asked))
 
 
+# Arrays, because a busy till's day is more than a statement takes parameters.
+_PAYMENTS: Final = text("""
+    SELECT p.* FROM unnest(CAST(:buckets AS smallint[]), CAST(:ids AS uuid[])) AS k (bucket, id)
+      JOIN payments p ON p.bucket = k.bucket AND p.id = k.id
+""")
+
+
 async def _payments_of(session: AsyncSession, ids: Sequence[UUID]) -> list[Payment]:
-    if not ids:
-        return []
-    keys = [(bucket_of(identifier), identifier) for identifier in ids]
-    rows = await session.scalars(select(Payment).where(tuple_(Payment.bucket, Payment.id).in_(keys)))
+    asked = {"buckets": [bucket_of(identifier) for identifier in ids], "ids": list(ids)}
+    rows = await session.scalars(select(Payment).from_statement(_PAYMENTS), asked)
     return list(rows)
 
 
@@ -124,6 +133,21 @@ async def _wall_payment_ids(session: AsyncSession, span: Span) -> list[UUID]:
         "last": first_id_at((span.ended_at or clock.now()) + _SLACK),
     }
     return list(await session.scalars(_WALL_PAYMENTS, asked))
+
+
+async def _guests_of(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, TillSale]:
+    """What guests have paid: when the gateway's word was booked decides in which span they are."""
+    houses = [identifier for identifier in ids if bucket_of(identifier) == HOUSE_BUCKET]
+    booked = select(LedgerLine.transfer_id, LedgerLine.lane, LedgerLine.n).where(
+        LedgerLine.bucket == HOUSE_BUCKET, LedgerLine.transfer_id.in_(houses), LedgerLine.kind == "guest_payment"
+    )
+    places = {row.transfer_id: (row.lane, row.n) for row in await session.execute(booked)}
+    if not places:
+        return {}
+    guests = await session.scalars(
+        select(GuestPayment).where(GuestPayment.bucket == HOUSE_BUCKET, GuestPayment.id.in_(places))
+    )
+    return {guest.id: _guest_sale(guest, *places[guest.id]) for guest in guests}
 
 
 _REFUSALS: Final = text("""
@@ -189,6 +213,24 @@ def _sale_of(row: Payment) -> TillSale:
         row.recorded_at,
         row.lane,
         row.n,
+    )
+
+
+def _guest_sale(guest: GuestPayment, lane: int, n: int) -> TillSale:
+    return TillSale(
+        guest.id,
+        guest.site_id,
+        guest.terminal_id,
+        guest.amount_fen,
+        0,
+        guest.status,
+        ((guest.channel, guest.amount_fen),),
+        {},
+        guest.business_date.isoformat(),
+        guest.recorded_at,
+        lane,
+        n,
+        is_guest=True,
     )
 
 

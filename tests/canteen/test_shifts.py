@@ -447,6 +447,31 @@ class TestTheSheet:
         assert make_sheet([sale], [], {}, lines, {})["ties"]
         assert not make_sheet([sale], [], {}, {**lines, ("cash", "due_to"): 800}, {})["ties"]
 
+    def test_shows_guests_apart_and_ties_them_to_what_the_gateway_owes(self) -> None:
+        guest = TillSale(
+            *(
+                uuid4(),
+                uuid4(),
+                uuid4(),
+                1800,
+                0,
+                "succeeded",
+                (("alipay", 1800),),
+                {},
+                "2026-11-23",
+                clock.now(),
+                0,
+                7,
+            ),
+            is_guest=True,
+        )
+
+        sheet = make_sheet([guest], [], {}, {("psp_clearing", "payable"): 1800}, {})
+
+        assert (sheet["ties"], sheet["meals"], sheet["guests"]) == (True, [], {"count": 1, "amount_fen": 1800})
+        assert sheet["purses"] == [{"purse": "alipay", "sales_fen": 1800, "returned_fen": 0, "net_fen": 1800}]
+        assert not make_sheet([guest], [], {}, {("cash", "payable"): 1800}, {})["ties"]
+
     def test_takes_no_detour_of_an_ended_lot_for_money_of_the_canteen(self) -> None:
         back = Returned(uuid4(), uuid4(), "void", 1600, (("subsidy", 1600),))
         lines = {("payable", "subsidy"): 1600, ("subsidy", "unit_prefund"): 1600, ("unit_prefund", "subsidy"): 1600}

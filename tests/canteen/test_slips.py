@@ -81,6 +81,7 @@ def test_a_hand_over_sheet_says_whether_it_ties(ties: bool, sentence: str) -> No
         "net_fen": 2500,
         "purses": [{"purse": "cash", "sales_fen": 4300, "returned_fen": 1800, "net_fen": 2500}],
         "meals": [{"business_date": "2026-11-23", "meal": "lunch", "count": 3, "amount_fen": 4300}],
+        "guests": {"count": 2, "amount_fen": 3000},
         "voids": {"count": 1, "amount_fen": 1800},
         "refunds": {"count": 0, "amount_fen": 0},
         "refusals": [{"code": "DENY_CODE_USED", "count": 2}],
@@ -92,6 +93,7 @@ def test_a_hand_over_sheet_says_whether_it_ties(ties: bool, sentence: str) -> No
 
     assert all(width_of(line) <= COLUMNS for line in lines)
     assert "撤销 x1                   -18.00" in lines
+    assert "  访客 x2                  30.00" in lines
     assert "实收                       25.00" in lines
     assert "拒付                           2" in lines
     assert sentence in lines

@@ -8,7 +8,7 @@ export const zh = {
   ...topUp.zh,
   businessDate: '营业日 {date}',
   meal: { breakfast: '早餐', lunch: '午餐', dinner: '晚餐', night: '夜宵' } as Record<string, string>,
-  purse: { title: '一卡通', cash: '现金', subsidy: '补贴', official: '公务' },
+  purse: { title: '一卡通', cash: '现金', subsidy: '补贴', official: '公务', alipay: '支付宝' },
   code: {
     title: '付款码',
     qrLabel: '付款二维码，请对准消费机',
@@ -121,6 +121,13 @@ export const zh = {
     slipPrinting: '正在打印',
     slipPrinted: '已打印',
     byWallCode: '{name} 扫码付款',
+    guest: {
+      wait: '等客人在手机上付款',
+      waitHint: '请客人输入支付密码；一分钟没有付成会自动取消。',
+      cancel: '取消这一笔（Esc）',
+      failed: '支付机构拒绝了这笔付款，没有收钱',
+      cancelled: '已取消，没有收钱',
+    },
     shift: {
       open: '开班',
       hand_over: '交班',
@@ -145,6 +152,7 @@ export const zh = {
       sales: '销售 {count} 笔',
       voids: '撤销 {count} 笔',
       refunds: '退款 {count} 笔',
+      guests: '访客 {count} 笔',
       ledger: '账簿',
       ties: '账实一致',
       apart: '与账簿不符，请报财务',
@@ -187,7 +195,7 @@ export const en: typeof zh = {
   ...scan.en,
   businessDate: 'business day {date}',
   meal: { breakfast: 'Breakfast', lunch: 'Lunch', dinner: 'Dinner', night: 'Night meal' },
-  purse: { title: 'One card', cash: 'Cash', subsidy: 'Subsidy', official: 'Official' },
+  purse: { title: 'One card', cash: 'Cash', subsidy: 'Subsidy', official: 'Official', alipay: 'Alipay' },
   code: {
     title: 'Pay code',
     qrLabel: 'QR pay code: hold it to the till',
@@ -301,6 +309,13 @@ export const en: typeof zh = {
     slipPrinting: 'Printing',
     slipPrinted: 'Printed',
     byWallCode: '{name} paid by phone',
+    guest: {
+      wait: 'Waiting for the guest to pay',
+      waitHint: 'They type their password; after a minute it is taken back by itself.',
+      cancel: 'Take it back (Esc)',
+      failed: 'The payment provider has refused; nothing was taken',
+      cancelled: 'Taken back; nothing was taken',
+    },
     shift: {
       open: 'Open a shift',
       hand_over: 'Hand over',
@@ -329,6 +344,7 @@ export const en: typeof zh = {
       sales: '{count} sales',
       voids: '{count} voids',
       refunds: '{count} refunds',
+      guests: '{count} guests',
       ledger: 'Ledger',
       ties: 'Ties to the ledger',
       apart: 'Does not tie: tell finance',

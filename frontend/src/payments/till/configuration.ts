@@ -23,12 +23,15 @@ const MODES: TillMode[] = ['fixed', 'keyed', 'menu', 'count']
 
 /** The price shown in the fixed lane; what each person pays is decided by the server. */
 const SHOWN_CLASS = 'staff'
+const GUEST_CLASS = 'visitor'
 
 /** The till's configuration, put into its own words. */
 export async function readConfiguration(api: ApiClient, signal: AbortSignal): Promise<TillConfiguration> {
   const told = await api.get<Told>('/v1/terminals/me', {}, signal)
   const meal = told.canteen?.now.meal ?? null
-  const price = told.prices?.find((row) => row.person_class === SHOWN_CLASS && row.meal === meal && row.serving === 1)
+  const priceOf = (personClass: string) =>
+    told.prices?.find((row) => row.person_class === personClass && row.meal === meal && row.serving === 1)?.price_fen ??
+    null
   return {
     id: told.id,
     name: told.name,
@@ -37,7 +40,8 @@ export async function readConfiguration(api: ApiClient, signal: AbortSignal): Pr
     nextSeq: told.next_seq,
     seqEpoch: told.seq_epoch,
     meal,
-    price_fen: price?.price_fen ?? null,
+    price_fen: priceOf(SHOWN_CLASS),
+    guest_price_fen: priceOf(GUEST_CLASS),
     dishes: dishesOf(told, meal),
     shift: told.shift ?? null,
     printer: told.printer ?? false,

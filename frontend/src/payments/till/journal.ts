@@ -1,6 +1,6 @@
 import { newIdempotencyKey } from '@/kernel/api'
 import { readStored, writeStored } from '@/kernel/storage'
-import type { PendingSale, SaleBody, TakenPayment } from './types'
+import type { GuestBody, PendingSale, SaleBody, TakenPayment } from './types'
 
 interface JournalState {
   epoch: number
@@ -43,9 +43,9 @@ export class TillJournal {
   }
 
   /** Writes the sale down and gives it its number. */
-  begin(body: Omit<SaleBody, 'seq'>): PendingSale {
+  begin(body: Omit<SaleBody, 'seq'> | Omit<GuestBody, 'seq'>, path?: PendingSale['path']): PendingSale {
     const seq = this.state.nextSeq
-    const pending = { key: newIdempotencyKey(), seq, body: { ...body, seq } }
+    const pending: PendingSale = { key: newIdempotencyKey(), seq, body: { ...body, seq }, path }
     if (!this.keep({ ...this.state, pending, nextSeq: seq + 1 })) throw new NotStored()
     return pending
   }

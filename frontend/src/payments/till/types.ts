@@ -21,6 +21,8 @@ export interface TillConfiguration {
   seqEpoch: number
   meal: string | null
   price_fen: number | null
+  /** What somebody without an account pays for this meal. */
+  guest_price_fen: number | null
   dishes: TillDish[]
   shift: Schema<'ShiftLine'> | null
   /** Whether a printer is set for this till; without one the browser prints. */
@@ -37,11 +39,18 @@ export interface Signature {
 export interface PendingSale {
   key: string
   seq: number
-  body: SaleBody
+  body: SaleBody | GuestBody
+  /** Where it is sent, if it is no payment of the one card. */
+  path?: typeof GUESTS
 }
 
-export type SaleBody = Omit<Schema<'PaymentBody'>, 'confirm_repeat' | 'code'> & {
-  code: string
+export const GUESTS = '/v1/guest_payments'
+export type GuestBody = Schema<'GuestPaymentRequest'>
+export type GuestAnswer = Schema<'GuestPaymentView'>
+
+export type SaleBody = Omit<Schema<'PaymentBody'>, 'confirm_repeat' | 'code' | 'credential'> & {
+  code?: string
+  credential?: Schema<'CredentialBody'>
   confirm_repeat?: boolean
 }
 

@@ -1,5 +1,6 @@
 import { computed, ref } from 'vue'
 import type { SaleBody, TillConfiguration, TillMode } from './types'
+import type { Presented } from './wedge'
 
 /** What is being sold, before a code is read: an amount, dishes, or simply this meal. */
 export function useSaleForm(configuration: () => TillConfiguration) {
@@ -24,13 +25,31 @@ export function useSaleForm(configuration: () => TillConfiguration) {
     quantities.value = {}
   }
 
-  /** The sale for a code; null while there is nothing to be paid yet. */
-  function saleFor(code: string): Omit<SaleBody, 'seq'> | null {
-    if (mode.value === 'keyed') return amountFen.value ? { code, amount_fen: amountFen.value } : null
-    if (mode.value !== 'menu') return { code }
+  /** The sale for a code or a card; null while there is nothing to be paid yet. */
+  function saleFor(code: string, kind: Presented): Omit<SaleBody, 'seq'> | null {
+    const who = kind === 'card' ? { credential: { kind, value: code } } : { code }
+    if (mode.value === 'keyed') return amountFen.value ? { ...who, amount_fen: amountFen.value } : null
+    if (mode.value !== 'menu') return who
     if (chosen.value.length === 0) return null
-    return { code, items: chosen.value.map((dish) => ({ dish_id: dish.id, quantity: count(dish.id) })) }
+    return { ...who, items: chosen.value.map((dish) => ({ dish_id: dish.id, quantity: count(dish.id) })) }
   }
 
-  return { quantityOf: count, mode, amountFen, quantities, portions, totalFen, changeQuantity, clear, saleFor }
+  /** What a guest's own app is asked for: it knows no prices of ours. */
+  function guestFen(): number | null {
+    if (mode.value === 'keyed') return amountFen.value
+    return mode.value === 'menu' ? totalFen.value || null : configuration().guest_price_fen
+  }
+
+  return {
+    guestFen,
+    quantityOf: count,
+    mode,
+    amountFen,
+    quantities,
+    portions,
+    totalFen,
+    changeQuantity,
+    clear,
+    saleFor,
+  }
 }

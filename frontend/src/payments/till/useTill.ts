@@ -4,13 +4,16 @@ import { useApi } from '@/kernel/api'
 import { ApiError, NetworkError } from '@/kernel/errors'
 import { NotStored, TillJournal } from './journal'
 import { soundAsk, soundPaid, soundRefused } from './sound'
-import type { PendingSale, SaleAnswer, SaleBody, Signature, TakenPayment } from './types'
+import { GUESTS } from './types'
+import type { GuestAnswer, PendingSale, SaleAnswer, SaleBody, Signature, TakenPayment } from './types'
 
 /**
  * ready: waiting for a code. paying: sent. retrying: no answer yet, the same sale is sent again.
  * paid, refused: the last result, until the next one. ask_repeat, ask_void: Enter or Esc.
+ * guest_wait: a guest's own app waits for its owner; Esc takes it back.
  */
-export type TillPhase = 'ready' | 'paying' | 'retrying' | 'paid' | 'refused' | 'ask_repeat' | 'ask_void' | 'voided'
+export type TillPhase =
+  'ready' | 'paying' | 'retrying' | 'paid' | 'refused' | 'ask_repeat' | 'ask_void' | 'voided' | 'guest_wait'
 
 /** What stands on the screen as paid: this till's own answer, or what a phone paid at the printed code. */
 export interface PaidShown {
@@ -35,7 +38,9 @@ const SIGNATURE_ERRORS = new Set([
   'SUPERVISOR_NEEDED',
   'FORBIDDEN',
 ])
+const GUEST_TIMEOUT_MS = 20_000
 const ERROR_RETRIES = 2
+const GUEST_LOOK_MS = 2_000
 const RETRY_WAITS_MS = [800, 1_500, 3_000, 5_000] as const
 
 /** One sale after another at one till. */
@@ -48,17 +53,27 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
   const refusal = shallowRef<TillRefusal | null>(null)
   const taken = shallowRef<TakenPayment[]>(journal.taken)
   const toVoid = shallowRef<TakenPayment | null>(null)
-  const busy = computed(() => phase.value === 'paying' || phase.value === 'retrying')
+  const guest = shallowRef<GuestAnswer | null>(null)
+  let look: ReturnType<typeof setTimeout> | undefined
+  const busy = computed(() => ['paying', 'retrying', 'guest_wait'].includes(phase.value))
   const english = computed(() => locale.value === 'en')
   let gone = false
   onScopeDispose(() => {
     gone = true
+    clearTimeout(look)
   })
 
   async function pay(body: Omit<SaleBody, 'seq'>): Promise<void> {
-    if (busy.value) return
+    if (!busy.value) await send(() => journal.begin(body))
+  }
+
+  async function payGuest(authCode: string, amountFen: number): Promise<void> {
+    if (!busy.value) await send(() => journal.begin({ auth_code: authCode, amount_fen: amountFen }, GUESTS))
+  }
+
+  async function send(begin: () => PendingSale): Promise<void> {
     try {
-      await settle(journal.begin(body))
+      await settle(begin())
     } catch (error) {
       if (error instanceof NotStored) refuse({ code: '', sentence: t('payments.till.notStored'), requestId: null })
       else throw error
@@ -71,7 +86,9 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
     phase.value = 'paying'
     for (let attempt = 0; !gone; attempt += 1) {
       try {
-        succeed(await api.post<SaleAnswer>('/v1/payments', sale.body, { idempotencyKey: sale.key, timeoutMs: 8_000 }))
+        const sent = { idempotencyKey: sale.key, timeoutMs: sale.path ? GUEST_TIMEOUT_MS : 8_000 }
+        if (sale.path) hearGuest(await api.post<GuestAnswer>(sale.path, sale.body, sent))
+        else succeed(await api.post<SaleAnswer>('/v1/payments', sale.body, sent))
         return
       } catch (error) {
         if (!(error instanceof ApiError) && !(error instanceof NetworkError)) throw error
@@ -97,7 +114,7 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
     journal.finish()
     if (error.code === 'SEQ_REUSED') {
       await reconfigure()
-      return journal.begin(sale.body)
+      return journal.begin(sale.body, sale.path)
     }
     refuse({ code: error.code, sentence: error.message, requestId: error.requestId })
     return null
@@ -116,6 +133,54 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
     refusal.value = null
     phase.value = 'paid'
     soundPaid(payment.amount_fen, english.value)
+  }
+
+  /** Where a guest's payment stands; asked for again while it is pending. It stays written down until it has ended. */
+  function hearGuest(told: GuestAnswer): void {
+    clearTimeout(look)
+    guest.value = told
+    if (told.status === 'pending') {
+      phase.value = 'guest_wait'
+      look = setTimeout(() => void lookAtGuest(told.id), GUEST_LOOK_MS)
+      return
+    }
+    journal.finish()
+    if (told.status !== 'succeeded') {
+      refuse({ code: '', sentence: t(`payments.till.guest.${told.status}`), requestId: null })
+      return
+    }
+    const legs = [{ purse: told.channel, amount_fen: told.amount_fen }]
+    answer.value = { id: told.id, amount_fen: told.amount_fen, legs, payer_label: null }
+    refusal.value = null
+    phase.value = 'paid'
+    soundPaid(told.amount_fen, english.value)
+  }
+
+  async function lookAtGuest(id: string): Promise<void> {
+    if (gone || phase.value !== 'guest_wait') return
+    try {
+      hearGuest(await api.get<GuestAnswer>(`${GUESTS}/${id}`))
+    } catch (error) {
+      if (!(error instanceof ApiError) && !(error instanceof NetworkError)) throw error
+      look = setTimeout(() => void lookAtGuest(id), GUEST_LOOK_MS)
+    }
+  }
+
+  /** Told over the line, sooner than the next look. */
+  function hearOfGuest(id: string): void {
+    if (guest.value?.id === id) void lookAtGuest(id)
+  }
+
+  async function cancelGuest(): Promise<void> {
+    const told = guest.value
+    if (phase.value !== 'guest_wait' || !told?.can_cancel) return
+    try {
+      hearGuest(await api.post<GuestAnswer>(`${GUESTS}/${told.id}/cancel`))
+    } catch (error) {
+      // Paid in this very moment, or no network: the next look tells.
+      if (!(error instanceof ApiError) && !(error instanceof NetworkError)) throw error
+      await lookAtGuest(told.id)
+    }
   }
 
   function refuse(why: TillRefusal): void {
@@ -212,6 +277,10 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
     toVoid,
     busy,
     pay,
+    guest,
+    payGuest,
+    cancelGuest,
+    hearOfGuest,
     repeat,
     dismiss,
     askVoid,

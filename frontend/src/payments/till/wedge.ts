@@ -1,13 +1,21 @@
 import { onBeforeUnmount, onMounted, ref, type Ref } from 'vue'
 
-/** What Enter may end: a scanned code, an amount typed before one, or an amount alone. */
+/** What is held to a reader: a pay code of ours, a card's number, or a guest's code of their own payment app. */
+export type Presented = 'pay_code' | 'card' | 'guest'
+
+/** What Enter may end: something held to a reader, an amount typed before it, or an amount alone. */
 export interface WedgeEntry {
   code: string | null
   typed: string
+  kind?: Presented
 }
 
 const LENGTHS = [220, 20] as const
 const TYPED_MAX = 8
+/** Alipay's: 16 to 24 digits, 25 to 30 in front. */
+const GUEST_CODE = /^(?:2[5-9]|30)\d{14,22}$/
+/** No amount has so many digits; a code of ours that was not read whole begins as ours do. */
+const CARD_NUMBER = /^(?!70)\d{8,16}$/
 
 /**
  * A scanner is a keyboard that types digits and Enter. Keys are read by their place on the keyboard, so a
@@ -117,9 +125,13 @@ export function readEntry(buffer: string): WedgeEntry {
   for (const length of LENGTHS) {
     const rest = buffer.length - length
     const code = buffer.slice(Math.max(0, rest))
-    if (rest >= 0 && rest <= TYPED_MAX && /^70\d+$/.test(code)) return { code, typed: buffer.slice(0, rest) }
+    if (rest >= 0 && rest <= TYPED_MAX && /^70\d+$/.test(code)) {
+      return { code, typed: buffer.slice(0, rest), kind: 'pay_code' }
+    }
   }
+  if (GUEST_CODE.test(buffer)) return { code: buffer, typed: '', kind: 'guest' }
+  if (CARD_NUMBER.test(buffer)) return { code: buffer, typed: '', kind: 'card' }
   // A code of another house is still a code, and the server says so; half a code is neither.
-  if (/^\d{20}$|^\d{220}$/.test(buffer)) return { code: buffer, typed: '' }
+  if (/^\d{20}$|^\d{220}$/.test(buffer)) return { code: buffer, typed: '', kind: 'pay_code' }
   return buffer.length > TYPED_MAX ? { code: '', typed: '' } : { code: null, typed: buffer }
 }
