@@ -67,6 +67,7 @@ SCREENS: Final[tuple[Screen, ...]] = (
     Screen("people", "/admin/people", "/admin/people", "system_admin", TABLE),
     Screen("terminals", "/admin/terminals", "/admin/terminals", "system_admin", TABLE),
     Screen("canteens", "/admin/canteens", "/admin/canteens", "system_admin", TABLE),
+    Screen("setup", "/admin/setup", "/admin/setup", "system_admin", "main ol > li"),
     Screen(
         "prices",
         "/admin/prices",

@@ -2922,13 +2922,6 @@ export interface components {
             /** Token */
             token: string;
         };
-        /** CountedSum */
-        CountedSum: {
-            /** Amount Fen */
-            amount_fen: number;
-            /** Count */
-            count: number;
-        };
         /**
          * CounterTopUpRequest
          * @description Cash taken at the service counter.
@@ -4764,7 +4757,7 @@ export interface components {
              * Purse
              * @enum {string}
              */
-            purse: "subsidy" | "cash" | "official" | "alipay";
+            purse: "subsidy" | "cash" | "official";
             /** Returned Fen */
             returned_fen: number;
             /** Sales Fen */
@@ -4897,6 +4890,13 @@ export interface components {
             pinyin: string;
             /** Timezone */
             timezone: string;
+        };
+        /** ReturnSum */
+        ReturnSum: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Count */
+            count: number;
         };
         /**
          * ReversalView
@@ -5071,7 +5071,6 @@ export interface components {
         SheetView: {
             /** Count */
             count: number;
-            guests: components["schemas"]["CountedSum"];
             ledger: components["schemas"]["LedgerSums"];
             /** Meals */
             meals: components["schemas"]["MealSum"][];
@@ -5079,7 +5078,7 @@ export interface components {
             net_fen: number;
             /** Purses */
             purses: components["schemas"]["PurseSum"][];
-            refunds: components["schemas"]["CountedSum"];
+            refunds: components["schemas"]["ReturnSum"];
             /** Refusals */
             refusals: components["schemas"]["RefusalCount"][];
             /** Returned Fen */
@@ -5088,7 +5087,7 @@ export interface components {
             sales_fen: number;
             /** Ties */
             ties: boolean;
-            voids: components["schemas"]["CountedSum"];
+            voids: components["schemas"]["ReturnSum"];
         };
         /**
          * ShiftLine
