@@ -31,7 +31,6 @@ export const router = createRouter({
         { path: 'wall-codes', component: () => import('@/payments/admin/WallCodesPage.vue') },
         { path: 'canteens', component: () => import('@/canteen/admin/CanteensPage.vue') },
         { path: 'setup', component: () => import('@/canteen/admin/SetupPage.vue') },
-        { path: 'setup', component: () => import('@/canteen/admin/SetupPage.vue') },
         { path: 'prices', component: () => import('@/canteen/admin/PricesPage.vue') },
         { path: 'menus', component: () => import('@/canteen/admin/MenusPage.vue') },
         { path: 'developers', component: () => import('@/payments/developers/DevelopersPage.vue') },

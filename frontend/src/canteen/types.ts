@@ -10,8 +10,6 @@ export const PERSON_CLASSES: PersonClass[] = ['staff', 'contract', 'retired', 'f
 export type Canteen = Schema<'CanteenView'>
 export type Setup = Schema<'SetupView'>
 export type SetupStep = Schema<'SetupStepView'>
-export type Setup = Schema<'SetupView'>
-export type SetupStep = Schema<'SetupStepView'>
 export type Period = Schema<'PeriodView'>
 /** A window as it is written: when it counts from is said once for all of them. */
 export type PeriodLine = Schema<'PeriodLine'>
