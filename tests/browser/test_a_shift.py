@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import DESK, NewPage
 from tests.browser.looking import serious
-from tests.product import Product, Till
+from tests.product import Product, Till, fresh_seq
 
 RESULT = "[data-testid=till-result]"
 TILL = (1024, 600)
@@ -217,3 +218,61 @@ class TestADish:
         assert (refused.status_code, refused.json()["code"]) == (422, "ITEMS_NOT_ON_MENU")
         page.get_by_role("button", name=f"{name}: 恢复供应").click()
         expect(other.get_by_role("button", name=re.compile(f"^{name} ¥"))).to_be_enabled()
+
+
+class TestOtherWaysToPay:
+    def test_a_card_is_read_like_a_code(self, new_page: NewPage, product: Product, till: Till) -> None:
+        diner, number = product.diner(33), f"9{fresh_seq() % 10**9:09d}"
+        assert diner.http.post("/v1/me/card", json={"number": number}).status_code < 300
+        page = open_till(new_page, till)
+        page.get_by_role("tab", name="金额").click()
+        type_and_enter(page, "3.15")
+        type_and_enter(page, number)
+
+        expect(page.locator(RESULT)).to_have_attribute("data-phase", "paid")
+        expect(page.locator(RESULT)).to_contain_text("3.15")
+        type_and_enter(page, "3.25")
+        type_and_enter(page, "8888888888")
+        expect(page.locator(RESULT)).to_contain_text("无法识别的卡")
+
+    def test_a_guest_pays_with_their_own_app_and_is_counted_in_the_shift(
+        self, new_page: NewPage, product: Product, till: Till
+    ) -> None:
+        page, result = open_till(new_page, till), RESULT
+        page.get_by_role("tab", name="金额").click()
+        begin_shift(page, product)
+        for behaviour, phase in (("pay", "paid"), ("refuse", "refused"), ("wait", "guest_wait")):
+            type_and_enter(page, "18.00")
+            type_and_enter(page, guest_code(product, behaviour))
+            expect(page.locator(result)).to_have_attribute("data-phase", phase)
+        assert not scrolls(page)
+        page.keyboard.press("Escape")
+        expect(page.locator(result)).to_contain_text("没有收钱")
+
+        page.get_by_test_id("shift").click()
+        expect(page.get_by_role("dialog")).to_contain_text("访客 1 笔")
+        expect(page.get_by_test_id("net")).to_contain_text("18.00")
+        expect(page.get_by_test_id("ties")).to_have_attribute("data-ties", "true")
+
+    def test_a_phone_at_the_printed_code_is_shown_and_spoken_and_in_the_shift(
+        self, new_page: NewPage, product: Product, till: Till
+    ) -> None:
+        code = product.staff("system_admin").post("/v1/place_codes", json={"site": till.canteen, "terminal": till.id})
+        page, diner = open_till(new_page, till), product.diner(34)
+        begin_shift(page, product)
+        body = {"place_code": code.json()["text"], "amount_fen": 465}
+        headers = {"Idempotency-Key": f"wall-{fresh_seq()}"}
+        assert diner.http.post("/v1/me/scan_payments", json=body, headers=headers).status_code == 201
+
+        expect(page.locator(RESULT)).to_have_attribute("data-phase", "paid", timeout=1_500)
+        expect(page.locator(RESULT)).to_contain_text("扫码付款")
+        assert page.evaluate("window.said") == ["支付成功 四元六角五分"]
+        page.get_by_test_id("shift").click()
+        expect(page.get_by_test_id("net")).to_contain_text("4.65")
+
+
+def guest_code(product: Product, behaviour: str) -> str:
+    """What a guest's app shows, and what becomes of it."""
+    made = httpx.post(f"{product.card['simulators']['alipay']}/auth_codes", json={"behaviour": behaviour})
+    code: str = made.json()["auth_code"]
+    return code
