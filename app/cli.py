@@ -153,7 +153,8 @@ def demo(
         typer.echo(f"There is no demo in {settings.data_dir} yet: `make run` brings it in.", err=True)
         raise typer.Exit(1)
     logins = {"base_url": base_url(settings), **logins}
-    logins["simulators"] = {**logins.get("simulators", {}), "alipay": alipay_url(settings.data_dir)}
+    if (alipay := alipay_url(settings.data_dir)) is not None:
+        logins["simulators"] = {**logins["simulators"], "alipay": alipay}
     say(json.dumps(logins, ensure_ascii=False, indent=2) if as_json else describe(logins))
 
 
