@@ -16,6 +16,7 @@ from app.demo_data.counters import cashiers_shift, report_in, set_pins, supervis
 from app.demo_data.history import History
 from app.demo_data.kitchens import Kitchens, open_kitchens, publish_menus
 from app.demo_data.money import fund, grant_demo_lots, grant_month, open_accounts, report_a_loss
+from app.demo_data.offices import fill_the_desks, staff_canteens
 from app.demo_data.people import Population, demo_people, logins_of, open_population
 from app.demo_data.places import Places, open_places
 from app.demo_logins import read_demo_logins
@@ -54,6 +55,7 @@ async def seed_demo(db: Database, say: Callable[[str], None] = _silent) -> dict[
             clock.advance(now - clock.now())
         await report_a_loss(db, population, demo_people(population))
         await grant_demo_lots(db, places, population, demo_people(population), today)
+        await fill_the_desks(db, places, population, kitchens, today)
         await report_in(db, kitchens)
     async with db.session() as session:
         root = await root_public_key(session)
@@ -82,6 +84,7 @@ async def _found(db: Database, dice: random.Random, say: Callable[[str], None]) 
     kitchens = await open_kitchens(db, places)
     await open_accounts(db)
     await set_pins(db, population)
+    await staff_canteens(db, places, population)
     await fund(db, places, population, demo_people(population), dice)
     return places, population, kitchens
 

@@ -18,6 +18,8 @@ from app.demo_data import dishes
 from app.demo_data.people import STAFF, draw_people, usernames_of
 from app.demo_logins import write_demo_logins
 from canteen.api import CanteenPricing
+from canteen.queries import list_canteens
+from canteen.setup import setup_of
 from identity.api import Role
 from identity.sign_in import sign_in
 from kernel import clock
@@ -236,6 +238,44 @@ def _meal_now() -> str:
         if starts <= minutes < ends:
             return meal
     return "night"
+
+
+class TestTheDesks:
+    """What an office finds on its desk: some of it done, some of it waiting, some of it refused."""
+
+    async def test_each_staffed_canteen_is_ready_and_the_last_one_shows_what_is_missing(
+        self, province: tuple[Database, dict[str, Any]]
+    ) -> None:
+        db, _ = province
+        missing: dict[str, list[str]] = {}
+        async with db.session() as session:
+            for canteen in await list_canteens(session, limit=10):
+                steps = await setup_of(session, canteen)
+                missing[canteen.name_en] = [code for step in steps for code in step.missing]
+
+        assert missing.pop("Sea View Restaurant") == ["no_manager", "no_cashier", "no_pin"]
+        assert list(missing.values()) == [[]] * 5
+
+    async def test_approvals_and_menus_stand_in_every_state(self, province: tuple[Database, dict[str, Any]]) -> None:
+        db, _ = province
+
+        approvals = await scalar(db, "SELECT string_agg(DISTINCT status, ' ' ORDER BY status) FROM approvals")
+        menus = await scalar(db, "SELECT string_agg(DISTINCT state, ' ' ORDER BY state) FROM menus")
+        assert approvals == "approved pending rejected"
+        assert menus == "draft published withdrawn"
+        assert await scalar(db, "SELECT count(*) FROM menu_items WHERE sold_out") == 1
+        planned = "SELECT price_fen FROM price_rows WHERE effective_from > :today"
+        assert await scalar(db, planned, today=today()) == 1600
+
+    async def test_who_has_left_keeps_what_was_in_the_purse(self, province: tuple[Database, dict[str, Any]]) -> None:
+        db, _ = province
+        purse = """
+            SELECT sum(p.balance_fen) FROM people JOIN holders h ON h.person_id = people.id
+            JOIN purses p ON p.bucket = h.bucket AND p.holder_id = h.id WHERE people.status = 'left'
+        """
+
+        assert await scalar(db, "SELECT count(*) FROM people WHERE status = 'left'") == 1
+        assert await scalar(db, purse) > 0
 
 
 class TestThePlan:
