@@ -64,12 +64,18 @@ def _address(settings: Settings, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def _duties(login: dict[str, Any]) -> str:
+    """What somebody does, and with which PIN they sign at a till."""
+    roles = ", ".join(login["roles"])
+    return f"{roles} (till PIN {login['till_pin']})" if "till_pin" in login else roles
+
+
 def describe(logins: dict[str, Any]) -> str:
     """For people: who may sign in where."""
     lines = [f"{logins['base_url']}", "", "Employees (/):"]
     lines += [f"  {p['username']:<20} {p['password']:<20} {p['name']}  {p['class']}" for p in logins["employees"]]
     lines += ["", "Staff (/desk, /admin):"]
-    lines += [f"  {p['username']:<20} {p['password']:<20} {', '.join(p['roles'])}" for p in logins["staff"]]
+    lines += [f"  {p['username']:<20} {p['password']:<20} {_duties(p)}" for p in logins["staff"]]
     lines += ["", "Terminals (/terminal):"]
     lines += [f"  {t['id']:<40} {t['canteen']}  {', '.join(t['modes'])}" for t in logins["terminals"]]
     return "\n".join([*lines, "", "With tokens: guanjia demo --json"])
