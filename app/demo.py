@@ -13,6 +13,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 
 from app.demo_data.counters import cashiers_shift, report_in, set_pins, supervisor_of
+from app.demo_data.credentials import give_cards, hang_wall_codes, tell_credentials
 from app.demo_data.history import History
 from app.demo_data.kitchens import Kitchens, open_kitchens, publish_menus
 from app.demo_data.money import fund, grant_demo_lots, grant_month, open_accounts, report_a_loss
@@ -59,9 +60,11 @@ async def seed_demo(db: Database, say: Callable[[str], None] = _silent) -> dict[
         await report_in(db, kitchens)
     async with db.session() as session:
         root = await root_public_key(session)
+    logins = logins_of(population)
     return {
         "root_public_key": base64.b64encode(root).decode(),
-        **logins_of(population),
+        **logins,
+        "employees": tell_credentials(population, logins["employees"]),
         "terminals": kitchens.wire(places),
         "stripe_key": await _make_stripe_key(db, places),
         "simulators": {"alipay": None, "wechat_pay": None},
@@ -85,6 +88,8 @@ async def _found(db: Database, dice: random.Random, say: Callable[[str], None]) 
     await open_accounts(db)
     await set_pins(db, population)
     await staff_canteens(db, places, population)
+    await hang_wall_codes(db, places, kitchens)
+    await give_cards(db, population)
     await fund(db, places, population, demo_people(population), dice)
     return places, population, kitchens
 

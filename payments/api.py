@@ -12,6 +12,8 @@ from payments.funding import Allotment, grant_subsidies, prefund_unit, top_up_at
 from payments.holders import NewHolder, change_state, open_holders, reissue_card
 from payments.hot_route import PaymentsEndpoint
 from payments.pay_codes import IssuedCode, issue_pay_code, issue_pay_codes
+from payments.pins import set_pin as set_payment_pin
+from payments.place_codes import issue_place_code
 from payments.posting_queue import Posting
 from payments.posting_rule import (
     NO_USAGE,
@@ -84,6 +86,7 @@ __all__ = [
     "holder_keys",
     "issue_pay_code",
     "issue_pay_codes",
+    "issue_place_code",
     "journal_position",
     "ledger_sums",
     "next_seq",
@@ -97,6 +100,7 @@ __all__ = [
     "returned_by_id",
     "root_public_key",
     "sales_of_till",
+    "set_payment_pin",
     "tell_payment",
     "top_up_at_counter",
     "top_up_many_at_counter",

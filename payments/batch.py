@@ -36,7 +36,7 @@ from payments.events import PaymentSucceeded
 from payments.guesses import GUESS_WINDOW, GuessWatch
 from payments.lines import Line
 from payments.modes import check_mode
-from payments.posting_rule import DenyCode, Payer, PostingRule, Refusal, Usage
+from payments.posting_rule import DenyCode, Payer, PostingRule, Refusal, Sale, Usage
 from payments.presented import Presented
 
 # A code lives 60 s; a voucher until the end of its business day. Older rows need not be looked at.
@@ -325,7 +325,7 @@ class Batch:
 
     def _refuse_terminal(self, item: Item) -> Refusal | None:
         if item.is_from_phone:
-            return self._refuse_till_of_code(item.request.sale.terminal_id)
+            return self._refuse_till_of_code(item.request.sale)
         terminal = self.terminals.by_id(item.terminal.id)
         if terminal is None or not self._is_in_service(item.terminal):
             return Refusal(DenyCode.TERMINAL)
@@ -333,11 +333,15 @@ class Batch:
         check_mode(terminal.modes, item.request.sale)
         return None
 
-    def _refuse_till_of_code(self, terminal_id: UUID | None) -> Refusal | None:
-        """The payer's phone is no till; a code that hangs at one pays only while that is in service."""
-        till = self.terminals.by_id(terminal_id) if terminal_id is not None else None
-        is_out = terminal_id is not None and (till is None or till.status != "active")
-        return Refusal(DenyCode.TERMINAL) if is_out else None
+    def _refuse_till_of_code(self, sale: Sale) -> Refusal | None:
+        """The payer's phone is no till; a code that hangs at one pays only while, and as, that takes payments."""
+        if sale.terminal_id is None:
+            return None
+        till = self.terminals.by_id(sale.terminal_id)
+        if till is None or till.status != "active":
+            return Refusal(DenyCode.TERMINAL)
+        check_mode(till.modes, sale)
+        return None
 
     def _refuse(self, item: Item, refusal: Refusal, written: Written) -> None:
         if refusal.code is DenyCode.CODE_UNKNOWN:

@@ -25,7 +25,7 @@ from kernel.http import IdempotencyKeyHeader, Page, language_of, raises, request
 from kernel.ids import parse_public_id, public_id
 from kernel.settings import get_settings
 from payments import place_codes, scanning, schemas
-from payments.errors import ConfirmRepeat, PaymentRefused, PlaceCodeEnded, PlaceCodeUnknown, QueueFull
+from payments.errors import ConfirmRepeat, ModeNotAllowed, PaymentRefused, PlaceCodeEnded, PlaceCodeUnknown, QueueFull
 from payments.models import PlaceCode
 from payments.nearness import Coordinates
 from payments.place_code_sheet import SheetPage, place_code_sheet
@@ -169,6 +169,7 @@ async def read_place_code(
         Unauthenticated,
         PaymentRefused,
         NotFound,
+        ModeNotAllowed,
         ConfirmRepeat,
         IdempotencyKeyReused,
         TooManyRequests,

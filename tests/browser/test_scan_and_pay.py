@@ -9,6 +9,7 @@ import qrcode
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import DESK, PHONE, NewPage, sign_in
+from tests.browser.looking import fits, serious
 from tests.pdf import pictures_of
 from tests.product import Json, Product, Till, fresh_amount_fen
 
@@ -51,6 +52,10 @@ class TestAWallCode:
     ) -> None:
         page, amount_fen = phone(new_page, product, 16, f"/pay/{wall['text']}"), fresh_amount_fen()
         expect(page.locator(f"{PLACE} h2")).to_have_text(name)
+        for size in (DESK, PHONE):
+            page.set_viewport_size({"width": size[0], "height": size[1]})
+            assert fits(page)
+            assert serious(page) == []
         page.get_by_text("输入金额", exact=True).click()
         expect(page.locator(PAY)).to_be_disabled()
         page.locator(f"{PLACE} input.figures").fill(yuan(amount_fen))
@@ -58,7 +63,7 @@ class TestAWallCode:
         paid = page.locator(".paid")
         expect(paid).to_contain_text(f"¥{yuan(amount_fen)}")
         expect(paid).to_contain_text(name)
-        page.get_by_role("button", name="为什么是这个价").click()
+        page.get_by_role("button", name="价格说明").click()
         expect(page.locator(".detail")).to_contain_text("扫收款码")
 
     def test_read_from_a_photo_of_the_sheet_the_price_is_confirmed(
@@ -138,7 +143,9 @@ class TestACard:
     def test_taken_on_the_phone_it_pays_and_the_phone_says_so_at_once(
         self, new_page: NewPage, product: Product, till: Till
     ) -> None:
-        page, number = phone(new_page, product, 12, "/?tab=card"), str(uuid4().int)[:10]
+        page, number = phone(new_page, product, 12, "/"), str(uuid4().int)[:10]
+        expect(page.locator("[data-testid=pay-qr][data-drawn]")).to_be_visible()
+        page.goto("/?tab=card")
         page.get_by_role("button", name="启用一张卡").click()
         page.locator("section input.figures").fill(number)
         page.keyboard.press("Enter")

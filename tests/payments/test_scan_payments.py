@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from identity.api import Place, Role
-from identity.terminals import disable_terminal
+from identity.terminals import disable_terminal, edit_terminal
 from kernel.ids import parse_public_id, public_id
 from payments import explain, place_codes
 from payments.place_code_format import write_place_code
@@ -147,6 +147,17 @@ class TestRefused:
             await disable_terminal(session, world.tills[0], actor=chief.token)
         async with doors(world) as client:
             assert told(await scan(client, diner, digits)) == (402, "DENY_TERMINAL")
+
+    async def test_a_till_that_takes_no_typed_amounts_takes_none_at_its_code_either(self, world: World) -> None:
+        diner = await employee(world, cash_fen=5000)
+        digits = await hang(world, till=0)
+        async with world.db.session() as session:
+            await edit_terminal(session, world.tills[0], {"modes": ["fixed"]}, actor="test")
+        async with doors(world) as client:
+            seen = await client.get(f"/v1/place_codes/{digits}", headers=diner.headers)
+            assert seen.json()["modes"] == ["fixed"]
+            assert told(await scan(client, diner, digits, amount_fen=300, key="k")) == (422, "MODE_NOT_ALLOWED")
+            assert told(await scan(client, diner, digits, key="k")) == (201, "succeeded")
 
     @pytest.mark.parametrize(("trigger", "code"), [("report_lost", "DENY_LOST"), ("freeze", "DENY_FROZEN")])
     async def test_a_stopped_account_pays_nothing(self, world: World, trigger: str, code: str) -> None:
