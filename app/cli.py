@@ -82,7 +82,9 @@ def web(
 
 @app.command(rich_help_panel="Look")
 def bench(
-    only: Annotated[str | None, typer.Option(help="One bench: codes, posting, http, stripe or realtime.")] = None,
+    only: Annotated[
+        str | None, typer.Option(help="One bench: codes, posting, http, stripe, realtime or screens.")
+    ] = None,
 ) -> None:
     """Measure: start servers of its own, run the benches, print a table, write bench/results/latest.json."""
     try:

@@ -128,6 +128,12 @@ MONEY: Final = (
     ),
     Term("付款码", "pay code", ("PayCode",)),
     Term(
+        "离线付款码",
+        "voucher",
+        ("VoucherView", "issue_voucher"),
+        "A pay code for one meal that a phone fetches before it is without a network.",
+    ),
+    Term(
         "离线码块",
         "offline block",
         ("offline_block",),
@@ -195,9 +201,6 @@ CANTEENS: Final = (
     Term("菜品", "dish", ("Dish",)),
     Term("菜单", "menu", ("Menu",)),
     Term("菜单项", "menu item", ("MenuItem",)),
-    Term("每分钟收入", "minute total", ("MinuteTotal",)),
-    Term("最近付款", "last payments", ("LastPayments",)),
-    Term("看板", "board", ("board",), "The latest figures of a canteen, sent at most four times a second."),
     Term("售完", "menu item changed", ("MenuItemChanged",)),
     Term("收银密码", "till PIN", ("TillPin",)),
     Term("班次", "shift", ("Shift",)),
@@ -206,6 +209,9 @@ CANTEENS: Final = (
     Term("班内撤销", "shift return", ("ShiftReturn",)),
     Term("交接单", "hand-over sheet", ("sheet",), "Counts and sums of a shift, beside what the ledger's lines say."),
     Term("打印机", "till printer", ("TillPrinter",)),
+    Term("每分钟收入", "minute total", ("MinuteTotal",)),
+    Term("最近付款", "last payments", ("LastPayments",)),
+    Term("看板", "board", ("board",), "The latest figures of a canteen, sent at most four times a second."),
 )
 
 TELLING: Final = (

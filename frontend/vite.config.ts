@@ -25,6 +25,22 @@ export default defineConfig({
     target: 'es2022',
     assetsInlineLimit: 2048,
     chunkSizeWarningLimit: 800,
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          // Each file costs a slow phone more than its bytes do: what every screen has in common is one, and so is what
+          // stands on the screen when the phone page opens. Whatever is opened later stays apart.
+          groups: [
+            { name: 'house', test: /src\/(kernel\/(?!desk)|realtime\/|identity\/(session|rights|SignInForm))/ },
+            { name: 'vue', test: /node_modules\/(@vue|vue|vue-router|vue-i18n|@intlify)\// },
+            {
+              name: 'phone',
+              test: /lean-qr|src\/(app\/phone\/(Phone|place|entries)|payments\/(use|earlyCode|drawing|paidNotice|wakeLock|phone\/(PayCode|CodeCanvas|Countdown|Voucher|PaidCard)))/,
+            },
+          ],
+        },
+      },
+    },
   },
   server: {
     host: '127.0.0.1',

@@ -14,6 +14,7 @@ from app.handbook.markdown import fenced, page, table
 from payments.pay_code_format import (
     BLOCK_LENGTH,
     CLAIMS_LENGTH,
+    LIFE_UNTIL_MEAL_ENDS,
     MEAL_NUMBERS,
     SIGNED_PREFIX,
     Claims,
@@ -26,6 +27,7 @@ from payments.pay_code_format import (
 from payments.pay_codes import CODE_LIFE, PRICE_CLASSES
 from payments.trust import ACCEPTED_AFTER, KEY_LIFE, PUBLISHED_AHEAD, public_bytes
 from payments.trust import SIGNED_PREFIX as TRUST_PREFIX
+from payments.vouchers import VOUCHERS_A_DAY
 
 # RFC 8032 has the same habit: keys that everybody knows, for vectors only.
 SEED: Final = bytes(range(32))
@@ -98,6 +100,9 @@ def _second_part() -> str:
         + table(("offset", "bytes", "field"), rows)
         + "\n\n`spend_key` is the first 8 bytes of SHA-256 over the 82 bytes. The server keeps it as a signed big-endian number."
         + "\n\nThe offline tier is 0 today: no till takes payments without a network yet. The format already has the room."
+        + f"\n\nA **voucher** is a code that a phone fetches for the moment when it has no network itself (`POST /v1/me/vouchers`, at most {VOUCHERS_A_DAY} "
+        f"a business day). Its P1 lives {int(CODE_LIFE.total_seconds())} seconds like any other; its P2 has life {LIFE_UNTIL_MEAL_ENDS} and names the meal that is on, or comes next. A till "
+        "with a network takes all 220 digits of it until the meal ends, once."
     )
 
 

@@ -14,14 +14,17 @@ const SOURCE = new URL('../src/kernel/serviceWorker.js', import.meta.url)
 interface Part {
   type: 'chunk' | 'asset'
   isEntry?: boolean
-  facadeModuleId?: string | null
+  moduleIds?: string[]
   imports?: string[]
   dynamicImports?: string[]
   viteMetadata?: { importedCss?: Set<string>; importedAssets?: Set<string> }
   source?: string | Uint8Array
 }
 
-/** Writes sw.js: the service worker with the names of all files that the screens above are made of. */
+/**
+ * Makes the phone page quick: writes sw.js, the service worker with the names of all files that the screens above are made of, and
+ * tells index.html which of them come first.
+ */
 export function serviceWorker(): Plugin {
   return {
     name: 'guanjia-service-worker',
@@ -31,12 +34,20 @@ export function serviceWorker(): Plugin {
       order: 'post',
       handler(_options, bundle) {
         const parts = bundle as unknown as Record<string, Part>
+        const page = parts['index.html']
+        if (!page) throw new Error('there is no index.html to tell which parts come first')
+        page.source = String(page.source).replace(
+          '%PHONE_PARTS%',
+          firstOf(parts)
+            .map((file) => `/${file}`)
+            .join(' '),
+        )
         const files = [...STANDING, ...filesOf(parts).map((file) => `/${file}`)].sort()
         const template = readFileSync(SOURCE, 'utf8')
         const version = createHash('sha256')
           .update(template)
           .update(JSON.stringify(files))
-          .update(String(parts['index.html']?.source ?? ''))
+          .update(page.source)
           .digest('hex')
           .slice(0, 16)
         const source = template
@@ -48,21 +59,39 @@ export function serviceWorker(): Plugin {
   }
 }
 
+function isScreen(part: Part): boolean {
+  return part.moduleIds?.some((id) => SCREENS.some((screen) => id.endsWith(screen))) ?? false
+}
+
+/** What a screen needs before it can be drawn at all, beside the entry. */
+function firstOf(parts: Record<string, Part>): string[] {
+  const found = new Set<string>()
+  const visit = (name: string) => {
+    const part = parts[name]
+    if (!part || part.isEntry || found.has(name)) return
+    found.add(name)
+    for (const file of part.viteMetadata?.importedCss ?? []) found.add(file)
+    for (const next of part.imports ?? []) visit(next)
+  }
+  for (const [name, part] of Object.entries(parts)) {
+    if (isScreen(part)) visit(name)
+  }
+  if (found.size === 0) throw new Error('no part of the build holds the screens that open without a network')
+  return [...found]
+}
+
 function filesOf(parts: Record<string, Part>): string[] {
   const found = new Set<string>()
-  const visit = (name: string, { lazy }: { lazy: boolean }) => {
+  const visit = (name: string) => {
     const part = parts[name]
     if (!part || found.has(name) || LEFT_OUT.test(name)) return
     found.add(name)
     for (const file of part.viteMetadata?.importedCss ?? []) found.add(file)
     for (const file of part.viteMetadata?.importedAssets ?? []) if (!LEFT_OUT.test(file)) found.add(file)
-    for (const next of part.imports ?? []) visit(next, { lazy })
-    if (lazy) for (const next of part.dynamicImports ?? []) visit(next, { lazy })
+    for (const next of part.imports ?? []) visit(next)
+    // The entry names every screen of the house; only ours are followed.
+    if (!part.isEntry) for (const next of part.dynamicImports ?? []) visit(next)
   }
-  for (const [name, part] of Object.entries(parts)) {
-    // The entry names every screen of the house; of those only ours are followed.
-    if (part.isEntry) visit(name, { lazy: false })
-    else if (SCREENS.some((screen) => part.facadeModuleId?.endsWith(screen))) visit(name, { lazy: true })
-  }
+  for (const [name, part] of Object.entries(parts)) if (part.isEntry || isScreen(part)) visit(name)
   return [...found]
 }

@@ -1,4 +1,3 @@
-import '@/payments/earlyCode'
 import { createApp } from 'vue'
 import '@/kernel/base.css'
 import '@/kernel/theme'

@@ -1,15 +1,17 @@
 """The installed phone page: it opens without a network, says how old things are, grows its letters, and stops a lost card."""
 
+import gzip
 import io
 import re
 import struct
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import zxingcpp
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Response, expect
 
 from tests.browser.conftest import PHONE, NewPage, sign_in
 from tests.contract.test_addresses import is_error
@@ -224,6 +226,39 @@ class TestInstalling:
         assert set(page.evaluate("caches.keys()")) == {*old, "guanjia-build-newer"}
         page.reload()
         expect(page.locator(CODE)).to_be_visible()
+
+
+class TestSpeed:
+    def test_the_code_needs_little_script(self, new_page: NewPage, product: Product) -> None:
+        page, scripts = new_page(PHONE), list[Response]()
+        login = product.card["employees"][34]
+        page.goto("/")
+        sign_in(page, login["username"], login["password"])
+        expect(page.locator(CODE)).to_be_visible()
+        page.on("response", lambda each: scripts.append(each) if "/assets/" in each.url and ".js" in each.url else None)
+        page.reload()
+        expect(page.locator(CODE)).to_be_visible()
+
+        sizes = {each.url.rsplit("/", 1)[1]: len(gzip.compress(each.body())) for each in scripts}
+        assert len(sizes) > 2
+        assert sum(sizes.values()) <= 150 * 1024, sizes
+
+    def test_the_first_code_is_asked_for_once_and_before_the_page_is_drawn(
+        self, new_page: NewPage, product: Product
+    ) -> None:
+        page = open_phone(new_page, product, 34)
+        asked = list[str]()
+        page.on("request", lambda each: asked.append(urlsplit(each.url).path) if each.method == "POST" else None)
+        page.reload()
+        expect(page.locator(CODE)).to_be_visible()
+        page.wait_for_timeout(500)
+
+        assert asked.count("/v1/me/pay_codes") == 1
+        order = page.evaluate(
+            "performance.getEntriesByType('resource').map((each) => new URL(each.name).pathname)"
+            ".filter((path) => path.startsWith('/v1/') || path.includes('/assets/phone'))"
+        )
+        assert order[0] == "/v1/me/pay_codes"
 
 
 class TestLargeLetters:

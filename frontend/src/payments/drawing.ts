@@ -19,11 +19,16 @@ export function drawQr(canvas: HTMLCanvasElement, text: string, widthCss: number
   })
   const unit = Math.max(1, Math.floor((widthCss * devicePixelRatio) / QR_MODULES))
   const context = prepare(canvas, QR_MODULES * unit, QR_MODULES * unit)
+  // As one figure of runs: a slow phone draws it in a fraction of the time that single modules take.
+  context.beginPath()
   for (let y = 0; y < matrix.size; y += 1) {
     for (let x = 0; x < matrix.size; x += 1) {
-      if (matrix.get(x, y)) context.fillRect((x + QR_QUIET) * unit, (y + QR_QUIET) * unit, unit, unit)
+      const from = x
+      while (matrix.get(x, y)) x += 1
+      if (x > from) context.rect((from + QR_QUIET) * unit, (y + QR_QUIET) * unit, (x - from) * unit, unit)
     }
   }
+  context.fill()
 }
 
 /** Draws any text, such as an address, as a QR as small as it can be, with the same crisp edges. */

@@ -2,6 +2,7 @@ import { computed, onMounted, onScopeDispose, ref, shallowRef } from 'vue'
 import { useApi } from '@/kernel/api'
 import { ApiError, NetworkError } from '@/kernel/errors'
 import { useShelf, type Kept } from '@/kernel/kept'
+import { useOnline } from '@/kernel/online'
 import { useNow } from '@/kernel/ticker'
 import { codeAskedEarly } from './earlyCode'
 import type { PayCode } from './types'
@@ -31,6 +32,7 @@ export function usePayCode() {
   const issuing = ref(false)
   const paused = ref(false)
   const slow = ref(false)
+  const online = useOnline()
   // Counted by this device from the moment of arrival: its clock may be minutes off the server's.
   const arrivedAt = ref(before?.at ?? 0)
   let triedAt = 0
@@ -43,7 +45,7 @@ export function usePayCode() {
   /** What is held out when no fresh code can be had: it pays at a till that reads the square. */
   const voucher = computed(() => {
     if (paused.value || (code.value && !expired.value)) return null
-    return error.value instanceof NetworkError || slow.value ? vouchers.usable(now.value) : null
+    return !online.value || error.value instanceof NetworkError || slow.value ? vouchers.usable(now.value) : null
   })
 
   async function issue(): Promise<void> {
