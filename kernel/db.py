@@ -99,6 +99,42 @@ class Database:
         await self.engine.dispose()
 
 
+class CommittingConnection:
+    """A plain connection that one committer of a process keeps: sets of rows, one transaction at a time.
+
+    For batches that a session would cost more than their rows; nothing is published from here.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+        """Everything inside is committed together at the end, or not at all. A lost connection is replaced the next time."""
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._database.raw_connection()
+        connection = self._connection
+        begun = connection.transaction()
+        await begun.start()
+        try:
+            yield connection
+        except BaseException:
+            try:
+                await begun.rollback()
+            except (OSError, asyncpg.InterfaceError, asyncpg.PostgresError):
+                # In whatever state it is: a transaction begun on it later would not be one.
+                connection.terminate()
+            raise
+        await begun.commit()
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        connection, self._connection = self._connection, None
+        if connection is not None and not connection.is_closed():
+            await connection.close(timeout=2)
+
+
 # What must happen inside every transaction just before its commit (the outbox registers its flush here).
 before_commit: list[Any] = []
 
