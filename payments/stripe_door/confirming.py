@@ -11,19 +11,17 @@ them in the books and ends them by the same functions.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity.api import Terminal
 from kernel import clock
-from kernel.db import Database
+from kernel.db import CommittingConnection, Database
 from kernel.errors import GuanjiaError, TooManyRequests, TryAgain
 from kernel.idempotency import Answer
 from kernel.ids import uuid7
@@ -36,6 +34,7 @@ from payments.stripe_door.answering import OPEN, error_answer, stored_answer
 from payments.stripe_door.errors import ResourceMissing, StripeError, Unavailable, UnexpectedState, of_native
 from payments.stripe_door.grouping import Group
 from payments.stripe_door.intents import Intent
+from payments.stripe_door.statements import Place, Statement
 from payments.stripe_door.telling import Told, data_of, tell
 from payments.stripe_door.views import intent_view
 
@@ -91,11 +90,17 @@ class Confirmations:
     """One process's confirmations. `start` it, `confirm` through it, `stop` it before its posting queue."""
 
     def __init__(self, database: Database, posting: Posting) -> None:
-        self._database = database
+        self._beginning = CommittingConnection(database)
+        self._ending = CommittingConnection(database)
         self._posting = posting
-        self._begins: Group[Order] = Group("door begins", self._begin, batch_max=BATCH_MAX, waiting_max=WAITING_MAX)
-        self._ends: Group[Order] = Group("door ends", self._end, batch_max=BATCH_MAX, waiting_max=WAITING_MAX)
+        self._under_way = 0
+        self._begins, self._ends = self._group("begins", self._begin), self._group("ends", self._end)
         self._attempts: list[int] = []
+
+    def _group(self, name: str, work: Callable[[list[Order]], Awaitable[None]]) -> Group[Order]:
+        return Group(
+            f"door {name}", work, batch_max=BATCH_MAX, waiting_max=WAITING_MAX, under_way=lambda: self._under_way
+        )
 
     def start(self) -> None:
         """Begin to work."""
@@ -106,43 +111,51 @@ class Confirmations:
         """End what is under way."""
         await self._begins.stop()
         await self._ends.stop()
+        await self._beginning.close()
+        await self._ending.close()
 
     async def confirm(self, order: Order) -> Answer:
         """The answer, once it is durable."""
+        self._under_way += 1
         try:
-            await self._begins.join(order)
+            await self._take_through(order)
         except GuanjiaError as error:
             raise of_native(error) from error
-        if order.intent is not None:
-            order.outcome = await self._post(order, order.intent)
-            await self._join_end(order)
+        finally:
+            self._under_way -= 1
         if order.error is not None:
             raise order.error
         assert order.answer is not None, "an order ends with an answer or an error"
         return order.answer
 
+    async def _take_through(self, order: Order) -> None:
+        await self._begins.join(order)
+        if order.intent is not None:
+            order.outcome = await self._post(order, order.intent)
+            await self._join_end(order)
+
     # ---- begin
 
     async def _begin(self, orders: list[Order]) -> None:
-        async with self._database.session() as session:
-            claimed = await _claim(session, orders)
+        async with self._beginning.transaction() as on:
+            claimed = await _claim(on, orders)
             at = clock.now()
-            numbers = await self._next_numbers(session, len(claimed))
+            numbers = await self._next_numbers(on, len(claimed))
             existing = {(order.site_id, order.intent_id) for order in claimed if order.fresh is None}
-            intents = await queries.lock_intents(session, existing) if existing else {}
+            intents = await queries.lock_intents(on, existing) if existing else {}
             begun = _Begun()
             for order, number in zip(claimed, numbers, strict=True):
                 intent = order.fresh or intents.get((order.site_id, order.intent_id))
                 _begin_one(order, intent, number, at, begun)
             if begun.intents:
-                await _write_begun(session, begun.intents, at)
-            await tell(session, begun.events)
-            await keep_answers(session, [(o.site_id, o.idempotency_key, o.answer) for o in begun.kept])
-            await _give_back(session, begun.given_back)
+                await _write_begun(on, begun.intents, at)
+            await tell(on, begun.events)
+            await keep_answers(on, [(o.site_id, o.idempotency_key, o.answer) for o in begun.kept])
+            await _give_back(on, begun.given_back)
 
-    async def _next_numbers(self, session: AsyncSession, count: int) -> list[int]:
+    async def _next_numbers(self, on: Place, count: int) -> list[int]:
         while len(self._attempts) < count:
-            first = await queries.next_attempts(session)
+            first = await queries.next_attempts(on)
             self._attempts += range(first, first + ATTEMPTS_A_BLOCK)
         taken, self._attempts = self._attempts[:count], self._attempts[count:]
         return taken
@@ -192,8 +205,8 @@ class Confirmations:
     async def _end(self, orders: list[Order]) -> None:
         before = [order.intent.version for order in orders if order.intent is not None]
         try:
-            async with self._database.session() as session:
-                await _write_ends(session, orders)
+            async with self._ending.transaction() as on:
+                await _write_ends(on, orders)
         except BaseException:
             for order, version in zip(orders, before, strict=True):
                 assert order.intent is not None, "only a begun order ends"
@@ -229,18 +242,18 @@ def _begin_one(order: Order, intent: Intent | None, number: int, at: datetime, b
     begun.intents.append(intent)
 
 
-async def _write_begun(session: AsyncSession, intents: Sequence[Intent], at: datetime) -> None:
+async def _write_begun(on: Place, intents: Sequence[Intent], at: datetime) -> None:
     fresh = [intent for intent in intents if intent.version == 0]
-    written = await queries.update_attempts(session, [intent for intent in intents if intent.version > 0])
+    written = await queries.update_attempts(on, [intent for intent in intents if intent.version > 0])
     if fresh:
-        written |= await queries.write_intents(session, fresh)
+        written |= await queries.write_intents(on, fresh)
     assert len(written) == len(intents), "a locked intent was written by somebody else"
-    await queries.note_begun(session, intents, at)
+    await queries.note_begun(on, intents, at)
 
 
-async def _write_ends(session: AsyncSession, orders: Sequence[Order]) -> None:
+async def _write_ends(on: Place, orders: Sequence[Order]) -> None:
     intents = [order.intent for order in orders if order.intent is not None]
-    written = await queries.update_attempts(session, intents)
+    written = await queries.update_attempts(on, intents)
     events: list[Told] = []
     kept: list[Order] = []
     given_back: list[Order] = []
@@ -261,39 +274,39 @@ async def _write_ends(session: AsyncSession, orders: Sequence[Order]) -> None:
         order.error = order.outcome.not_posted
         events += ended.events
         (given_back if ended.answer is None else kept).append(order)
-    await tell(session, events)
-    await keep_answers(session, [(order.site_id, order.idempotency_key, order.answer) for order in kept])
-    await _give_back(session, given_back)
+    await tell(on, events)
+    await keep_answers(on, [(order.site_id, order.idempotency_key, order.answer) for order in kept])
+    await _give_back(on, given_back)
 
 
 # ---- keys, set by set
 
-_CLAIM: Final = text("""
+_CLAIM: Final = Statement("""
     INSERT INTO door_requests (site_id, key, fingerprint, status, body, intent_id, recorded_at)
-    SELECT k.site_id, k.key, k.fingerprint, 0, '', k.intent_id, :at
+    SELECT k.site_id, k.key, k.fingerprint, 0, '', k.intent_id, CAST(:at AS timestamptz)
       FROM unnest(CAST(:sites AS uuid[]), CAST(:keys AS text[]), CAST(:fingerprints AS bytea[]), CAST(:intents AS uuid[]))
            AS k(site_id, key, fingerprint, intent_id)
     ON CONFLICT DO NOTHING
     RETURNING site_id, key, intent_id
 """)
-_FIND: Final = text("""
+_FIND: Final = Statement("""
     SELECT r.site_id, r.key, r.status, r.body, r.fingerprint
       FROM unnest(CAST(:sites AS uuid[]), CAST(:keys AS text[])) AS k(site_id, key)
       JOIN door_requests r ON r.site_id = k.site_id AND r.key = k.key
 """)
-_KEEP: Final = text(f"""
+_KEEP: Final = Statement(f"""
     UPDATE door_requests r SET status = k.status, body = k.body
       FROM unnest(CAST(:sites AS uuid[]), CAST(:keys AS text[]), CAST(:statuses AS smallint[]), CAST(:bodies AS bytea[]))
            AS k(site_id, key, status, body)
      WHERE r.site_id = k.site_id AND r.key = k.key AND r.status = {OPEN}
 """)  # noqa: S608  a constant of our own
-_GIVE_BACK: Final = text(f"""
+_GIVE_BACK: Final = Statement(f"""
     DELETE FROM door_requests r USING unnest(CAST(:sites AS uuid[]), CAST(:keys AS text[])) AS k(site_id, key)
      WHERE r.site_id = k.site_id AND r.key = k.key AND r.status = {OPEN}
 """)  # noqa: S608  a constant of our own
 
 
-async def _claim(session: AsyncSession, orders: Sequence[Order]) -> list[Order]:
+async def _claim(on: Place, orders: Sequence[Order]) -> list[Order]:
     """Take each order's key; the others get the kept answer, or why there is none."""
     keyed = [order for order in orders if order.idempotency_key is not None]
     # In one order everywhere, so that two processes never wait for each other.
@@ -303,58 +316,52 @@ async def _claim(session: AsyncSession, orders: Sequence[Order]) -> list[Order]:
         owners.setdefault((order.site_id, order.idempotency_key or ""), order)
     if not owners:
         return list(orders)
-    rows = await session.execute(
-        _CLAIM,
-        {
-            "sites": [site for site, _ in owners],
-            "keys": [key for _, key in owners],
-            "fingerprints": [order.fingerprint for order in owners.values()],
-            "intents": [order.intent_id for order in owners.values()],
-            "at": clock.now(),
-        },
+    rows = await _CLAIM.run(
+        on,
+        sites=[site for site, _ in owners],
+        keys=[key for _, key in owners],
+        fingerprints=[order.fingerprint for order in owners.values()],
+        intents=[order.intent_id for order in owners.values()],
+        at=clock.now(),
     )
-    won = {owners[row.site_id, row.key] for row in rows}
+    won = {owners[row[0], row[1]] for row in rows}
     losers = [order for order in keyed if order not in won]
     if losers:
-        await _answer_losers(session, losers)
+        await _answer_losers(on, losers)
     return [order for order in orders if order.idempotency_key is None or order in won]
 
 
-async def _answer_losers(session: AsyncSession, losers: Sequence[Order]) -> None:
-    rows = await session.execute(
-        _FIND, {"sites": [order.site_id for order in losers], "keys": [order.idempotency_key for order in losers]}
+async def _answer_losers(on: Place, losers: Sequence[Order]) -> None:
+    rows = await _FIND.run(
+        on, sites=[order.site_id for order in losers], keys=[order.idempotency_key for order in losers]
     )
-    found = {(row.site_id, row.key): row for row in rows}
+    found = {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
     for order in losers:
-        row = found.get((order.site_id, order.idempotency_key))
-        status, body, fingerprint = (
-            (OPEN, b"", order.fingerprint) if row is None else (row.status, row.body, row.fingerprint)
-        )
+        # Not there: its rival undid itself between our two statements; as good as still under way.
+        unknown = (OPEN, b"", order.fingerprint)
+        status, body, fingerprint = found.get((order.site_id, order.idempotency_key), unknown)
         try:
             order.answer = stored_answer(status, body, fingerprint, order.fingerprint)
         except StripeError as error:
             order.error = error
 
 
-async def keep_answers(session: AsyncSession, kept: Sequence[tuple[UUID, str | None, Answer | None]]) -> None:
+async def keep_answers(on: Place, kept: Sequence[tuple[UUID, str | None, Answer | None]]) -> None:
     """Keep the answers of those requests that had a key."""
     rows = [(site, key, answer) for site, key, answer in kept if key is not None and answer is not None]
     if rows:
-        await session.execute(
-            _KEEP,
-            {
-                "sites": [site for site, _, _ in rows],
-                "keys": [key for _, key, _ in rows],
-                "statuses": [answer.status for _, _, answer in rows],
-                "bodies": [answer.body for _, _, answer in rows],
-            },
+        await _KEEP.run(
+            on,
+            sites=[site for site, _, _ in rows],
+            keys=[key for _, key, _ in rows],
+            statuses=[answer.status for _, _, answer in rows],
+            bodies=[answer.body for _, _, answer in rows],
         )
 
 
-async def _give_back(session: AsyncSession, orders: Sequence[Order]) -> None:
+async def _give_back(on: Place, orders: Sequence[Order]) -> None:
     keyed = [order for order in orders if order.idempotency_key is not None]
     if keyed:
-        await session.execute(
-            _GIVE_BACK,
-            {"sites": [order.site_id for order in keyed], "keys": [order.idempotency_key for order in keyed]},
+        await _GIVE_BACK.run(
+            on, sites=[order.site_id for order in keyed], keys=[order.idempotency_key for order in keyed]
         )

@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import structlog
 
 from kernel.errors import TryAgain
 
 T = TypeVar("T")
+
+GATHER_S: Final = 0.003
 
 log = structlog.get_logger()
 
@@ -18,12 +20,19 @@ class Group(Generic[T]):
     """Runs `work` for everything that waits, again and again. `work` notes its results in the things themselves."""
 
     def __init__(
-        self, name: str, work: Callable[[list[T]], Awaitable[None]], *, batch_max: int, waiting_max: int
+        self,
+        name: str,
+        work: Callable[[list[T]], Awaitable[None]],
+        *,
+        batch_max: int,
+        waiting_max: int,
+        under_way: Callable[[], int],
     ) -> None:
         self._name = name
         self._work = work
         self._batch_max = batch_max
         self._waiting_max = waiting_max
+        self._under_way = under_way
         self._waiting: list[tuple[T, asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
         self._stopping = False
@@ -53,8 +62,14 @@ class Group(Generic[T]):
         self._wake.set()
         await future
 
+    async def _gather(self) -> None:
+        """Where more are on their way than are here, a moment's patience makes one large transaction of several."""
+        if self._waiting and len(self._waiting) < self._under_way() and not self._stopping:
+            await asyncio.sleep(GATHER_S)
+
     async def _run(self) -> None:
         while True:
+            await self._gather()
             taken, self._waiting = self._waiting[: self._batch_max], self._waiting[self._batch_max :]
             if taken:
                 await self._do(taken)

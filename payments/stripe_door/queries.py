@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -22,6 +22,7 @@ from payments.stripe_door.models import (
     WebhookEndpoint,
 )
 from payments.stripe_door.schemas import ListParams, identifier
+from payments.stripe_door.statements import Place, Statement
 
 _TYPES: Final = {
     "site_id": "uuid",
@@ -40,14 +41,14 @@ _TYPES: Final = {
 _LIST: Final = ", ".join(INTENT_COLUMNS)
 _FIXED: Final = ("site_id", "id", "created_at")
 
-_LOCK_INTENTS: Final = text(f"""
+_LOCK_INTENTS: Final = Statement(f"""
     SELECT {_LIST} FROM payment_intents
      WHERE (site_id, id) IN (SELECT * FROM unnest(CAST(:sites AS uuid[]), CAST(:ids AS uuid[])))
      ORDER BY site_id, id FOR UPDATE
 """)  # noqa: S608  column names of our own
 
 # The version holds what the row's lock holds already: nobody may have written since this copy was read.
-_WRITE_INTENTS: Final = text(f"""
+_WRITE_INTENTS: Final = Statement(f"""
     INSERT INTO payment_intents ({_LIST})
     SELECT * FROM unnest({", ".join(f"CAST(:{name} AS {_TYPES.get(name, 'text')}[])" for name in INTENT_COLUMNS)})
     ON CONFLICT (site_id, id) DO UPDATE
@@ -63,7 +64,7 @@ _ATTEMPT_COLUMNS: Final = (
     *("last_error_json", "version"),
 )
 _ATTEMPT_KEYED: Final = ("site_id", "id", *_ATTEMPT_COLUMNS)
-_UPDATE_ATTEMPTS: Final = text(f"""
+_UPDATE_ATTEMPTS: Final = Statement(f"""
     UPDATE payment_intents i
        SET {", ".join(f"{name} = k.{name}" for name in _ATTEMPT_COLUMNS)}
       FROM unnest({", ".join(f"CAST(:{name} AS {_TYPES.get(name, 'text')}[])" for name in _ATTEMPT_KEYED)})
@@ -72,15 +73,17 @@ _UPDATE_ATTEMPTS: Final = text(f"""
     RETURNING i.id
 """)  # noqa: S608  column names of our own
 
-_BEGUN: Final = text("""
+_NEXT_ATTEMPTS: Final = Statement("SELECT nextval('door_attempts')")
+
+_BEGUN: Final = Statement("""
     INSERT INTO door_begun (begun_at, site_ids, intent_ids)
-    VALUES (:at, CAST(:sites AS uuid[]), CAST(:intents AS uuid[]))
+    VALUES (CAST(:at AS timestamptz), CAST(:sites AS uuid[]), CAST(:intents AS uuid[]))
 """)
 
 
-async def lock_intents(session: AsyncSession, keys: Collection[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Intent]:
+async def lock_intents(on: Place, keys: Collection[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Intent]:
     """Working copies of these (site, id), locked in that order; what does not exist is absent."""
-    rows = await session.execute(_LOCK_INTENTS, {"sites": [site for site, _ in keys], "ids": [key for _, key in keys]})
+    rows = await _LOCK_INTENTS.run(on, sites=[site for site, _ in keys], ids=[key for _, key in keys])
     return {(row[0], row[1]): Intent(*row) for row in rows}
 
 
@@ -92,28 +95,28 @@ async def lock_intent(session: AsyncSession, site_id: UUID, intent_id: UUID) -> 
     return found[site_id, intent_id]
 
 
-async def write_intents(session: AsyncSession, intents: Sequence[Intent]) -> set[UUID]:
+async def write_intents(on: Place, intents: Sequence[Intent]) -> set[UUID]:
     """Write working copies, new ones too; returns the ids of those that were written."""
     for intent in intents:
         intent.version += 1
     columns = {name: [getattr(intent, name) for intent in intents] for name in INTENT_COLUMNS}
-    return set(await session.scalars(_WRITE_INTENTS, columns))
+    return {row[0] for row in await _WRITE_INTENTS.run(on, **columns)}
 
 
-async def update_attempts(session: AsyncSession, intents: Sequence[Intent]) -> set[UUID]:
+async def update_attempts(on: Place, intents: Sequence[Intent]) -> set[UUID]:
     """Write what an attempt has changed of rows that are there; returns the ids of those that were written."""
     if not intents:
         return set()
     for intent in intents:
         intent.version += 1
     columns = {name: [getattr(intent, name) for intent in intents] for name in _ATTEMPT_KEYED}
-    return set(await session.scalars(_UPDATE_ATTEMPTS, columns))
+    return {row[0] for row in await _UPDATE_ATTEMPTS.run(on, **columns)}
 
 
-async def note_begun(session: AsyncSession, intents: Sequence[Intent], at: datetime) -> None:
+async def note_begun(on: Place, intents: Sequence[Intent], at: datetime) -> None:
     """Note attempts for the worker, who ends those that are left behind."""
     sites, ids = [intent.site_id for intent in intents], [intent.id for intent in intents]
-    await session.execute(_BEGUN, {"at": at, "sites": sites, "intents": ids})
+    await _BEGUN.run(on, at=at, sites=sites, intents=ids)
 
 
 async def get_intent(session: AsyncSession, site_id: UUID, intent_id: UUID) -> Intent:
@@ -291,8 +294,7 @@ async def keys_among(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID,
     return {row.id: row for row in rows}
 
 
-async def next_attempts(session: AsyncSession) -> int:
+async def next_attempts(on: Place) -> int:
     """The first of a thousand numbers of attempts that nobody else will use."""
-    first: int | None = await session.scalar(text("SELECT nextval('door_attempts')"))
-    assert first is not None, "a sequence always has a next number"
+    first: int = (await _NEXT_ATTEMPTS.run(on))[0][0]
     return first
