@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from identity import imports
+from identity import imports, second_factor
 from identity.access import today
 from identity.errors import ImportHasBadCells
 from identity.kinds import ADMINISTRATORS, Role
@@ -115,6 +115,21 @@ def first_administrator(
 
     _with_database(act)
     _console.print(f"{name} is {role} and signs in as {username}.")
+
+
+@administrators.command("forget-second-factor")
+def forget_second_factor(
+    username: Annotated[str, typer.Argument(help="Whose authenticator and recovery codes are lost.")],
+) -> None:
+    """For a house where no second administrator is left to agree: take somebody's second factor away. They are signed
+    out everywhere, and an administrator sets up a new one at the next sign-in."""
+
+    async def act(db: Database) -> None:
+        async with db.session() as session:
+            await second_factor.forget_factor(session, username, actor=_ACTOR)
+
+    _with_database(act)
+    _console.print(f"{username} has no second factor any more.")
 
 
 def _with_database(act: Callable[[Database], Awaitable[T]]) -> T:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import pyotp
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,6 +20,7 @@ from identity.attempts import SIGN_IN, count_attempt, forget_attempts
 from identity.errors import SignInLocked, WrongSecondFactor
 from identity.kinds import Role
 from identity.models import Credential, SecondFactor
+from identity.passwords import normalise_username
 from identity.people import end_sessions, lock_person
 from identity.principal import Principal
 from identity.tokens import PAIRING_ALPHABET
@@ -181,12 +182,25 @@ async def ask_to_reset(session: AsyncSession, actor: Principal, person_id: UUID,
 
 
 async def _reset(session: AsyncSession, payload: dict[str, Any]) -> None:
-    person_id = UUID(payload["person"])
+    await _take_away(session, UUID(payload["person"]))
+
+
+async def _take_away(session: AsyncSession, person_id: UUID) -> None:
     await lock_person(session, person_id)
-    factor = await session.scalar(select(SecondFactor).where(SecondFactor.person_id == person_id))
-    if factor is not None:
-        await session.delete(factor)
+    await session.execute(delete(SecondFactor).where(SecondFactor.person_id == person_id))
     await end_sessions(session, person_id)
+
+
+async def forget_factor(session: AsyncSession, username: str, *, actor: str) -> None:
+    """Whoever runs the house takes a factor away where nobody is left to agree; never behind an address."""
+    person_id = await session.scalar(
+        select(Credential.person_id).where(Credential.username == normalise_username(username))
+    )
+    if person_id is None or await find_factor(session, person_id) is None:
+        raise NotFound(what="second_factor", id=username)
+    await _take_away(session, person_id)
+    subject = public_id("per", person_id)
+    await audit_log.record(session, actor=actor, action="second_factor.forget", subject=subject, data={})
 
 
 register_executor(RESET_SECOND_FACTOR, _reset)

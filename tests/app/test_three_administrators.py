@@ -35,7 +35,7 @@ CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
 def routes() -> Iterator[tuple[str, APIRoute]]:
     for router in ROUTERS:
         for route in _flat(router):
-            for method in sorted(route.methods):
+            for method in sorted(route.methods or ()):
                 yield f"{method} {route.path}", route
 
 

@@ -136,7 +136,7 @@ class CampusProvider:
             claims.pop("preferred_username", None)
         header = {"alg": "RS256", "kid": self.key.kid}
         if self.fault == "signed by another":
-            return jwt.encode(header, claims, RSAKey.generate_key(2048, {"kid": self.key.kid}))
+            return jwt.encode(header, claims, RSAKey.generate_key(2048, {"kid": self.key.kid or ""}))
         if self.fault == "signed with our secret":
             return jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(CLIENT_SECRET), algorithms=["HS256"])
         signed = jwt.encode(header, claims, self.key)

@@ -12,9 +12,11 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from identity.kinds import ADMINISTRATORS, Role
+from identity.second_factor import forget_factor
 from identity.sign_in import PENDING_LIFE
 from kernel import clock
 from kernel.db import Database
+from kernel.errors import NotFound
 from kernel.settings import get_settings
 from tests.identity.conftest import PASSWORD, House, bearer
 
@@ -185,6 +187,19 @@ class TestSettingItUp:
         assert (await api.post(approve, headers=bearer(token))).json()["code"] == "SAME_PERSON"
         assert (await api.post(approve, headers=second)).status_code == 200
         assert not await guard.is_in(token), "whoever holds the lost telephone is out"
+        assert (await guard.password("security"))["waits_for"] is None
+
+    async def test_with_nobody_left_to_agree_the_command_line_takes_it_away(
+        self, guard: Guard, security: UUID, db: Database
+    ) -> None:
+        token = (await guard.password("security"))["token"]
+        await guard.enrol(token)
+        async with db.session() as session:
+            with pytest.raises(NotFound):
+                await forget_factor(session, "nobody", actor="command-line")
+        async with db.session() as session:
+            await forget_factor(session, "Security", actor="command-line")
+        assert not await guard.is_in(token)
         assert (await guard.password("security"))["waits_for"] is None
 
 
