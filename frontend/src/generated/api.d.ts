@@ -2922,6 +2922,13 @@ export interface components {
             /** Token */
             token: string;
         };
+        /** CountedSum */
+        CountedSum: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Count */
+            count: number;
+        };
         /**
          * CounterTopUpRequest
          * @description Cash taken at the service counter.
@@ -4757,7 +4764,7 @@ export interface components {
              * Purse
              * @enum {string}
              */
-            purse: "subsidy" | "cash" | "official";
+            purse: "subsidy" | "cash" | "official" | "alipay";
             /** Returned Fen */
             returned_fen: number;
             /** Sales Fen */
@@ -4890,13 +4897,6 @@ export interface components {
             pinyin: string;
             /** Timezone */
             timezone: string;
-        };
-        /** ReturnSum */
-        ReturnSum: {
-            /** Amount Fen */
-            amount_fen: number;
-            /** Count */
-            count: number;
         };
         /**
          * ReversalView
@@ -5071,6 +5071,7 @@ export interface components {
         SheetView: {
             /** Count */
             count: number;
+            guests: components["schemas"]["CountedSum"];
             ledger: components["schemas"]["LedgerSums"];
             /** Meals */
             meals: components["schemas"]["MealSum"][];
@@ -5078,7 +5079,7 @@ export interface components {
             net_fen: number;
             /** Purses */
             purses: components["schemas"]["PurseSum"][];
-            refunds: components["schemas"]["ReturnSum"];
+            refunds: components["schemas"]["CountedSum"];
             /** Refusals */
             refusals: components["schemas"]["RefusalCount"][];
             /** Returned Fen */
@@ -5087,7 +5088,7 @@ export interface components {
             sales_fen: number;
             /** Ties */
             ties: boolean;
-            voids: components["schemas"]["ReturnSum"];
+            voids: components["schemas"]["CountedSum"];
         };
         /**
          * ShiftLine
@@ -9245,7 +9246,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            /** @description `MODE_NOT_ALLOWED`: This till does not take payments in this way; `MALFORMED`: The request cannot be read: {reason} */
             422: {
                 headers: {
                     [name: string]: unknown;
