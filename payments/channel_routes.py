@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
 
-from identity.api import SIGNED_IN, CallerApart, CurrentPerson, CurrentPersonApart, CurrentTerminal, Terminal
+from identity.api import SIGNED_IN, CallerApart, CurrentPerson, CurrentPersonApart, CurrentTerminal, Role, Terminal
 from identity.errors import TerminalDisabled
 from kernel.db import DatabaseDep, SessionDep
 from kernel.errors import (
@@ -32,7 +32,7 @@ from kernel.http import (
 )
 from kernel.ids import parse_public_id
 from kernel.settings import get_settings
-from payments import guest_payments, notices, schemas, top_ups
+from payments import differences, guest_payments, notices, schemas, top_ups
 from payments.channels.channel import Channel
 from payments.errors import ChannelRefused, ChannelSilent, ChannelUnavailable, SeqReused
 
@@ -186,6 +186,21 @@ async def list_guest_payments(
     before = parse_public_id("gst", starting_after) if starting_after else None
     rows = await guest_payments.list_guest_payments(session, terminal, limit, before)
     return page_of([schemas.GuestPaymentView.model_validate(row) for row in rows], limit)
+
+
+@router.get("/difference_cases", responses=raises(Unauthenticated, Forbidden, NotFound))
+async def list_difference_cases(
+    person: CurrentPerson,
+    session: SessionDep,
+    limit: LimitQuery = 20,
+    starting_after: StartingAfterQuery = None,
+) -> Page[schemas.DifferenceCaseView]:
+    """Money that a gateway and our books do not agree on, newest first: for finance, within its regions."""
+    if not person.holds(Role.FINANCE):
+        raise Forbidden(roles=[Role.FINANCE.value])
+    before = parse_public_id("dif", starting_after) if starting_after else None
+    rows = await differences.list_cases(session, person.cover_of(Role.FINANCE), limit, before)
+    return page_of([schemas.DifferenceCaseView.model_validate(row) for row in rows], limit)
 
 
 @router.post(

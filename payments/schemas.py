@@ -122,7 +122,8 @@ class PaymentView(BaseModel):
     terminal: str | None
     credential: Literal["pay_code", "card", "staff_pin", "wall_code"] = "pay_code"
     far_m: int | None = Field(
-        default=None, description="How far away the phone was that paid at a wall code, where it was certainly elsewhere"
+        default=None,
+        description="How far away the phone was that paid at a wall code, where it was certainly elsewhere",
     )
     meal: str | None
     business_date: str
@@ -413,6 +414,19 @@ class TopUpChannels(BaseModel):
     """The ways that are set up here."""
 
     data: list[TopUpChannel]
+
+
+class DifferenceCaseView(BaseModel):
+    """What a gateway and our books say differently. It is resolved when the gateway says the same as we do."""
+
+    id: str
+    channel: str
+    order: str = Field(description="Our name of the order at the gateway: a top-up, a guest payment, or none of ours")
+    kind: Literal["no_answer", "amount_differs", "account_closed", "unknown_order"]
+    expected_fen: int | None
+    confirmed_fen: int | None
+    opened_at: str
+    resolved_at: str | None
 
 
 class GuestPaymentRequest(_Model):

@@ -9,8 +9,9 @@ import pytest
 import structlog.testing
 
 from app.simulators.alipay.trades import WAITING
+from identity.api import Cover
 from kernel import clock
-from payments import settling
+from payments import differences, settling
 from payments.top_ups import ASKING_FOR
 from tests.payments.channels.shop import Shop, body_of
 
@@ -182,6 +183,11 @@ class TestNotices:
         for name in (f"top_{uuid4().hex}", "somebody-elses-1"):
             assert (await shop.notify(shop.notice_of(top_up["id"], out_trade_no=name))).text == "success"
         assert await shop.cases() == [("unknown_order", True)] * 2
+        async with shop.world.db.session() as session:
+            everywhere = await differences.list_cases(session, None, 10, None)
+            at_home = await differences.list_cases(session, Cover(regions=frozenset({shop.world.home})), 10, None)
+        assert [case["confirmed_fen"] for case in everywhere] == [10_000] * 2
+        assert at_home == []
         assert await shop.cash_of(person) == 0
         await shop.notify(shop.notice_of(top_up["id"]))
 
