@@ -690,6 +690,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/difference_cases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Difference Cases
+         * @description Money that a gateway and our books do not agree on, newest first: for finance, within its regions.
+         */
+        get: operations["list_difference_cases_v1_difference_cases_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/dishes/{dish}": {
         parameters: {
             query?: never;
@@ -2993,6 +3013,34 @@ export interface components {
             type: string;
         };
         /**
+         * DifferenceCaseView
+         * @description What a gateway and our books say differently. It is resolved when the gateway says the same as we do.
+         */
+        DifferenceCaseView: {
+            /** Channel */
+            channel: string;
+            /** Confirmed Fen */
+            confirmed_fen: number | null;
+            /** Expected Fen */
+            expected_fen: number | null;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "no_answer" | "amount_differs" | "account_closed" | "unknown_order";
+            /** Opened At */
+            opened_at: string;
+            /**
+             * Order
+             * @description Our name of the order at the gateway: a top-up, a guest payment, or none of ours
+             */
+            order: string;
+            /** Resolved At */
+            resolved_at: string | null;
+        };
+        /**
          * DishChange
          * @description Only what is given is changed. A price changes menus that are made afterwards.
          */
@@ -4148,6 +4196,13 @@ export interface components {
         Page_DeliveryView_: {
             /** Data */
             data: components["schemas"]["DeliveryView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[DifferenceCaseView] */
+        Page_DifferenceCaseView_: {
+            /** Data */
+            data: components["schemas"]["DifferenceCaseView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -8055,6 +8110,67 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SecretView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_difference_cases_v1_difference_cases_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DifferenceCaseView_"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
