@@ -92,6 +92,9 @@ class TestWhatStandsInIt:
         assert await scalar(db, "SELECT count(*) FROM terminals WHERE status = 'active'") == 14
         assert await scalar(db, "SELECT count(DISTINCT business_date) FROM menus WHERE state = 'published'") == 14
         assert len(card["terminals"]) == 14
+        assert await scalar(db, "SELECT count(*) FROM place_codes WHERE state = 'active'") == 6 + 14
+        numbers = {login["card"] for login in card["employees"]}
+        assert await scalar(db, "SELECT count(*) FROM cards WHERE state = 'active'") == len(numbers)
         assert {login["class"] for login in card["employees"]} == {"staff", "contract", "retired", "family", "visitor"}
         assert {role for login in card["staff"] for role in login["roles"]} == {*Role} - {Role.EMPLOYEE}
 
