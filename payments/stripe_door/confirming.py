@@ -218,13 +218,7 @@ def _begin_one(order: Order, intent: Intent | None, number: int, at: datetime, b
     try:
         if intent is None:
             raise ResourceMissing("payment_intent", f"pi_{order.intent_id.hex}", param="intent")
-        if order.fresh is not None:
-            shown = data_of(intent_view(intent))
-            begun.events.append(
-                Told(
-                    intent.site_id, intent.id, "payment_intent.created", shown, order.request_id, order.idempotency_key
-                )
-            )
+        created = data_of(intent_view(intent)) if order.fresh is not None else None
         if order.pay_code is not None:
             intent.attach(uuid7(at=at), order.pay_code)
         if intent.pay_code is None and intent.state.startswith("requires"):
@@ -240,6 +234,10 @@ def _begin_one(order: Order, intent: Intent | None, number: int, at: datetime, b
         return
     order.intent = intent
     begun.intents.append(intent)
+    if created is not None:
+        begun.events.append(
+            Told(intent.site_id, intent.id, "payment_intent.created", created, order.request_id, order.idempotency_key)
+        )
 
 
 async def _write_begun(on: Place, intents: Sequence[Intent], at: datetime) -> None:

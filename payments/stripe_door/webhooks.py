@@ -134,7 +134,7 @@ class Sender:
             network_backend=_GuardedBackend(guard),
             max_connections=200,
             max_keepalive_connections=20,
-            keepalive_expiry=30,
+            keepalive_expiry=2,
         )
 
     async def close(self) -> None:

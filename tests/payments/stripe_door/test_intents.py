@@ -211,6 +211,13 @@ class TestChanging:
         assert error.code == "payment_intent_unexpected_state"
         assert "missing a payment method" in str(error)
 
+    async def test_what_was_never_created_is_not_told(self, shop: Shop) -> None:
+        error = await shop.fails(lambda c: c.v1.payment_intents.create({"amount": 100, **CNY, "confirm": True}))
+
+        assert "missing a payment method" in str(error)
+        assert (await shop.ask(lambda c: c.v1.events.list())).data == []
+        assert (await shop.ask(lambda c: c.v1.payment_intents.list())).data == []
+
     @pytest.mark.parametrize(
         ("params", "code", "param"),
         [
