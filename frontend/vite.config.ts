@@ -32,7 +32,12 @@ export default defineConfig({
           // stands on the screen when the phone page opens. Whatever is opened later stays apart.
           groups: [
             { name: 'house', test: /src\/(kernel\/(?!desk)|realtime\/|identity\/(session|rights|SignInForm))/ },
-            { name: 'vue', test: /node_modules\/(@vue|vue|vue-router|vue-i18n|@intlify)\// },
+            // With the helpers that the bundler itself puts in, else the entry would fetch the phone's part for their sake.
+            {
+              name: 'vue',
+              test: /node_modules\/(@vue|vue|vue-router|vue-i18n|@intlify)\/|preload-helper|export-helper/,
+              priority: 2,
+            },
             {
               name: 'phone',
               test: /lean-qr|src\/(app\/phone\/(Phone|place|entries)|payments\/(use|earlyCode|drawing|paidNotice|wakeLock|phone\/(PayCode|CodeCanvas|Countdown|Voucher|PaidCard)))/,

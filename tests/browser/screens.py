@@ -62,7 +62,6 @@ SCREENS: Final[tuple[Screen, ...]] = (
     ),
     Screen("demo", "/demo", "/demo", None, "[data-testid=hold]", without=FORM),
     Screen("board", "/desk/canteen", "/desk/canteen", "canteen_manager", "[data-testid=board-count]"),
-    Screen("shifts", "/desk/shifts", "/desk/shifts", "canteen_manager", "main section h2"),
     Screen("shifts", "/desk/shifts", "/desk/shifts", "canteen_manager", TABLE),
     Screen("organisations", "/admin/organisations", "/admin/organisations", "system_admin", TABLE),
     Screen("people", "/admin/people", "/admin/people", "system_admin", TABLE),
@@ -98,7 +97,6 @@ SCREENS: Final[tuple[Screen, ...]] = (
     Screen("developers", "/admin/developers", "/admin/developers", "system_admin", "main section h2"),
     Screen("cards", "/admin/cards", "/admin/cards", "finance", "main form", without=FORM),
     Screen("wall codes", "/admin/wall-codes", "/admin/wall-codes", "system_admin", TABLE),
-    Screen("developers", "/admin/developers", "/admin/developers", "system_admin", "main section"),
     Screen("no such page", "/:path(.*)*", "/nowhere", None, "a[href='/']", without=FORM),
 )
 
