@@ -87,6 +87,7 @@ class Web:
             for name in ("regions", "organisations", "sites")
         }
         menu = self.ask("canteen_manager", f"/v1/canteens/{canteen}/menus")["data"][0]
+        payment = self.ask("till", "/v1/terminals/me/payments")["data"][0]["id"]
         return {
             "region": first["regions"],
             "organisation": first["organisations"],
@@ -95,7 +96,9 @@ class Web:
             "who": victim,
             "person_id": victim,
             "terminal": self.card["terminals"][-1]["id"],
-            "payment_id": self.ask("till", "/v1/terminals/me/payments")["data"][0]["id"],
+            "payment_id": payment,
+            "payment": payment,
+            "shift": self.ask("canteen_manager", f"/v1/canteens/{canteen}/shifts")["data"][0]["id"],
             "canteen": canteen,
             "menu": menu["id"],
             "dish": self.ask("canteen_manager", f"/v1/canteens/{canteen}/dishes")["data"][0]["id"],
