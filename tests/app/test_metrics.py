@@ -7,18 +7,23 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 import structlog
 from prometheus_client import REGISTRY, Histogram
+from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from app import request_metrics, worker
+from app.hot_path import HotPath
+from app.main import create_app
 from app.request_metrics import BOUNDS_S, Durations
 from kernel import outbox
 from kernel.db import Database
 from kernel.events import Event, StoredEvent
 from kernel.handlers import run_handler
 from kernel.request_ids import begin_request
+from kernel.settings import Settings
 from tests.app.test_health import NOBODY, served
 from tests.product import Product, fresh_amount_fen
 
@@ -58,7 +63,12 @@ class TestRequests:
 
     async def test_a_payment_is_timed_without_the_framework(self, database_url: str) -> None:
         before = figure("guanjia_payment_request_seconds_count")
-        async with served(database_url, NOBODY) as client:
+        app = create_app(Settings(database_url=SecretStr(database_url), redis_url=SecretStr(NOBODY)))
+        transport = httpx.ASGITransport(app=HotPath(app, app.state))
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://here") as client,
+        ):
             await client.post("/v1/payments", json={})
 
         assert figure("guanjia_payment_request_seconds_count") == before + 1
