@@ -372,6 +372,19 @@ class TestAPin:
         listed = (await desk.till("GET", "/v1/terminals/me/cashiers")).json()["data"]
         assert [(each["name"], each["is_supervisor"]) for each in listed] == [("程海宁", True), ("沈秋月", False)]
 
+    async def test_is_for_whoevers_role_reaches_the_canteen_by_region_or_operator_too(self, desk: Desk) -> None:
+        town = desk.town
+        for name, place in (
+            ("片区经理", Place(region_id=town.region)),
+            ("承包商", Place(organisation_id=town.hospital)),
+        ):
+            await town.person(name, Role.CANTEEN_MANAGER, place)
+        await town.person("学校的", Role.CANTEEN_MANAGER, Place(organisation_id=town.school))
+
+        listed = (await desk.till("GET", "/v1/terminals/me/cashiers")).json()["data"]
+
+        assert {each["name"] for each in listed} == {"片区经理", "承包商", "程海宁", "沈秋月"}
+
     async def test_that_was_never_set_is_said_to_be_missing(self, desk: Desk) -> None:
         other = await desk.town.person("新人", Role.CASHIER, Place(site_id=desk.town.canteen))
         body = {"person": public_id("per", other), "pin": "864209"}
