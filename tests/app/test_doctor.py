@@ -117,7 +117,7 @@ class TestWhatCanBeWrong:
         self.make_keys(here.database_url.get_secret_value(), days_ago=0)
         assert lines_of(here)["secret key"].state is State.OK
 
-        monkeypatch.setattr("payments.keys.secret_key", lambda: "another-secret-key-of-some-other-house")
+        monkeypatch.setattr("kernel.sealing.secret_key", lambda: "another-secret-key-of-some-other-house")
 
         assert lines_of(here)["secret key"].state is State.BAD
 
