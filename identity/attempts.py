@@ -60,5 +60,7 @@ async def delete_old_attempts(session: AsyncSession) -> None:
 
 
 async def _lock_attempts(session: AsyncSession, key: str, now: datetime) -> Attempts:
-    await session.execute(insert(Attempts).values(key=key, failures=0, last_at=now).on_conflict_do_nothing())
-    return (await session.scalars(select(Attempts).where(Attempts.key == key).with_for_update())).one()
+    # An update of nothing takes the lock in the same step: a success elsewhere cannot delete the row in between.
+    row = insert(Attempts).values(key=key, failures=0, last_at=now)
+    await session.execute(row.on_conflict_do_update(index_elements=[Attempts.key], set_={"key": row.excluded.key}))
+    return (await session.scalars(select(Attempts).where(Attempts.key == key))).one()

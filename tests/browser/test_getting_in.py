@@ -177,9 +177,9 @@ class TestTwoPeople:
 
 
 def _choose(page: Page, box: Any, name: str | None) -> None:
-    """An option by its name, or the last one there is."""
+    """An option by its name, or the first one that is a canteen."""
     # The library lays its own words over the field.
     box.click(force=True)
     options = page.get_by_role("option").filter(visible=True)
-    option = options.get_by_text(name, exact=True) if name else options.last
+    option = options.get_by_text(name, exact=True) if name else options.filter(has_not_text="通用").first
     option.click()
