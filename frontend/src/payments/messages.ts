@@ -193,6 +193,7 @@ export const zh = {
 export const en: typeof zh = {
   ...developers.en,
   ...scan.en,
+  ...topUp.en,
   businessDate: 'business day {date}',
   meal: { breakfast: 'Breakfast', lunch: 'Lunch', dinner: 'Dinner', night: 'Night meal' },
   purse: { title: 'One card', cash: 'Cash', subsidy: 'Subsidy', official: 'Official', alipay: 'Alipay' },
@@ -252,7 +253,6 @@ export const en: typeof zh = {
     found: 'Found it: unlist',
     reported: 'Reported lost',
     reportedHint: 'Code and card are stopped. Your balance is untouched; unlist when found.',
-  ...topUp.en,
     confirm: 'Code and card stop at once, for everybody. Your balance stays; unlist whenever you find it.',
     confirmUnlist: 'Unlist? Code and card work again.',
   },
