@@ -86,7 +86,8 @@ class TestIssuing:
 
     @pytest.mark.parametrize("hours", [None, 30])
     async def test_there_is_none_where_no_meal_is_near(self, world: World, kitchen: Kitchen, hours: int | None) -> None:
-        kitchen.span = hours and MealSpan("lunch", NOON + timedelta(hours=hours), NOON + timedelta(hours=hours + 1))
+        from_at = NOON + timedelta(hours=hours or 0)
+        kitchen.span = MealSpan("lunch", from_at, from_at + timedelta(hours=1)) if hours else None
         with pytest.raises(NoVoucher) as refused:
             await fetch(world, await world.person(cash_fen=5_000))
         assert refused.value.data == {"reason": "no_meal"}
