@@ -15,6 +15,7 @@ from identity.tokens import hash_token
 from kernel import clock
 from kernel.ids import public_id, uuid7
 from kernel.outbox import publish
+from kernel.settings import get_settings
 from payments.events import PaymentRefunded, PaymentSucceeded, PaymentVoided
 from realtime.api import boards
 from tests.canteen.conftest import Town
@@ -33,7 +34,7 @@ def _fields(town: Town, amount_fen: int) -> dict[str, Any]:
         "terminal": None,
         "amount_fen": amount_fen,
         "legs": [],
-        "business_date": today().isoformat(),
+        "business_date": clock.business_date(clock.now(), get_settings().zone).isoformat(),
         "purses": {},
     }
 
