@@ -13,7 +13,15 @@ const BOARD: BoardSnapshot = {
   count: 1,
   per_minute: [{ minute: '2026-11-23T03:59:00.000Z', count: 1, amount_fen: 1800 }],
   last_payments: [
-    { payment: 'pay_1', payer_label: '张*', amount_fen: 1800, happened_at: NOON, status: 'succeeded', terminal: null },
+    {
+      payment: 'pay_1',
+      payer_label: '张*',
+      amount_fen: 1800,
+      happened_at: NOON,
+      status: 'succeeded',
+      terminal: null,
+      credential: 'pay_code',
+    },
   ],
   terminals: [],
   now: { meal: 'lunch', until_at: null, next_meal: null, next_opening_at: null },
