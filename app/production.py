@@ -4,8 +4,8 @@ from sqlalchemy import text
 
 from app.problems import NotForProduction
 from kernel.db import Database
+from kernel.sealing import DEMO_SECRET_KEY
 from kernel.settings import Settings
-from payments.keys import DEMO_SECRET_KEY
 
 SECRET_KEY_LENGTH_MIN = 32
 

@@ -22,10 +22,10 @@ import canteen.routes
 import canteen.shift_routes
 import identity.routes
 import payments.account_routes
-import payments.channel_routes
-import payments.place_code_routes
+import payments.gateways.channel_routes
 import payments.routes
 import payments.stripe_door.routes
+import payments.wall_codes.place_code_routes
 import realtime.routes
 from app import demo
 from app.request_metrics import sampling
@@ -38,9 +38,9 @@ from kernel import audit_log, calendar, timers
 from kernel.db import Database
 from kernel.handlers import run_handler
 from payments import jobs as payments_jobs
-from payments import looks
 from payments.api import PaymentsEndpoint, Posting, next_seq, register_meal_calendar
 from payments.channels.registry import open_channels
+from payments.gateways import looks
 from payments.handlers import follow_people
 from payments.stripe_door import jobs as stripe_door_jobs
 from payments.stripe_door.api import Confirmations, KeyCache, MerchantPricing, StripeDoor
@@ -66,8 +66,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     payments.routes.router,
     payments.stripe_door.routes.router,
     payments.account_routes.router,
-    payments.channel_routes.router,
-    payments.place_code_routes.router,
+    payments.gateways.channel_routes.router,
+    payments.wall_codes.place_code_routes.router,
     canteen.routes.router,
     realtime.routes.router,
     demo.router,

@@ -12,8 +12,9 @@ from kernel.errors import Forbidden, NotFound, StateConflict, TooManyRequests, U
 from kernel.http import raises
 from kernel.ids import parse_public_id, public_id
 from kernel.settings import get_settings
-from payments import holders, pins, schemas, service
-from payments.cards import find_card
+from payments import holders, schemas, service
+from payments.credentials import pins
+from payments.credentials.cards import find_card
 from payments.errors import CardNumberTaken, PinTooWeak
 from payments.models import Card, Holder
 from payments.states import HOLDER, allowed

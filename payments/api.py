@@ -7,13 +7,14 @@ Who runs a counter implements `CounterRule`, and counts a till's time with `Span
 
 from payments.batch import Item
 from payments.counter_rule import CounterRule, ReturnKind, SignOff, TillReturn, UnguardedCounter
+from payments.credentials.pay_codes import IssuedCode, issue_pay_code, issue_pay_codes
+from payments.credentials.pins import set_pin as set_payment_pin
+from payments.credentials.trust import ensure_signing_key, root_public_key
+from payments.credentials.vouchers import MealSpan, register_meal_calendar
 from payments.explain import Chapter, Language, events_of_payment, tell_payment
 from payments.funding import Allotment, grant_subsidies, prefund_unit, top_up_at_counter, top_up_many_at_counter
 from payments.holders import NewHolder, change_state, open_holders, reissue_card
 from payments.hot_route import PaymentsEndpoint
-from payments.pay_codes import IssuedCode, issue_pay_code, issue_pay_codes
-from payments.pins import set_pin as set_payment_pin
-from payments.place_codes import issue_place_code
 from payments.posting_queue import Posting
 from payments.posting_rule import (
     NO_USAGE,
@@ -43,8 +44,7 @@ from payments.till_sales import (
     returned_by_id,
     sales_of_till,
 )
-from payments.trust import ensure_signing_key, root_public_key
-from payments.vouchers import MealSpan, register_meal_calendar
+from payments.wall_codes.place_codes import issue_place_code
 
 __all__ = [
     "NO_USAGE",

@@ -18,6 +18,7 @@ from kernel.errors import GuanjiaError, IdempotencyKeyReused, TryAgain
 from kernel.idempotency import Answer
 from kernel.ids import first_id_at, public_id
 from payments import answers
+from payments.credentials.presented import Presented
 from payments.decide import (
     Accepted,
     CodeState,
@@ -37,7 +38,6 @@ from payments.guesses import GUESS_WINDOW, GuessWatch
 from payments.lines import Line
 from payments.modes import check_mode
 from payments.posting_rule import DenyCode, Payer, PostingRule, Refusal, Sale, Usage
-from payments.presented import Presented
 
 # A code lives 60 s; a voucher until the end of its business day. Older rows need not be looked at.
 CODE_LOOK_BACK: Final = timedelta(days=2)

@@ -13,9 +13,9 @@ from uuid import UUID
 
 import msgspec
 
+from payments.credentials.presented import Presented
 from payments.lines import Booking, Leg, Line, sale_lines
 from payments.posting_rule import NO_USAGE, DeductionStep, DenyCode, Payer, PostingRule, Quote, Refusal, Sale, Usage
-from payments.presented import Presented
 
 REPEAT_WINDOW: Final = timedelta(seconds=8)
 

@@ -22,7 +22,8 @@ from kernel.db import Database
 from kernel.errors import TooManyRequests
 from kernel.ids import BUCKETS, public_id, uuid7
 from kernel.outbox import publish
-from payments import cards, queries
+from payments import queries
+from payments.credentials import cards
 from payments.errors import BalanceLeft, CardNumberTaken
 from payments.events import HolderStateChanged
 from payments.models import Card, CardDirectory, Holder, HolderDirectory, Purse

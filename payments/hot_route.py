@@ -15,9 +15,9 @@ from kernel import http
 from kernel.db import Database
 from kernel.errors import GuanjiaError, Malformed, Unauthenticated
 from kernel.idempotency import Answer, check_key
-from payments.credentials import present
+from payments.credentials.lookup import present
+from payments.credentials.presented import Presented
 from payments.posting_queue import Posting
-from payments.presented import Presented
 from payments.schemas import PaymentRequest
 from payments.service import decode_payment_request, queue_item
 from payments.terminals import TerminalCache

@@ -14,7 +14,8 @@ from kernel.db import Database
 from kernel.partitions import drop_expired_partitions
 from kernel.settings import get_settings
 from kernel.timers import TimerHandler
-from payments import channel_orders, funding, handlers, holds, ledger, looks, metrics, tables
+from payments import funding, handlers, holds, ledger, metrics, tables
+from payments.gateways import channel_orders, looks
 from payments.invariants import Finding, audit
 
 log = structlog.get_logger(__name__)

@@ -105,9 +105,7 @@ async def ever_had_lot(session: AsyncSession, holder: Holder) -> bool:
     return lot is not None
 
 
-async def usage_of(
-    session: AsyncSession, bucket: int, holder_id: UUID, keys: Sequence[str]
-) -> Sequence[UsageCounter]:
+async def usage_of(session: AsyncSession, bucket: int, holder_id: UUID, keys: Sequence[str]) -> Sequence[UsageCounter]:
     """Usage counters by their keys, unlocked: for showing a price, never for deciding one."""
     rows = await session.scalars(
         select(UsageCounter).where(

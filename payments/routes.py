@@ -44,8 +44,10 @@ from kernel.http import (
 )
 from kernel.idempotency import once
 from kernel.ids import parse_public_id, public_id
-from payments import funding, holders, pay_codes, queries, reversals, schemas, service, trust, vouchers
+from payments import funding, holders, queries, reversals, schemas, service
 from payments.counter_rule import CounterRule, SignOff, TillReturn, UnguardedCounter
+from payments.credentials import pay_codes, trust, vouchers
+from payments.credentials.qr import qr_png
 from payments.errors import (
     BalanceLeft,
     CardNumberTaken,
@@ -59,7 +61,6 @@ from payments.errors import (
     SeqReused,
 )
 from payments.posting_rule import PostingRule
-from payments.qr import qr_png
 from payments.states import HOLDER, allowed
 
 

@@ -16,12 +16,12 @@ from kernel.ids import HOUSE_BUCKET, parse_public_id, public_id, uuid7
 from kernel.settings import get_settings
 from payments import queries
 from payments.batch import Item
-from payments.credentials import fingerprint
+from payments.credentials.lookup import fingerprint
+from payments.credentials.pay_code_format import P1_LENGTH, TEXT_LENGTH, decode_d17, read_p1, spend_key_number
+from payments.credentials.presented import Presented
 from payments.decide import Request
 from payments.models import Holder, Payment, Reversal, SubsidyLot
-from payments.pay_code_format import P1_LENGTH, TEXT_LENGTH, decode_d17, read_p1, spend_key_number
 from payments.posting_rule import PostingRule, Sale, SaleItem
-from payments.presented import Presented
 from payments.schemas import PaymentRequest
 
 

@@ -11,7 +11,7 @@ import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app.handbook.markdown import fenced, page, table
-from payments.pay_code_format import (
+from payments.credentials.pay_code_format import (
     BLOCK_LENGTH,
     CLAIMS_LENGTH,
     LIFE_UNTIL_MEAL_ENDS,
@@ -24,10 +24,10 @@ from payments.pay_code_format import (
     spend_key_number,
     write_p1,
 )
-from payments.pay_codes import CODE_LIFE, PRICE_CLASSES
-from payments.trust import ACCEPTED_AFTER, KEY_LIFE, PUBLISHED_AHEAD, public_bytes
-from payments.trust import SIGNED_PREFIX as TRUST_PREFIX
-from payments.vouchers import VOUCHERS_A_DAY
+from payments.credentials.pay_codes import CODE_LIFE, PRICE_CLASSES
+from payments.credentials.trust import ACCEPTED_AFTER, KEY_LIFE, PUBLISHED_AHEAD, public_bytes
+from payments.credentials.trust import SIGNED_PREFIX as TRUST_PREFIX
+from payments.credentials.vouchers import VOUCHERS_A_DAY
 
 # RFC 8032 has the same habit: keys that everybody knows, for vectors only.
 SEED: Final = bytes(range(32))
@@ -58,7 +58,7 @@ def pay_code_page() -> str:
 _LEAD: Final = f"""A pay code is digits only: a QR code packs them as tightly as anything, and scanners that type like a keyboard cannot mangle them.
 The text is P1 (20 digits) followed by P2 (200 digits): 220 digits, a QR code of version 6, level M, numeric mode. A till with a
 network may send P1 alone, or all 220. Both parts are one row on the server, so using one spends both. A code lives
-{CODE_LIFE.total_seconds():.0f} seconds and pays once. `payments/pay_code_format.py` is the implementation; this page is made by it."""
+{CODE_LIFE.total_seconds():.0f} seconds and pays once. `payments/credentials/pay_code_format.py` is the implementation; this page is made by it."""
 
 
 def _first_part() -> str:

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from app.handbook.markdown import fenced, page, table
 from payments.errors import PlaceCodeEnded, PlaceCodeUnknown
-from payments.nearness import DOUBT_MAX_M, FAR_M
-from payments.place_code_format import (
+from payments.posting_rule import DenyCode
+from payments.wall_codes.nearness import DOUBT_MAX_M, FAR_M
+from payments.wall_codes.place_code_format import (
     PLACE_CODE_LENGTH,
     PREFIX,
     SIGNED_PREFIX,
@@ -18,7 +19,6 @@ from payments.place_code_format import (
     place_tag,
     write_place_code,
 )
-from payments.posting_rule import DenyCode
 
 KEY: Final = bytes(range(32))
 CODE: Final = UUID("0199c0de-0000-7000-8000-000000000001")

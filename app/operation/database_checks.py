@@ -16,7 +16,7 @@ from app.operation.findings import Found, bad, ok, warn
 from kernel import clock, handlers
 from kernel.db import Database
 from kernel.sealing import WrongSecretKey
-from payments.trust import PUBLISHED_AHEAD, trust_list
+from payments.credentials.trust import PUBLISHED_AHEAD, trust_list
 from realtime.api import relay_lag_s
 
 DURABLE: Final = ("fsync", "synchronous_commit", "full_page_writes")

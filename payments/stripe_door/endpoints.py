@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel import audit_log, clock
 from kernel.ids import public_id, uuid7
+from kernel.sealing import seal, unseal
 from kernel.settings import get_settings
-from payments.keys import seal, unseal
 from payments.states import next_state
 from payments.stripe_door import queries
 from payments.stripe_door.errors import InvalidRequest

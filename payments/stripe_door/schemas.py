@@ -14,7 +14,7 @@ import msgspec
 from kernel.errors import NotFound
 from kernel.ids import parse_public_id
 from kernel.money import AMOUNT_FEN_MAX
-from payments.pay_code_format import P1_LENGTH, TEXT_LENGTH
+from payments.credentials.pay_code_format import P1_LENGTH, TEXT_LENGTH
 from payments.stripe_door.errors import InvalidRequest, ResourceMissing
 from payments.stripe_door.forms import Form
 

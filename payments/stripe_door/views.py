@@ -9,8 +9,8 @@ from uuid import UUID
 import msgspec
 
 from kernel.ids import public_id
+from kernel.sealing import derived_key
 from kernel.settings import get_settings
-from payments.keys import derived_key
 from payments.models import Payment
 from payments.stripe_door.intents import Intent
 from payments.stripe_door.models import DoorEvent, DoorRefund, WebhookEndpoint

@@ -19,7 +19,7 @@ from kernel import clock
 from kernel.db import Database
 from kernel.settings import Settings
 from payments.api import ensure_signing_key
-from payments.trust import trust_list
+from payments.credentials.trust import trust_list
 from tests.app.test_cli import guanjia
 from tests.app.test_embedded_postgres import run_sql
 from tests.product import Product

@@ -16,7 +16,7 @@ from app.handbook.pay_code import BUCKET, CLAIMS, SECRET, vector
 from app.handbook.states import MACHINES, Machine, diagram, matrix
 from app.handbook.tables import table_rows
 from kernel.db import Database
-from payments.pay_code_format import CLAIMS_LENGTH, decode_d17, read_p1, unpack_claims
+from payments.credentials.pay_code_format import CLAIMS_LENGTH, decode_d17, read_p1, unpack_claims
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]

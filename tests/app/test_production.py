@@ -9,8 +9,8 @@ from app.production import refuse_demo_secrets, refuse_weak_settings
 from app.services import Services, open_services
 from app.simulators.alipay.server import serve as serve_simulator
 from kernel.db import Database
+from kernel.sealing import DEMO_SECRET_KEY
 from kernel.settings import Settings
-from payments.keys import DEMO_SECRET_KEY
 
 GOOD_SECRET = "d2f1c0b9a8e7f6a5b4c3d2e1f0a9b8c7d6e5f4a3b2c1d0e9"
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from payments.pay_code_format import luhn_digit
+from payments.credentials.pay_code_format import luhn_digit
 from tests.contract.test_addresses import TIME, is_error
 from tests.product import Diner, Json, Product, Till, fresh_amount_fen, fresh_seq
 

@@ -13,7 +13,8 @@ from identity.api import NewPerson, Place, Role, open_person, today
 from identity.roles import write_grant
 from identity.sign_in import open_session
 from kernel.http import RequestIds, install_error_handlers
-from payments import account_routes, api, place_code_routes, routes
+from payments import account_routes, api, routes
+from payments.wall_codes import place_code_routes
 from tests.payments.world import World
 
 

@@ -13,7 +13,8 @@ from identity.api import Place, Role, change_person_status
 from kernel import clock
 from kernel.ids import parse_public_id
 from kernel.settings import get_settings
-from payments import api, pins
+from payments import api
+from payments.credentials import pins
 from payments.errors import PinTooWeak
 from payments.posting_rule import Refusal
 from payments.queries import get_payment

@@ -10,7 +10,7 @@ from app.wiring import TIMER_HANDLERS
 from kernel import clock, timers
 from kernel.errors import NotFound, StateConflict
 from payments import api, holds
-from payments.cards import card_number_hash
+from payments.credentials.cards import card_number_hash
 from payments.errors import BalanceLeft, PaymentRefused, PrefundTooLow
 from payments.lines import Account
 from tests.payments.world import World, body_of

@@ -21,10 +21,11 @@ from app.explain import explain_payment
 from kernel import audit_log, clock
 from kernel.db import Database
 from kernel.errors import NotFound
-from payments import funding, holds, jobs, top_ups
+from payments import funding, holds, jobs
 from payments.channels.channel import Heard, Notice, Word
+from payments.gateways import top_ups
+from payments.gateways.notices import take_notice
 from payments.invariants import INVARIANTS, Finding, audit
-from payments.notices import take_notice
 from realtime.jobs import relay_events
 from realtime.queries import relay_lag_s
 from tests.payments.world import World, body_of, open_world

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.pay_code_format import (
+from payments.credentials.pay_code_format import (
     BLOCK_LENGTH,
     P2_LENGTH,
     Claims,

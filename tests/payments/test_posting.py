@@ -16,8 +16,8 @@ from kernel.errors import GuanjiaError, IdempotencyKeyReused, TooManyRequests, T
 from kernel.idempotency import Answer
 from payments import api, posting
 from payments.batch import Item
+from payments.credentials.pay_code_format import read_p1
 from payments.errors import QueueFull, SeqReused
-from payments.pay_code_format import read_p1
 from payments.posting_rule import Payer, Quote, Refusal, Sale, Usage
 from tests.payments.world import FlatRule, World, body_of
 

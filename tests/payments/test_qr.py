@@ -7,7 +7,7 @@ import zxingcpp
 from PIL import Image
 from qrcode.exceptions import DataOverflowError
 
-from payments.qr import qr_png
+from payments.credentials.qr import qr_png
 
 TEXT = "70123" + "".join(str(number % 10) for number in range(215))
 

@@ -12,8 +12,8 @@ from kernel import clock
 from kernel.errors import TooManyRequests
 from kernel.idempotency import Answer
 from payments import api
+from payments.credentials.pay_code_format import write_p1
 from payments.errors import ConfirmRepeat
-from payments.pay_code_format import write_p1
 from payments.posting_rule import Payer, Quote, Refusal, Sale, Usage
 from tests.payments.world import FlatRule, World, body_of
 

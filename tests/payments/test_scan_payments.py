@@ -12,9 +12,10 @@ from sqlalchemy import text
 from identity.api import Place, Role
 from identity.terminals import disable_terminal, edit_terminal
 from kernel.ids import parse_public_id, public_id
-from payments import explain, place_codes
-from payments.place_code_format import write_place_code
+from payments import explain
 from payments.queries import get_payment
+from payments.wall_codes import place_codes
+from payments.wall_codes.place_code_format import write_place_code
 from tests.payments.doors import Somebody, doors, employee, officer
 from tests.payments.test_cards import card_of, pay, told
 from tests.payments.test_wall_codes import CODE

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel import clock
-from payments import vouchers
+from payments.credentials import vouchers
+from payments.credentials.pay_code_format import LIFE_UNTIL_MEAL_ENDS, MEAL_NUMBERS, decode_d17, unpack_claims
+from payments.credentials.vouchers import MealSpan
 from payments.errors import NoVoucher, PaymentRefused
 from payments.holders import change_state
-from payments.pay_code_format import LIFE_UNTIL_MEAL_ENDS, MEAL_NUMBERS, decode_d17, unpack_claims
-from payments.vouchers import MealSpan
 from tests.payments.world import World
 
 # 11:30 in the canteen; lunch is on until 13:00.

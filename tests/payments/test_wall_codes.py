@@ -9,9 +9,9 @@ import zxingcpp
 from sqlalchemy import text
 
 from identity.api import EVERYWHERE, Place, Role
-from payments.nearness import Coordinates, distance_m, far_m
-from payments.pay_code_format import luhn_digit
-from payments.place_code_format import place_tag, read_place_code, write_place_code
+from payments.credentials.pay_code_format import luhn_digit
+from payments.wall_codes.nearness import Coordinates, distance_m, far_m
+from payments.wall_codes.place_code_format import place_tag, read_place_code, write_place_code
 from tests.payments.doors import Somebody, doors, employee, officer
 from tests.payments.world import World
 from tests.pdf import pictures_of, words_of

@@ -20,9 +20,10 @@ from identity import access
 from identity.api import Principal
 from kernel import clock, timers
 from kernel.http import RequestIds, install_error_handlers
-from payments import channel_routes, jobs, looks
+from payments import jobs
 from payments.channels.alipay import AlipayAccount, AlipayChannel
 from payments.channels.channel import Channel
+from payments.gateways import channel_routes, looks
 from tests.payments.world import World
 
 Json = dict[str, Any]

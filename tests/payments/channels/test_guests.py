@@ -9,7 +9,7 @@ import pytest
 from canteen import takings
 from kernel import clock
 from kernel.outbox import read_after
-from payments.top_ups import ASKING_FOR
+from payments.gateways.top_ups import ASKING_FOR
 from tests.payments.channels.shop import Shop, body_of
 from tests.payments.world import body_of as body_of_payment
 
@@ -151,7 +151,7 @@ class TestTheTillsNumbers:
 
     async def test_who_died_while_charging_asks_and_does_not_charge_again(self, shop: Shop) -> None:
         code = await shop.code()
-        with patch("payments.guest_payments._answer", side_effect=RuntimeError("killed")):
+        with patch("payments.gateways.guest_payments._answer", side_effect=RuntimeError("killed")):
             assert (await shop.charge(code, seq=9, key="k")).status_code == 500
         clock.advance(ASKING_FOR)
         again = await shop.charge(code, seq=9, key="k")

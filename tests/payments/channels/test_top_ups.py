@@ -11,8 +11,9 @@ import structlog.testing
 from app.simulators.alipay.trades import WAITING
 from identity.api import Cover
 from kernel import clock
-from payments import differences, settling
-from payments.top_ups import ASKING_FOR
+from payments import differences
+from payments.gateways import settling
+from payments.gateways.top_ups import ASKING_FOR
 from tests.payments.channels.shop import Shop, body_of
 
 
@@ -93,7 +94,7 @@ class TestOneKey:
 
     async def test_who_died_while_asking_is_followed_by_the_next_with_the_key(self, shop: Shop) -> None:
         person = await shop.world.person()
-        with patch("payments.top_ups._prepare", side_effect=RuntimeError("killed")):
+        with patch("payments.gateways.top_ups._prepare", side_effect=RuntimeError("killed")):
             assert (await shop.open(person, key="k")).status_code == 500
         clock.advance(ASKING_FOR)
         answer = await shop.open(person, key="k")
@@ -158,7 +159,7 @@ class TestNotices:
             await settle(*arguments)
             raise ConnectionResetError("killed")
 
-        with patch("payments.hearing.settling.settle", dies):
+        with patch("payments.gateways.hearing.settling.settle", dies):
             assert (await shop.notify(form)).text != "success"
         assert await shop.cash_of(person) == 0
         assert (await shop.notify(form)).text == "success"

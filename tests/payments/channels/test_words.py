@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from payments.channels import alipay_words as words
 from payments.channels.channel import Word
-from payments.settling import GUEST_STATUS, TOP_UP_STATUS
+from payments.gateways.settling import GUEST_STATUS, TOP_UP_STATUS
 from payments.states import CHANNEL_ORDER, CHANNEL_RANKS, hear, states_of
 
 STATES = list(CHANNEL_RANKS)

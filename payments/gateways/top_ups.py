@@ -19,10 +19,11 @@ from kernel.db import Database
 from kernel.errors import GuanjiaError, NotFound, StateConflict, TryAgain
 from kernel.idempotency import Answer, begin, check_key, finish
 from kernel.ids import bucket_of, public_id, uuid7
-from payments import channel_orders, queries
+from payments import queries
 from payments.channels.channel import Channel, Heard, Word
 from payments.errors import ChannelRefused, ChannelSilent, ChannelUnavailable
-from payments.hearing import hear
+from payments.gateways import channel_orders
+from payments.gateways.hearing import hear
 from payments.models import ChannelOrder, TopUp
 
 # Longer than two attempts of a channel can take: after it, whoever was asking has died.

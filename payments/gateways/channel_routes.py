@@ -32,9 +32,10 @@ from kernel.http import (
 )
 from kernel.ids import parse_public_id
 from kernel.settings import get_settings
-from payments import differences, guest_payments, notices, schemas, top_ups
+from payments import differences, schemas
 from payments.channels.channel import Channel
 from payments.errors import ChannelRefused, ChannelSilent, ChannelUnavailable, SeqReused
+from payments.gateways import guest_payments, notices, top_ups
 
 router = APIRouter(prefix="/v1", tags=["payments"])
 

@@ -18,9 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel import clock
 from kernel.ids import public_id
-from payments.keys import seal, unseal
+from kernel.sealing import seal, unseal
+from payments.credentials.pay_code_format import SUITE_ED25519
 from payments.models import RootKey, SigningKey
-from payments.pay_code_format import SUITE_ED25519
 
 KEY_LIFE: Final = timedelta(days=90)
 PUBLISHED_AHEAD: Final = timedelta(days=7)

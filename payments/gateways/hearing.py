@@ -5,8 +5,9 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from payments import channel_orders, metrics, queries, settling
+from payments import metrics, queries
 from payments.channels.channel import Heard, Word
+from payments.gateways import channel_orders, settling
 from payments.models import ChannelOrder, Holder
 
 log = structlog.get_logger(__name__)

@@ -17,15 +17,16 @@ from kernel.db import Database
 from kernel.errors import GuanjiaError, Malformed, NotFound
 from kernel.idempotency import check_key, hash_of
 from kernel.ids import parse_public_id, public_id, uuid7
-from payments import place_codes, queries
+from payments import queries
 from payments.batch import Item
+from payments.credentials.presented import Presented
 from payments.decide import Request
 from payments.errors import PlaceCodeEnded, PlaceCodeUnknown, refusal_sentence
 from payments.models import Holder, PlaceCode
-from payments.nearness import Coordinates, far_m
 from payments.posting_rule import DenyCode, Payer, PostingRule, Quote, Refusal, Sale, SaleItem, Usage
-from payments.presented import Presented
 from payments.schemas import ScanPaymentBody
+from payments.wall_codes import place_codes
+from payments.wall_codes.nearness import Coordinates, far_m
 
 # A code that is none of ours leads nowhere; it is refused before anybody asks where.
 _NOWHERE: Final = UUID(int=0)

@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel import clock, timers
 from kernel.db import Database
-from payments import channel_orders
 from payments.channels.channel import Channel, Heard, Word
-from payments.hearing import hear
+from payments.gateways import channel_orders
+from payments.gateways.hearing import hear
 from payments.models import ChannelOrder
 
 log = structlog.get_logger(__name__)

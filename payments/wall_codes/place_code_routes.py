@@ -24,14 +24,15 @@ from kernel.errors import (
 from kernel.http import IdempotencyKeyHeader, Page, language_of, raises, request_id, respond
 from kernel.ids import parse_public_id, public_id
 from kernel.settings import get_settings
-from payments import place_codes, scanning, schemas
+from payments import schemas
 from payments.errors import ConfirmRepeat, ModeNotAllowed, PaymentRefused, PlaceCodeEnded, PlaceCodeUnknown, QueueFull
 from payments.models import PlaceCode
-from payments.nearness import Coordinates
-from payments.place_code_sheet import SheetPage, place_code_sheet
 from payments.posting_queue import Posting
 from payments.posting_rule import PostingRule
 from payments.states import PLACE_CODE, allowed
+from payments.wall_codes import place_codes, scanning
+from payments.wall_codes.nearness import Coordinates
+from payments.wall_codes.place_code_sheet import SheetPage, place_code_sheet
 
 router = APIRouter(prefix="/v1", tags=["payments"])
 

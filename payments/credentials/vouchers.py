@@ -14,11 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kernel import clock
 from kernel.ids import first_id_at, public_id
 from kernel.settings import get_settings
-from payments import queries, trust
+from payments import queries
+from payments.credentials import trust
+from payments.credentials.pay_code_format import LIFE_UNTIL_MEAL_ENDS
+from payments.credentials.pay_codes import CODE_LIFE, Terms, make_code, refuse_unless_active
 from payments.errors import NoVoucher
 from payments.models import Holder, PayCode
-from payments.pay_code_format import LIFE_UNTIL_MEAL_ENDS
-from payments.pay_codes import CODE_LIFE, Terms, make_code, refuse_unless_active
 
 VOUCHERS_A_DAY: Final = 2
 # A meal further away is nothing that a phone need be ready for; and a till looks back at codes of two days only.

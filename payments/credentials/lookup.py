@@ -13,12 +13,12 @@ from sqlalchemy import select
 
 from kernel.db import Database
 from kernel.errors import Malformed
+from kernel.sealing import derived_key
 from kernel.settings import get_settings
-from payments import cards, pins
-from payments.keys import derived_key
+from payments.credentials import cards, pins
+from payments.credentials.presented import Presented
 from payments.models import TerminalRequest
 from payments.posting_rule import DenyCode, Refusal
-from payments.presented import Presented
 from payments.schemas import CredentialRequest
 
 _STAFF_NUMBER_LENGTH_MAX: Final = 64

@@ -17,10 +17,10 @@ from kernel import clock
 from kernel.audit_log import record
 from kernel.errors import NotFound
 from kernel.ids import public_id, uuid7
-from payments.keys import derived_key
+from kernel.sealing import derived_key
 from payments.models import PlaceCode
-from payments.place_code_format import place_tag, read_place_code, write_place_code
 from payments.states import PLACE_CODE, next_state
+from payments.wall_codes.place_code_format import place_tag, read_place_code, write_place_code
 
 
 def text_of(code: PlaceCode) -> str:

@@ -22,12 +22,12 @@ from kernel.errors import Forbidden, GuanjiaError, IdempotencyKeyReused, Malform
 from kernel.idempotency import Answer, begin, check_key, finish, hash_of
 from kernel.ids import HOUSE_BUCKET, public_id, uuid7
 from kernel.settings import get_settings
-from payments import channel_orders
 from payments.channels.channel import Channel, Heard, Word
 from payments.errors import ChannelRefused, SeqReused
-from payments.hearing import hear
+from payments.gateways import channel_orders
+from payments.gateways.hearing import hear
+from payments.gateways.top_ups import ASKING_FOR, channel_of, take_over
 from payments.models import ChannelOrder, GuestPayment, TerminalRequest
-from payments.top_ups import ASKING_FOR, channel_of, take_over
 
 _WAIT_S: Final = 12.0
 _LOOK_AGAIN_S: Final = 0.2

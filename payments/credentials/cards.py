@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.errors import Malformed
-from payments.keys import derived_key
+from kernel.sealing import derived_key
 from payments.models import CardDirectory
 
 NUMBER_LENGTH_MIN: Final = 4

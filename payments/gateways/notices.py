@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kernel import clock
 from kernel.db import Database
 from kernel.errors import NotFound
-from payments import channel_orders, metrics
+from payments import metrics
 from payments.channels.channel import Channel, Notice, NoticeRefused, Word
-from payments.hearing import hear
+from payments.gateways import channel_orders
+from payments.gateways.hearing import hear
 from payments.models import ChannelNotice
 
 log = structlog.get_logger(__name__)

@@ -11,7 +11,7 @@ import hmac
 from typing import Final
 from uuid import UUID
 
-from payments.pay_code_format import decode_d17, encode_d17, luhn_digit, passes_luhn
+from payments.credentials.pay_code_format import decode_d17, encode_d17, luhn_digit, passes_luhn
 
 PLACE_CODE_LENGTH: Final = 70
 # No prefix of Alipay (25-30), WeChat Pay (10-15), UnionPay (62), nor of our own pay code (70).

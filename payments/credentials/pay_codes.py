@@ -13,12 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel import clock
 from kernel.ids import public_id, uuid7
+from kernel.sealing import derived_key
 from kernel.settings import get_settings
-from payments import queries, trust
-from payments.errors import PaymentRefused
-from payments.keys import derived_key
-from payments.models import Holder, PayCode, SigningKey
-from payments.pay_code_format import (
+from payments import queries
+from payments.credentials import trust
+from payments.credentials.pay_code_format import (
     MEAL_NUMBERS,
     SECRET_DIGITS,
     SIGNED_PREFIX,
@@ -28,6 +27,8 @@ from payments.pay_code_format import (
     spend_key_number,
     write_p1,
 )
+from payments.errors import PaymentRefused
+from payments.models import Holder, PayCode, SigningKey
 from payments.posting_rule import DenyCode, Refusal
 
 CODE_LIFE: Final = timedelta(seconds=60)
