@@ -21,7 +21,7 @@ import uvicorn
 from sqlalchemy import text
 
 from app.handbook.markdown import fenced, table
-from app.main import create_app
+from app.main import create_served_app
 from identity import sign_in
 from identity.api import Place, Role
 from kernel import clock
@@ -246,7 +246,7 @@ async def _served(database_url: str, redis_url: str) -> AsyncIterator[str]:
     """The real web application on a real socket; its address."""
     settings = Settings.model_validate({"database_url": database_url, "redis_url": redis_url, "posting_lanes": 1})
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(create_app(settings), ws=HubProtocol, http="httptools", log_config=None)
+    config = uvicorn.Config(create_served_app(settings), ws=HubProtocol, http="httptools", log_config=None)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve([listener]))
     while not server.started:

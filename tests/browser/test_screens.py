@@ -72,11 +72,12 @@ class TestEveryScreen:
 
 def see_state(page: Page, screen: Screen, state: str) -> None:
     """What a healthy server never shows: brought about between the page and the server."""
+    speak(page, "zh-CN")
+    page.route("**/v1/**", FAULTS[state])
+    # Only now: the page that still stands here would keep its next answer at once.
     page.evaluate(
         "for (const key of Object.keys(localStorage)) if (key.startsWith('guanjia.kept.')) localStorage.removeItem(key)"
     )
-    speak(page, "zh-CN")
-    page.route("**/v1/**", FAULTS[state])
     page.goto(screen.address, wait_until="domcontentloaded")
     look_at(page, screen, state, screen.sign_of(state))
     if state == "error":

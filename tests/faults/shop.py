@@ -136,7 +136,7 @@ class Shop:
 
     async def relay_is_done(self) -> None:
         """Wait until every event has been stamped."""
-        for _ in range(200):
+        for _ in range(600):
             async with self.database.session() as session:
                 if await relay_lag_s(session) == 0:
                     return
