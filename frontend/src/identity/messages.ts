@@ -39,7 +39,7 @@ export const zh = {
     noOrganisations: '还没有机构',
     noOrganisationsHint: '先新增一个单位，或从表格导入。',
     people: '人员',
-    peopleLead: '按姓名拼音排列，停用后立即不能登录和付款',
+    peopleLead: '按姓名拼音排列，停用后立即不能登录',
     searchPeople: '姓名、拼音或工号',
     newPerson: '新增人员',
     nobody: '没有符合条件的人',
@@ -79,7 +79,7 @@ export const zh = {
     leave: '离开',
     return: '返回',
     ask: {
-      suspend: '停用 {name}？停用后立即不能登录和付款。',
+      suspend: '停用 {name}？立即不能登录和取付款码；实体卡请到“卡务”冻结账户。',
       resume: '恢复 {name}？',
       leave: '{name} 离开单位？归属记录到今天为止。',
       return: '{name} 返回？',
@@ -174,7 +174,7 @@ export const en: typeof zh = {
     noOrganisations: 'No organisations yet',
     noOrganisationsHint: 'Add a unit first, or import a table.',
     people: 'People',
-    peopleLead: 'By name; whoever is suspended can neither sign in nor pay, at once',
+    peopleLead: 'By name; whoever is suspended cannot sign in, at once',
     searchPeople: 'Name, pinyin or staff number',
     newPerson: 'New person',
     nobody: 'Nobody fits',
@@ -214,7 +214,8 @@ export const en: typeof zh = {
     leave: 'Leave',
     return: 'Return',
     ask: {
-      suspend: 'Suspend {name}? They can neither sign in nor pay, at once.',
+      suspend:
+        'Suspend {name}? They can neither sign in nor get pay codes, at once. For a plastic card, freeze the account on the cards page.',
       resume: 'Resume {name}?',
       leave: 'Does {name} leave? The membership ends today.',
       return: 'Does {name} return?',
