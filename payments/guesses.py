@@ -46,7 +46,9 @@ class GuessWatch:
     def take_back(self, guesses: Iterable[tuple[UUID, datetime]]) -> None:
         """The transaction of these guesses was undone."""
         for terminal_id, at in guesses:
-            self._noted[terminal_id].remove(at)
+            noted = self._noted.get(terminal_id, [])
+            if at in noted:  # One that had waited longer than the window is forgotten already.
+                noted.remove(at)
             self._blocked_until.pop(terminal_id, None)
 
     def _weigh(self, terminal_id: UUID, counted: int, first_at: datetime) -> None:
