@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 import qrcode
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import DESK, PHONE, NewPage, sign_in
 from tests.browser.looking import fits, serious
@@ -46,6 +46,35 @@ def yuan(amount_fen: int) -> str:
     return f"{amount_fen // 100}.{amount_fen % 100:02d}"
 
 
+def serve(product: Product, till: Till, wall: Json) -> tuple[Json, Json, Json]:
+    """The menu of this meal with at least three dishes, the last of them sold out; two that are there, and that one."""
+    manager = product.staff("canteen_manager")
+    meal = product.diner(20).http.get(f"/v1/place_codes/{wall['text']}").json()["meal"]
+    path = f"/v1/canteens/{till.canteen}"
+    menu = next((each for each in manager.get(f"{path}/menus").json()["data"] if each["meal"] == meal), None)
+    if menu is None:
+        dishes = manager.get(f"{path}/dishes", params={"limit": 3}).json()["data"]
+        today = till.http.get("/v1/terminals/me").json()["canteen"]["business_date"]
+        items = [{"dish_id": each["id"]} for each in dishes]
+        made = manager.post(f"{path}/menus", json={"business_date": today, "meal": meal, "items": items}).json()
+        menu = manager.post(f"/v1/menus/{made['id']}/publish").json()
+    sold, other, *_, gone = [{**each, "menu": menu["id"]} for each in menu["items"]]
+    for each in (sold, other):
+        run_out(till, each, sold_out=False)
+    run_out(till, gone, sold_out=True)
+    return sold, other, gone
+
+
+def run_out(till: Till, item: Json, *, sold_out: bool) -> None:
+    """One key at the till."""
+    path = f"/v1/menus/{item['menu']}/items/{item['dish_id']}/sold_out"
+    assert till.http.put(path, json={"sold_out": sold_out}).status_code == 200
+
+
+def dish(page: Page, item: Json) -> Locator:
+    return page.locator(f"{PLACE} li").filter(has_text=item["name_zh"])
+
+
 class TestAWallCode:
     def test_opened_by_the_phones_own_camera_it_is_keyed_and_paid(
         self, new_page: NewPage, product: Product, wall: Json, name: str
@@ -79,6 +108,48 @@ class TestAWallCode:
         expect(page.locator(PAY)).to_have_text(re.compile(r"付款\s*¥\d+\.\d\d"))
         page.locator(PAY).click()
         expect(page.locator(".paid")).to_be_visible()
+
+    def test_dishes_are_chosen_from_the_menu_of_this_meal_and_paid_together(
+        self, new_page: NewPage, product: Product, till: Till, wall: Json
+    ) -> None:
+        sold, other, gone = serve(product, till, wall)
+        page = phone(new_page, product, 20, f"/pay/{wall['text']}")
+        page.get_by_text("点菜", exact=True).click()
+        expect(page.locator(PAY)).to_be_disabled()
+        expect(dish(page, gone)).to_contain_text("售完")
+        expect(dish(page, gone).get_by_role("button")).to_have_count(0)
+        for each in (sold, sold, other, other):
+            dish(page, each).get_by_role("button", name="+1").click()
+        dish(page, other).get_by_role("button", name="−1").click()
+
+        total = yuan(2 * sold["price_fen"] + other["price_fen"])
+        expect(page.locator(PLACE)).to_contain_text("共 3 份")
+        expect(page.locator(PAY)).to_have_text(re.compile(rf"付款\s*¥{total}"))
+        for size in (DESK, PHONE):
+            page.set_viewport_size({"width": size[0], "height": size[1]})
+            assert fits(page)
+            assert serious(page) == []
+        with page.expect_request("**/v1/me/scan_payments") as sent:
+            page.locator(PAY).click()
+        ordered = [{"dish_id": sold["dish_id"], "quantity": 2}, {"dish_id": other["dish_id"], "quantity": 1}]
+        assert (sent.value.post_data_json or {})["items"] == ordered
+        expect(page.locator(".paid")).to_contain_text(f"¥{total}")
+
+    def test_a_dish_that_runs_out_meanwhile_is_said_and_not_charged(
+        self, new_page: NewPage, product: Product, till: Till, wall: Json
+    ) -> None:
+        sold, other, _ = serve(product, till, wall)
+        page = phone(new_page, product, 21, f"/pay/{wall['text']}")
+        page.get_by_text("点菜", exact=True).click()
+        for each in (sold, other):
+            dish(page, each).get_by_role("button", name="+1").click()
+        run_out(till, sold, sold_out=True)
+        page.locator(PAY).click()
+
+        expect(page.locator("[data-testid=scan-failure]")).to_contain_text("售完")
+        expect(dish(page, sold)).to_contain_text("售完")
+        expect(page.locator(PAY)).to_have_text(re.compile(rf"付款\s*¥{yuan(other['price_fen'])}"))
+        run_out(till, sold, sold_out=False)
 
     def test_a_code_of_somebody_else_is_not_paid(self, new_page: NewPage, product: Product, tmp_path: Path) -> None:
         photo = tmp_path / "other.png"

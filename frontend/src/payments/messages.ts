@@ -1,8 +1,10 @@
+import * as asking from './asking/messages'
 import * as developers from './developers/messages'
 import * as scan from './scan/messages'
 import * as topUp from './topUp/messages'
 
 export const zh = {
+  ...asking.zh,
   ...developers.zh,
   ...scan.zh,
   ...topUp.zh,
@@ -191,6 +193,7 @@ export const zh = {
 }
 
 export const en: typeof zh = {
+  ...asking.en,
   ...developers.en,
   ...scan.en,
   ...topUp.en,

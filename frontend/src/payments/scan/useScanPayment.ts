@@ -1,13 +1,13 @@
 import { ref, shallowRef } from 'vue'
 import { newIdempotencyKey, useApi } from '@/kernel/api'
-import { ApiError, NetworkError } from '@/kernel/errors'
+import { ApiError } from '@/kernel/errors'
 import type { PaidNotice } from '../paidNotice'
 import type { RoughPlace } from './roughPlace'
-import type { PaymentAnswer } from './types'
+import { isUndecided } from '../asking/undecided'
+import type { PaymentAnswer, ScanSale } from './types'
 
-export interface ScanOrder {
+export interface ScanOrder extends ScanSale {
   place_code: string
-  amount_fen?: number
   location?: RoughPlace
 }
 
@@ -53,8 +53,7 @@ export function useScanPayment(canteenName: () => string) {
       return
     }
     failure.value = error
-    const undecided = error instanceof NetworkError || (error instanceof ApiError && error.status >= 429)
-    if (!undecided) key = null
+    if (!isUndecided(error)) key = null
   }
 
   function letGo(): void {

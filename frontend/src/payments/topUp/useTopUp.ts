@@ -1,7 +1,7 @@
 import { computed, onScopeDispose, ref, shallowRef } from 'vue'
 import { newIdempotencyKey, useApi } from '@/kernel/api'
-import { ApiError, NetworkError } from '@/kernel/errors'
 import { useChannel } from '@/realtime/useRealtime'
+import { isUndecided } from '../asking/undecided'
 import type { TopUp } from './types'
 
 interface Wanted {
@@ -22,10 +22,7 @@ export function useTopUp(settled: () => void) {
   let wanted: Wanted | null = null
   let key = ''
 
-  /** Nobody knows whether it arrived: only the very same may be sent again. */
-  const undecided = computed(
-    () => failure.value instanceof NetworkError || (failure.value instanceof ApiError && failure.value.retryable),
-  )
+  const undecided = computed(() => isUndecided(failure.value))
 
   async function send(): Promise<void> {
     if (busy.value || !wanted) return
