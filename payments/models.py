@@ -12,7 +12,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import TypeEngine
 
 from kernel.db import Base
+from kernel.ids import uuid7
 from payments import states
+from payments.settlement.states import SETTLEMENT
 
 Instant: TypeEngine[datetime] = DateTime(timezone=True)
 
@@ -330,13 +332,28 @@ class UnitPrefund(Base):
 
 
 class AccountingPeriod(Base):
-    """A month of one region's book, where it is not simply open."""
+    """A month of one region's book, and how far its settlement has come (payments/settlement). Without a row it is open."""
 
     __tablename__ = "accounting_periods"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN (" + ", ".join(f"'{state}'" for state in states.states_of(SETTLEMENT)) + ")", name="state"
+        ),
+    )
 
     region_id: Mapped[UUID] = mapped_column(primary_key=True)
     period: Mapped[str] = mapped_column(Text, primary_key=True)
     state: Mapped[str] = mapped_column(Text)
+    id: Mapped[UUID] = mapped_column(unique=True, default=uuid7)
+    cut_off_at: Mapped[datetime | None] = mapped_column(Instant)
+    # The journal's position at the cut-off: {lane: n}, and the hash of each lane's chain there.
+    vector: Mapped[dict[str, int] | None] = mapped_column(JSON(none_as_null=True))
+    chain_heads: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
+    aggregates_hash: Mapped[str | None] = mapped_column(Text)
+    line_count: Mapped[int | None] = mapped_column(BigInteger)
+    silence_ends_at: Mapped[datetime | None] = mapped_column(Instant)
+    clearing_id: Mapped[UUID | None]
+    changed_at: Mapped[datetime | None] = mapped_column(Instant)
 
 
 class TopUp(Base):
