@@ -4,7 +4,8 @@ Who calls: `CurrentPerson`, `CurrentTerminal`, `CallerDep`, `require_role`, and 
 whose use case takes `db` asks by `CurrentPersonApart` or `CallerApart` instead, so that no request holds two connections.
 Who somebody is: `membership_of`, `person_summary`, `open_person`. Tills for posting: `load_terminals`; their state for
 a board: `terminal_health`. Two-person approval: `request_approval`, `register_executor`. What a till is told about
-prices and its sequence comes from its neighbours: `register_terminal_configuration`.
+prices and its sequence comes from its neighbours: `register_terminal_configuration`. A table that somebody made in a
+spreadsheet: `parse_table`, `build_template`.
 
 `actor` is how the audit log names who acts: `Principal.actor`, `Terminal.actor`, or "system".
 """
@@ -29,8 +30,9 @@ from identity.access import (
     today,
     token_of,
 )
-from identity.approvals import approve, register_executor, reject, request_approval, withdraw
+from identity.approvals import approve, pending_approvals, register_executor, reject, request_approval, withdraw
 from identity.attempts import AttemptPolicy, count_attempt, forget_attempts
+from identity.csv_table import CellError, Column, ParsedTable, matching, parse_table, words
 from identity.kinds import ADMINISTRATORS, OrganisationKind, PersonClass, Role, SiteKind, TerminalMode
 from identity.passwords import hash_password, verify_password
 from identity.people import NewPerson, change_membership, change_person_status, open_people, open_person
@@ -40,11 +42,14 @@ from identity.queries import (
     MembershipView,
     Payer,
     PersonSummary,
+    PlaceName,
     SiteSummary,
+    UnitMember,
     find_active_person,
     live_token_hashes,
     load_terminals,
     mask_name,
+    members_of_unit,
     membership_of,
     membership_turns,
     memberships_of,
@@ -52,12 +57,14 @@ from identity.queries import (
     people_by_unit_and_class,
     people_with_roles_at,
     person_summary,
+    place_names,
     principal_of,
     site_summary,
     terminal_summary,
 )
 from identity.role_changes import ask_to_grant
 from identity.roles import found_first_administrator, revoke_role
+from identity.schemas import BadCell
 from identity.sign_in import write_credential
 from identity.terminals import (
     PairingCode,
@@ -70,6 +77,7 @@ from identity.terminals import (
     terminal_health,
 )
 from identity.tokens import hash_token
+from identity.workbook import TemplateColumn, build_template
 
 __all__ = [
     "ADMINISTRATORS",
@@ -77,8 +85,11 @@ __all__ = [
     "SESSION_COOKIE",
     "SIGNED_IN",
     "AttemptPolicy",
+    "BadCell",
     "CallerApart",
     "CallerDep",
+    "CellError",
+    "Column",
     "Cover",
     "CurrentPerson",
     "CurrentPersonApart",
@@ -89,24 +100,29 @@ __all__ = [
     "NewPerson",
     "OrganisationKind",
     "PairingCode",
+    "ParsedTable",
     "Payer",
     "PersonClass",
     "PersonSummary",
     "Place",
+    "PlaceName",
     "Principal",
     "Role",
     "RoleGrant",
     "SiteKind",
     "SiteSummary",
+    "TemplateColumn",
     "Terminal",
     "TerminalConfigurationPart",
     "TerminalHealth",
     "TerminalMode",
+    "UnitMember",
     "approve",
     "ask_to_grant",
     "authenticate",
     "authenticate_caller",
     "authenticate_terminal",
+    "build_template",
     "change_membership",
     "change_person_status",
     "count_attempt",
@@ -122,6 +138,8 @@ __all__ = [
     "live_token_hashes",
     "load_terminals",
     "mask_name",
+    "matching",
+    "members_of_unit",
     "membership_of",
     "membership_turns",
     "memberships_of",
@@ -132,10 +150,13 @@ __all__ = [
     "open_region",
     "open_site",
     "open_terminal",
+    "parse_table",
     "payers_of",
+    "pending_approvals",
     "people_by_unit_and_class",
     "people_with_roles_at",
     "person_summary",
+    "place_names",
     "principal_of",
     "register_executor",
     "register_terminal_configuration",
@@ -150,5 +171,6 @@ __all__ = [
     "token_of",
     "verify_password",
     "withdraw",
+    "words",
     "write_credential",
 ]

@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity.kinds import Role
@@ -342,6 +342,38 @@ async def membership_turns(session: AsyncSession, person_id: UUID, after: date) 
 
 
 @dataclass(frozen=True, slots=True)
+class UnitMember:
+    """That somebody belonged to a unit, or to a department of it; `until` is the first day on which they did not."""
+
+    person_id: UUID
+    staff_number: str
+    name: str
+    person_class: str
+    since: date
+    until: date | None
+
+
+_MEMBERS: Final = text("""
+    WITH RECURSIVE below AS (
+        SELECT id FROM organisations WHERE id = :unit
+        UNION ALL
+        SELECT o.id FROM organisations o JOIN below b ON o.parent_id = b.id WHERE o.kind <> 'unit'
+    )
+    SELECT m.person_id, p.staff_number, p.name, m.person_class, lower(m.valid) AS since, upper(m.valid) AS until
+      FROM memberships m JOIN people p ON p.id = m.person_id
+     WHERE m.organisation_id IN (SELECT id FROM below)
+       AND m.valid && daterange(CAST(:first AS date), CAST(:last AS date), '[]') AND p.staff_number IS NOT NULL
+     ORDER BY p.staff_number, m.valid
+""")
+
+
+async def members_of_unit(session: AsyncSession, unit_id: UUID, first: date, last: date) -> list[UnitMember]:
+    """Who belonged to a unit on any of these days, by staff number; somebody who changed stands there once for each span."""
+    rows = await session.execute(_MEMBERS, {"unit": unit_id, "first": first, "last": last})
+    return [UnitMember(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
 class RoleHolder:
     """Somebody whose role counts at a site."""
 
@@ -404,3 +436,31 @@ async def site_summary(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID,
         .where(Site.id.in_(ids))
     )
     return {row.id: SiteSummary(*row) for row in rows}
+
+
+# ---- names of places
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceName:
+    """How a paper calls a region, an organisation or a site, and the region whose time counts there."""
+
+    id: UUID
+    region_id: UUID
+    code: str
+    name_zh: str
+    name_en: str
+    timezone: str
+
+
+async def place_names(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID, PlaceName]:
+    """Codes and names of regions, organisations and sites alike; unknown ids are absent."""
+    named = [
+        select(Region.id, Region.id.label("region_id"), Region.code, Region.name_zh, Region.name_en, Region.timezone),
+        select(*(Organisation.id, Region.id, Organisation.code, Organisation.name_zh, Organisation.name_en, Region.timezone))
+        .join(Region, Region.id == Organisation.home_region_id),
+        select(Site.id, Region.id, Site.code, Site.name_zh, Site.name_en, Region.timezone)
+        .join(Region, Region.id == Site.region_id),
+    ]  # fmt: skip  # three of a kind
+    found = union_all(*(query.where(query.selected_columns[0].in_(ids)) for query in named))
+    return {row.id: PlaceName(*row) for row in await session.execute(found)}

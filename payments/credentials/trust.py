@@ -60,6 +60,23 @@ async def _root_key(session: AsyncSession) -> RootKey:
     return root
 
 
+async def sign_with_root(session: AsyncSession, message: bytes) -> bytes:
+    """The root key's signature. The message begins with the prefix of its use, so that it passes for nothing else."""
+    return _unsealed((await _root_key(session)).sealed_private_key).sign(message)
+
+
+def listed_key(row: SigningKey) -> dict[str, int | str]:
+    """A key as the trust list names it; times are unix seconds."""
+    return {
+        "kid": row.kid,
+        "suite": row.suite,
+        "public_key": base64.b64encode(row.public_key).decode(),
+        "region": public_id("reg", row.region_id),
+        "not_before": int(row.not_before.timestamp()),
+        "not_after": int(row.not_after.timestamp()),
+    }
+
+
 async def ensure_signing_key(session: AsyncSession, region_id: UUID) -> SigningKey:
     """The region's key that signs now, made where there is none; its successor is made a week before it ends."""
     at = clock.now()
@@ -135,18 +152,7 @@ async def trust_list(session: AsyncSession) -> dict[str, Any]:
         .where(SigningKey.not_after + ACCEPTED_AFTER > at, SigningKey.not_before - PUBLISHED_AHEAD <= at)
         .order_by(SigningKey.kid)
     )
-    keys: list[dict[str, int | str]] = [
-        {
-            "kid": row.kid,
-            "suite": row.suite,
-            "public_key": base64.b64encode(row.public_key).decode(),
-            "region": public_id("reg", row.region_id),
-            "not_before": int(row.not_before.timestamp()),
-            "not_after": int(row.not_after.timestamp()),
-        }
-        for row in rows
-    ]
+    keys = [listed_key(row) for row in rows]
     signed: dict[str, Any] = {"keys": keys, "version": keys[-1]["kid"] if keys else 0}
-    root = _unsealed((await _root_key(session)).sealed_private_key)
-    signature = base64.b64encode(root.sign(SIGNED_PREFIX + rfc8785.dumps(signed))).decode()
+    signature = base64.b64encode(await sign_with_root(session, SIGNED_PREFIX + rfc8785.dumps(signed))).decode()
     return {**signed, "signature": signature}

@@ -2,13 +2,20 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, NoReturn
 
 import typer
 
 from kernel.money import format_yuan
 from payments.settlement.statements.line_file import StatementBroken, VerifiedFile, verify
-from payments.settlement.statements.signatures import Origin, SignatureRefused, check_signature, read_root_key, shown
+from payments.settlement.statements.signatures import (
+    Origin,
+    SignatureRefused,
+    check_signature,
+    encode,
+    read_root_key,
+    shown,
+)
 
 commands = typer.Typer(no_args_is_help=True)
 
@@ -72,7 +79,7 @@ def _origin_of(verified: VerifiedFile, beside: Path, root_key: str | None, trust
         raise typer.BadParameter(str(error), param_hint="--root-key") from None
 
 
-def _refuse(sentence: str) -> Any:
+def _refuse(sentence: str) -> NoReturn:
     typer.echo(f"\n不相符，不予采信。REFUSED.\n{sentence}", err=True)
     raise typer.Exit(WRONG)
 
@@ -99,7 +106,7 @@ def _tell_origin(origin: Origin, verified: VerifiedFile) -> None:
     if origin.region != verified.header["region"]["id"]:
         _refuse("签名：不是账本所属地区的密钥\nSignature: the key is not that of the book's region.")
     _say("签名 Signature", f"{origin.region} · key {origin.kid} · {shown(origin.signed_at)}")
-    _say("根密钥 Root key", origin.root_key.hex())
+    _say("根密钥 Root key", encode(origin.root_key))
     if origin.pinned:
         typer.echo("\n相符。The statement is as it was signed.")
         return

@@ -14,7 +14,7 @@ lines add up to. Who made it is said by the signature beside it (`signatures.py`
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import IO, Any, Final
@@ -98,6 +98,11 @@ class LineFileWriter:
         content = line.canonical()
         self._put(f"{content},{self._chain.add(content)[:CHECK_LENGTH]}\n".encode())
 
+    def write_all(self, lines: Sequence[StatementLine]) -> None:
+        """Several."""
+        for line in lines:
+            self.write(line)
+
     def close(self) -> str:
         """The last line; returns the SHA-256 of the file."""
         said, found = self._statement.totals, self._totals
@@ -151,10 +156,8 @@ class LineFileReader:
         if self._chain.add(content)[:CHECK_LENGTH] != check:
             raise self._broken("表头被改动", "the header is not as it was written")
         try:
-            header = json.loads(content)
-            if not isinstance(header, dict) or rfc8785.dumps(header).decode() != content:
-                raise ValueError(content)
-            _check_shape(header)
+            header: dict[str, Any] = json.loads(content)
+            _check_shape(header, content)
         except (ValueError, TypeError, KeyError, RecursionError, rfc8785.CanonicalizationError):
             raise self._broken("表头格式不对", "the header has another form than it should") from None
         return header
@@ -230,8 +233,10 @@ class LineFileReader:
         return VerifiedFile(self.header, self._digest.hexdigest())
 
 
-def _check_shape(header: Mapping[str, Any]) -> None:
+def _check_shape(header: Any, content: str) -> None:
     """What the reader counts on; a signed header always has it."""
+    if not isinstance(header, dict) or rfc8785.dumps(header).decode() != content:
+        raise ValueError(content)
     accounts, vector, totals = header["accounts"], header["vector"], header["totals"]
     numbers = [header["count"], header["total_fen"], *vector.values()]
     numbers += [total[side] for total in totals for side in ("debit_fen", "credit_fen")]

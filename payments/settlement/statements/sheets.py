@@ -1,0 +1,181 @@
+"""Statements as CSV and XLSX, row by row. A re-run gives the same bytes: nothing in them says when they were made."""
+
+import csv
+import hashlib
+import io
+import re
+import zipfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import IO, Any, Final, Protocol
+
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.styles import Font
+from openpyxl.utils import get_column_letter
+
+from payments.settlement.statements.statement import StatementLine
+from payments.settlement.statements.telling import Teller
+
+# What a sheet holds at the most; the last row is for the totals.
+SHEET_ROWS_MAX: Final = 1_048_576
+_FORMULA_BEGINS: Final = ("=", "+", "-", "@", "\t", "\r")
+_MONEY_FORMAT: Final = "#,##0.00"
+_WIDTHS: Final = (8, 13, 21, 14, 30)
+_FIXED_TIME: Final = (1980, 1, 1, 0, 0, 0)
+_MODIFIED: Final = re.compile(rb"(<dcterms:modified[^>]*>)[^<]*(</dcterms:modified>)")
+
+
+class LineWriter(Protocol):
+    """Takes lines, some at a time; `close` ends the file and returns the SHA-256 of its bytes."""
+
+    def write_all(self, lines: Sequence[StatementLine]) -> None: ...
+
+    def close(self) -> str: ...
+
+
+def harmless(cell: str) -> str:
+    """A name that begins like a formula must not be one for whoever opens the file."""
+    return f"'{cell}" if cell.startswith(_FORMULA_BEGINS) else cell
+
+
+def yuan(amount_fen: int) -> Decimal:
+    """`1800` as 18.00, exactly."""
+    return Decimal(amount_fen).scaleb(-2)
+
+
+class HashingFile(io.RawIOBase):
+    """Writes through to another file and hashes what goes by."""
+
+    def __init__(self, target: IO[bytes]) -> None:
+        super().__init__()
+        self._target, self._digest = target, hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        self._digest.update(content)
+        return self._target.write(content)
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+
+class CsvWriter:
+    """UTF-8 with its mark, so that spreadsheets read Chinese rightly."""
+
+    def __init__(self, target: IO[bytes], teller: Teller) -> None:
+        self._teller, self._file = teller, HashingFile(target)
+        self._text = io.TextIOWrapper(self._file, encoding="utf-8-sig", newline="", write_through=True)  # type: ignore[type-var]  # a raw file is enough for writing
+        self._rows = csv.writer(self._text)
+        self._rows.writerow(teller.columns)
+
+    def write_all(self, lines: Sequence[StatementLine]) -> None:
+        """One row for each."""
+        for row in map(self._teller.row, lines):
+            words = [harmless(cell) for cell in (row.kind, row.place)]
+            amounts = [str(yuan(fen)) for fen in row.gains_fen]
+            self._rows.writerow(
+                [row.number, row.business_date, row.time, *words, *amounts, row.transfer, row.takes_back]
+            )
+
+    def close(self) -> str:
+        """The totals."""
+        amounts = [str(yuan(total.change_fen)) for total in self._teller.sums]
+        self._rows.writerow([self._teller.say("total"), "", "", "", "", *amounts, "", ""])
+        self._text.flush()
+        self._text.detach()
+        return self._file.sha256
+
+
+class XlsxWriter:
+    """A workbook with what the statement is about above its lines; where a sheet is full the next one begins."""
+
+    def __init__(self, target: IO[bytes], teller: Teller) -> None:
+        self._target, self._teller = target, teller
+        self._book = Workbook(write_only=True)
+        self._begin_sheet()
+        self._write_facts()
+        self._write_columns()
+
+    def _begin_sheet(self) -> None:
+        self._sheet = self._book.create_sheet(f"{self._teller.statement.period} ({len(self._book.worksheets) + 1})")
+        widths = [*_WIDTHS, *[14] * len(self._teller.statement.accounts), 36, 36]
+        for at, width in enumerate(widths, start=1):
+            self._sheet.column_dimensions[get_column_letter(at)].width = width
+        self._rows_left = SHEET_ROWS_MAX - 1
+
+    def _put(self, cells: Sequence[Any], *, bold: bool = False) -> None:
+        self._rows_left -= 1
+        self._sheet.append([self._cell(value, bold=bold) for value in cells])
+
+    def _cell(self, value: Any, *, bold: bool) -> Any:
+        if value is None or value == "":
+            return None
+        cell = WriteOnlyCell(self._sheet, value=value)
+        if isinstance(value, str):
+            # Text is text, whatever it begins with.
+            cell.data_type = "s"
+        if isinstance(value, Decimal):
+            cell.number_format = _MONEY_FORMAT
+        if bold:
+            cell.font = Font(bold=True)
+        return cell
+
+    def _write_facts(self) -> None:
+        teller = self._teller
+        self._put([teller.title], bold=True)
+        for name, value in teller.facts:
+            self._put([name, None, value])
+        self._put([teller.say("unit_of_money")])
+        self._put([])
+        self._put([None, None, *(teller.say(word) for word in ("opening", "change", "closing"))], bold=True)
+        for total in teller.sums:
+            sums = (total.opening_fen, total.change_fen, total.closing_fen)
+            self._put([total.account, None, *(None if fen is None else yuan(fen) for fen in sums)])
+        self._put([])
+
+    def _write_columns(self) -> None:
+        self._put(self._teller.columns, bold=True)
+
+    def write_all(self, lines: Sequence[StatementLine]) -> None:
+        """One row for each."""
+        for row in map(self._teller.row, lines):
+            if not self._rows_left:
+                self._begin_sheet()
+                self._write_columns()
+            amounts = [yuan(fen) for fen in row.gains_fen]
+            self._put(
+                [row.number, row.business_date, row.time, row.kind, row.place, *amounts, row.transfer, row.takes_back]
+            )
+
+    def close(self) -> str:
+        """The totals, then the file."""
+        amounts = [yuan(total.change_fen) for total in self._teller.sums]
+        self._put([self._teller.say("total"), None, None, None, None, *amounts], bold=True)
+        return save_repeatably(self._book, self._target, self._teller.statement.period)
+
+
+def save_repeatably(book: Workbook, target: IO[bytes], period: str) -> str:
+    """Write a workbook without the instant of its making; returns the SHA-256.
+
+    The library writes the current time into the properties and into each part of the archive; here it is the month's.
+    """
+    month = datetime(int(period[:4]), int(period[5:]), 1, tzinfo=UTC).replace(tzinfo=None)
+    book.properties.created = month
+    with io.BytesIO() as made:
+        book.save(made)
+        file = HashingFile(target)
+        stamp = month.strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+        with zipfile.ZipFile(made) as parts, io.BytesIO() as packed:
+            with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+                for part in sorted(parts.namelist()):
+                    content = parts.read(part)
+                    if part == "docProps/core.xml":
+                        content = _MODIFIED.sub(rb"\g<1>" + stamp + rb"\g<2>", content)
+                    archive.writestr(zipfile.ZipInfo(part, _FIXED_TIME), content, zipfile.ZIP_DEFLATED)
+            file.write(packed.getvalue())
+    return file.sha256
