@@ -407,6 +407,27 @@ async def people_with_roles_at(session: AsyncSession, site_id: UUID, roles: Sequ
     return [RoleHolder(row.id, row.name, frozenset(row.roles)) for row in rows]
 
 
+_HOLDERS_IN: Final = text("""
+    WITH RECURSIVE up AS (
+        SELECT id, parent_id FROM regions WHERE id = ANY(CAST(:regions AS uuid[]))
+        UNION
+        SELECT r.id, r.parent_id FROM regions r JOIN up ON r.id = up.parent_id
+    )
+    SELECT DISTINCT p.id FROM role_grants g JOIN people p ON p.id = g.person_id
+     WHERE g.revoked_at IS NULL AND p.status = 'active' AND g.role = ANY(:roles)
+       AND (num_nonnulls(g.organisation_id, g.site_id, g.region_id) = 0 OR g.region_id IN (SELECT id FROM up))
+     ORDER BY p.id
+""")
+
+
+async def people_with_roles_in(
+    session: AsyncSession, region_ids: Collection[UUID], roles: Sequence[Role]
+) -> list[UUID]:
+    """Everybody for whom one of these roles counts in the whole of one of these regions, or everywhere."""
+    asked = {"regions": list(region_ids), "roles": [role.value for role in roles]}
+    return list(await session.scalars(_HOLDERS_IN, asked))
+
+
 # ---- sites
 
 
