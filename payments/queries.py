@@ -1,26 +1,29 @@
 """SELECTs of payments. Functions named `lock_*` take row locks, always the holder's first."""
 
 from collections.abc import Sequence
-from datetime import date
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import func, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kernel import clock
 from kernel.errors import NotFound
-from kernel.ids import bucket_of
+from kernel.ids import BUCKETS, bucket_of, first_id_at, instant_of
 from payments.models import (
     Hold,
     Holder,
     HolderDirectory,
     LedgerLine,
     Payment,
+    PlaceCode,
     Purse,
     Reversal,
     SubsidyLot,
     TerminalRequest,
     UnitPrefund,
+    UnitReceivable,
     UsageCounter,
 )
 
@@ -97,12 +100,15 @@ async def lots_of(session: AsyncSession, bucket: int, holder_id: UUID, on: date 
     return list((await session.scalars(query)).all())
 
 
-async def ever_had_lot(session: AsyncSession, holder: Holder) -> bool:
-    """Whether a unit has ever granted something to this holder."""
-    lot = await session.scalar(
-        select(SubsidyLot.id).where(SubsidyLot.bucket == holder.bucket, SubsidyLot.holder_id == holder.id).limit(1)
-    )
-    return lot is not None
+async def granting_regions(session: AsyncSession, bucket: int, lot_ids: Sequence[UUID]) -> set[UUID]:
+    """The regions in whose books the units have their accounts that some lots came from."""
+    if not lot_ids:
+        return set()
+    units = select(SubsidyLot.unit_id).where(SubsidyLot.bucket == bucket, SubsidyLot.id.in_(lot_ids))
+    found: set[UUID] = set()
+    for table in (UnitPrefund, UnitReceivable):
+        found |= set(await session.scalars(select(table.region_id).where(table.unit_id.in_(units))))
+    return found
 
 
 async def usage_of(session: AsyncSession, bucket: int, holder_id: UUID, keys: Sequence[str]) -> Sequence[UsageCounter]:
@@ -153,7 +159,21 @@ async def list_payments(
 async def list_terminal_payments(
     session: AsyncSession, terminal_id: UUID, limit: int, before: UUID | None
 ) -> list[Payment]:
-    """A terminal's payments, newest first, one more than the limit."""
+    """A terminal's payments and those of phones at its printed code, newest first, one more than the limit."""
+    own = await _payments_by_number(session, terminal_id, limit, before)
+    since = await _first_wall_code_at(session, terminal_id)
+    if since is None:
+        return own
+    # Beyond the oldest one of a full page nothing has to be looked for.
+    first = max(first_id_at(since), own[-1].id) if len(own) > limit else first_id_at(since)
+    last = before or first_id_at(clock.now() + timedelta(minutes=1))
+    scanned = await payments_by_id(session, await _last_wall_payments(session, terminal_id, first, last, limit))
+    return sorted([*own, *scanned], key=lambda payment: payment.id, reverse=True)[: limit + 1]
+
+
+async def _payments_by_number(
+    session: AsyncSession, terminal_id: UUID, limit: int, before: UUID | None
+) -> list[Payment]:
     numbers = (
         select(TerminalRequest.payment_id)
         .where(TerminalRequest.terminal_id == terminal_id)
@@ -168,6 +188,52 @@ async def list_terminal_payments(
         select(Payment).where(tuple_(Payment.bucket, Payment.id).in_(keys)).order_by(Payment.id.desc()).limit(limit + 1)
     )
     return list(rows)
+
+
+async def _first_wall_code_at(session: AsyncSession, terminal_id: UUID) -> datetime | None:
+    """Since when phones can have paid at a terminal's own code; None where it never had one."""
+    return await session.scalar(select(func.min(PlaceCode.issued_at)).where(PlaceCode.terminal_id == terminal_id))
+
+
+async def _last_wall_payments(
+    session: AsyncSession, terminal_id: UUID, first: UUID, last: UUID, limit: int
+) -> list[UUID]:
+    """The newest of a span, looked for a day at a time first: most pages end there."""
+    reach = timedelta(days=1)
+    while True:
+        since = max(first, first_id_at(instant_of(last) - reach))
+        found = await wall_payment_ids(session, terminal_id, since, last)
+        if len(found) > limit or since == first:
+            return sorted(found, reverse=True)[: limit + 1]
+        reach *= 7
+
+
+# Paid by phone at the terminal's printed code: no number of the terminal was taken. Looked up bucket by bucket, by the
+# instant in their ids.
+_WALL_PAYMENTS: Final = text("""
+    SELECT p.id FROM payments p
+     WHERE p.bucket = ANY(CAST(:buckets AS smallint[])) AND p.id >= :first AND p.id < :last
+       AND p.terminal_id = :terminal AND p.seq IS NULL
+""")
+
+
+async def wall_payment_ids(session: AsyncSession, terminal_id: UUID, first: UUID, last: UUID) -> list[UUID]:
+    """What phones have paid at a terminal's printed code, from one id on and before another."""
+    asked = {"terminal": terminal_id, "buckets": list(range(BUCKETS)), "first": first, "last": last}
+    return list(await session.scalars(_WALL_PAYMENTS, asked))
+
+
+# Arrays, because a busy terminal's day is more than a statement takes parameters.
+_PAYMENTS: Final = text("""
+    SELECT p.* FROM unnest(CAST(:buckets AS smallint[]), CAST(:ids AS uuid[])) AS k (bucket, id)
+      JOIN payments p ON p.bucket = k.bucket AND p.id = k.id
+""")
+
+
+async def payments_by_id(session: AsyncSession, ids: Sequence[UUID]) -> list[Payment]:
+    """Payments by their ids, in no order."""
+    asked = {"buckets": [bucket_of(identifier) for identifier in ids], "ids": list(ids)}
+    return list(await session.scalars(select(Payment).from_statement(_PAYMENTS), asked))
 
 
 async def next_seq(session: AsyncSession, terminal_id: UUID, epoch: int) -> int:

@@ -15,7 +15,7 @@ from sqlalchemy import select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel import clock
-from kernel.ids import BUCKETS, HOUSE_BUCKET, bucket_of, first_id_at
+from kernel.ids import HOUSE_BUCKET, bucket_of, first_id_at
 from payments import queries
 from payments.models import GuestPayment, LedgerLine, Payment, Reversal
 
@@ -83,7 +83,7 @@ async def journal_position(session: AsyncSession) -> dict[int, int]:
 async def sales_of_till(session: AsyncSession, span: Span) -> list[TillSale]:
     """The payments of a span, the oldest first."""
     asked = await _request_ids(session, span)
-    rows = await _payments_of(session, [*asked, *await _wall_payment_ids(session, span)])
+    rows = await queries.payments_by_id(session, [*asked, *await _wall_payment_ids(session, span)])
     found = {row.id: _sale_of(row) for row in rows} | await _guests_of(session, asked)
     return sorted((sale for sale in found.values() if span.holds(sale.lane, sale.n)), key=lambda sale: sale.id)
 
@@ -100,39 +100,14 @@ async def _request_ids(session: AsyncSession, span: Span) -> list[UUID]:
     return list(await session.scalars(_REQUESTS, asked))
 
 
-# Arrays, because a busy till's day is more than a statement takes parameters.
-_PAYMENTS: Final = text("""
-    SELECT p.* FROM unnest(CAST(:buckets AS smallint[]), CAST(:ids AS uuid[])) AS k (bucket, id)
-      JOIN payments p ON p.bucket = k.bucket AND p.id = k.id
-""")
-
-
-async def _payments_of(session: AsyncSession, ids: Sequence[UUID]) -> list[Payment]:
-    asked = {"buckets": [bucket_of(identifier) for identifier in ids], "ids": list(ids)}
-    rows = await session.scalars(select(Payment).from_statement(_PAYMENTS), asked)
-    return list(rows)
-
-
-# Paid by phone at the till's printed code: no number of the till was taken. Looked up bucket by bucket, by the instant
-# in their ids.
-_WALL_PAYMENTS: Final = text("""
-    SELECT p.id FROM payments p
-     WHERE p.bucket = ANY(CAST(:buckets AS smallint[])) AND p.id >= :first AND p.id < :last
-       AND p.terminal_id = :terminal AND p.seq IS NULL
-""")
 _HAS_WALL_CODE: Final = text("SELECT EXISTS (SELECT 1 FROM place_codes WHERE terminal_id = :terminal)")
 
 
 async def _wall_payment_ids(session: AsyncSession, span: Span) -> list[UUID]:
     if not await session.scalar(_HAS_WALL_CODE, {"terminal": span.terminal_id}):
         return []
-    asked = {
-        "terminal": span.terminal_id,
-        "buckets": list(range(BUCKETS)),
-        "first": first_id_at(span.opened_at - _SLACK),
-        "last": first_id_at((span.ended_at or clock.now()) + _SLACK),
-    }
-    return list(await session.scalars(_WALL_PAYMENTS, asked))
+    first, last = first_id_at(span.opened_at - _SLACK), first_id_at((span.ended_at or clock.now()) + _SLACK)
+    return await queries.wall_payment_ids(session, span.terminal_id, first, last)
 
 
 async def _guests_of(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, TillSale]:

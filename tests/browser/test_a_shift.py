@@ -258,11 +258,21 @@ class TestOtherWaysToPay:
         self, new_page: NewPage, product: Product, till: Till
     ) -> None:
         code = product.staff("system_admin").post("/v1/place_codes", json={"site": till.canteen, "terminal": till.id})
-        page, diner = open_till(new_page, till), product.diner(34)
+        diner = product.diner(34)
+
+        def pay_by_phone(amount_fen: int) -> None:
+            body = {"place_code": code.json()["text"], "amount_fen": amount_fen}
+            headers = {"Idempotency-Key": f"wall-{fresh_seq()}"}
+            assert diner.http.post("/v1/me/scan_payments", json=body, headers=headers).status_code == 201
+
+        pay_by_phone(415)
+        page = open_till(new_page, till)
+        last = page.locator(".last li")
+        expect(last).to_have_count(1)
+        expect(last).to_contain_text("4.15")
+        expect(last).to_contain_text("扫收款码")
         begin_shift(page, product)
-        body = {"place_code": code.json()["text"], "amount_fen": 465}
-        headers = {"Idempotency-Key": f"wall-{fresh_seq()}"}
-        assert diner.http.post("/v1/me/scan_payments", json=body, headers=headers).status_code == 201
+        pay_by_phone(465)
 
         expect(page.locator(RESULT)).to_have_attribute("data-phase", "paid", timeout=1_500)
         expect(page.locator(RESULT)).to_contain_text("扫码付款")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,6 +12,7 @@ from sqlalchemy import text
 
 from identity.api import Place, Role
 from identity.terminals import disable_terminal, edit_terminal
+from kernel import clock
 from kernel.ids import parse_public_id, public_id
 from payments import explain
 from payments.queries import get_payment
@@ -83,6 +85,36 @@ class TestPaying:
             chapters = await explain.tell_payment(session, payment_id, "en")
         assert (payment.terminal_id, payment.epoch, payment.seq, payment.code_id) == (world.tills[0], None, None, None)
         assert any("The payer scanned the wall code plc_" in line for line in chapters[0].sentences)
+
+    async def test_it_stands_in_the_tills_list_beside_what_the_till_took_itself(self, world: World) -> None:
+        diner, other = await employee(world, cash_fen=9000), await world.person(cash_fen=9000)
+        here, elsewhere, canteens = await hang(world, till=0), await hang(world, till=1), await hang(world)
+        till = {"Authorization": f"Bearer {world.tokens[world.tills[0]]}"}
+        async with doors(world) as client:
+            ids = [(await scan(client, diner, here, amount_fen=100)).json()["id"]]
+            ids.append((await pay(world, client, "pay_code", (await world.code(other)).code)).json()["id"])
+            ids.append((await scan(client, diner, here, amount_fen=200)).json()["id"])
+            for digits in (elsewhere, canteens):
+                await scan(client, diner, digits, amount_fen=300, confirm_repeat=True)
+            page = (await client.get("/v1/terminals/me/payments", headers=till)).json()
+            first = (await client.get("/v1/terminals/me/payments", params={"limit": 2}, headers=till)).json()
+            after = {"limit": 2, "starting_after": first["data"][-1]["id"]}
+            rest = (await client.get("/v1/terminals/me/payments", params=after, headers=till)).json()
+        assert [each["id"] for each in page["data"]] == ids[::-1]
+        assert [each["credential"] for each in page["data"]] == ["wall_code", "pay_code", "wall_code"]
+        assert {each["payer_label"] for each in page["data"]} == {None}
+        assert ([each["id"] for each in first["data"]], first["has_more"]) == (ids[:0:-1], True)
+        assert ([each["id"] for each in rest["data"]], rest["has_more"]) == (ids[:1], False)
+
+    async def test_a_quiet_tills_list_reaches_back_to_its_first_code(self, world: World) -> None:
+        diner = await employee(world, cash_fen=9000)
+        digits = await hang(world, till=0)
+        till = {"Authorization": f"Bearer {world.tokens[world.tills[0]]}"}
+        async with doors(world) as client:
+            paid = (await scan(client, diner, digits, amount_fen=100)).json()["id"]
+            clock.advance(timedelta(days=20))
+            page = (await client.get("/v1/terminals/me/payments", headers=till)).json()
+        assert [each["id"] for each in page["data"]] == [paid]
 
     async def test_limits_and_the_unit_share_count_as_at_a_till(self, world: World) -> None:
         diner = await employee(world, cash_fen=9000)

@@ -48,6 +48,22 @@ describe('TillJournal', () => {
     expect(confirmed).toEqual({ ...sale, body: { ...sale.body, confirm_repeat: true } })
   })
 
+  it('learns what was paid while it was away, each once and in order', () => {
+    const journal = new TillJournal('ter_1')
+    const at = (minute: number) => `2026-11-23T04:0${minute}:00.000Z`
+    const paid = (id: string, minute: number) => ({ id, amount_fen: 100, happened_at: at(minute), voided: false })
+    journal.remember(paid('pay_1', 1))
+    journal.remember(paid('pay_3', 3))
+    journal.catchUp([
+      { ...paid('pay_2', 2), by_wall_code: true },
+      { ...paid('pay_1', 1), voided: true },
+    ])
+
+    const taken = new TillJournal('ter_1').taken
+    expect(taken.map((payment) => payment.id)).toEqual(['pay_3', 'pay_2', 'pay_1'])
+    expect(taken.map((payment) => payment.voided)).toEqual([false, false, true])
+  })
+
   it('sends nothing that it could not write down', () => {
     const journal = new TillJournal('ter_1')
     vi.stubGlobal('localStorage', {

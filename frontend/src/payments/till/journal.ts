@@ -69,6 +69,17 @@ export class TillJournal {
     this.keep({ ...this.state, taken: [payment, ...this.state.taken].slice(0, TAKEN_KEPT) })
   }
 
+  /** What the server knows of this till's last payments: taken while this page was closed, or before it was paired anew. */
+  catchUp(told: TakenPayment[]): void {
+    const all = new Map(told.map((payment) => [payment.id, payment]))
+    for (const known of this.state.taken) {
+      // Voided here a moment ago: the answer may be older than that.
+      all.set(known.id, { ...known, voided: known.voided || (all.get(known.id)?.voided ?? false) })
+    }
+    const taken = [...all.values()].sort((one, other) => Date.parse(other.happened_at) - Date.parse(one.happened_at))
+    this.keep({ ...this.state, taken: taken.slice(0, TAKEN_KEPT) })
+  }
+
   markVoided(id: string): void {
     const taken = this.state.taken.map((payment) => (payment.id === id ? { ...payment, voided: true } : payment))
     this.keep({ ...this.state, taken })

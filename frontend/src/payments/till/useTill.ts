@@ -2,6 +2,8 @@ import { computed, onScopeDispose, ref, shallowRef } from 'vue'
 import { useI18n } from 'vue-i18n'
 import { useApi } from '@/kernel/api'
 import { ApiError, NetworkError } from '@/kernel/errors'
+import type { Page } from '@/kernel/page'
+import type { Schema } from '@/kernel/wire'
 import { NotStored, TillJournal } from './journal'
 import { soundAsk, soundPaid, soundRefused } from './sound'
 import { GUESTS } from './types'
@@ -243,9 +245,18 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
     }
   }
 
-  /** After a reload: what was on its way is asked for again before anything else. */
+  /** After a reload: what was on its way is asked for again before anything else, then what was missed. */
   function resume(): void {
     if (journal.pending) void settle(journal.pending)
+    void catchUp()
+  }
+
+  /** The list is a help, not the books: without an answer it says what this page has seen itself. */
+  async function catchUp(): Promise<void> {
+    const told = await api.get<Page<Schema<'PaymentView'>>>('/v1/terminals/me/payments').catch(() => null)
+    if (!told || gone) return
+    journal.catchUp(told.data.map(takenFrom))
+    taken.value = journal.taken
   }
 
   /** Paid from a phone at the printed code: shown and spoken, unless something of this till's own is under way. */
@@ -291,6 +302,16 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
     hearVoided,
     refuse,
     agree,
+  }
+}
+
+function takenFrom(payment: Schema<'PaymentView'>): TakenPayment {
+  return {
+    id: payment.id,
+    amount_fen: payment.amount_fen,
+    happened_at: payment.happened_at,
+    voided: payment.status === 'voided',
+    by_wall_code: payment.credential === 'wall_code',
   }
 }
 
