@@ -107,11 +107,6 @@ CREATE INDEX channel_orders_changed_at_idx ON channel_orders (changed_at);
 """
 
 _BANK = """
-CREATE TABLE bank_accounts (
-    number text PRIMARY KEY,
-    region_id uuid NOT NULL,
-    opened_at timestamptz NOT NULL
-);
 CREATE TABLE bank_statements (
     id uuid PRIMARY KEY,
     account text NOT NULL,
