@@ -103,8 +103,16 @@ class Settings(BaseSettings):
     alipay_notify_url: str | None = Field(
         default=None, description="Where Alipay sends its notices; else GUANJIA_PUBLIC_URL and /v1/notify/alipay."
     )
+    alipay_fee_bp: int = Field(
+        default=38, ge=0, le=10000, description="Alipay's fee by contract, in hundredths of a per cent: 38 is 0.38 %."
+    )
     alipay_simulator_url: str | None = Field(
         default=None, description="Where the demo's simulated Alipay is; `guanjia run` sets it by itself."
+    )
+    withdrawal_approval_above_fen: int = Field(
+        default=50_000,
+        ge=0,
+        description="Cash sent to somebody who leaves, in fen, above which a second person decides.",
     )
     slip_printer: str | None = Field(
         default=None,

@@ -10,12 +10,13 @@ import binascii
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
+import httpx2
 import structlog
 from alipay import AliPay  # type: ignore[import-untyped]  # the SDK has no types
 from alipay.exceptions import AliPayException  # type: ignore[import-untyped]  # as above
@@ -23,6 +24,8 @@ from alipay.utils import AliPayConfig  # type: ignore[import-untyped]  # as abov
 
 from kernel import clock
 from payments.channels import alipay_words as words
+from payments.channels.alipay_bill import read_bill
+from payments.channels.bill import Bill, BillAbsent
 from payments.channels.channel import Heard, Notice, NoticeRefused
 
 log = structlog.get_logger(__name__)
@@ -32,6 +35,9 @@ CHINA: Final = ZoneInfo("Asia/Shanghai")
 CALL_TIMEOUT_S: Final = 6.0
 CALLS_AT_ONCE_MAX: Final = 16
 NOTICE_FIELDS_MAX: Final = 100
+BILL_BYTES_MAX: Final = 64 * 1024 * 1024
+BILL_TIMEOUT_S: Final = 60.0
+_BILL_NOT_THERE: Final = "isp.bill_not_exist"
 _TIME: Final = "%Y-%m-%d %H:%M:%S"
 
 
@@ -51,6 +57,7 @@ class AlipayChannel:
     """One account at Alipay."""
 
     name = "alipay"
+    zone = CHINA
 
     def __init__(self, account: AlipayAccount, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
         self._account = account
@@ -99,28 +106,61 @@ class AlipayChannel:
     async def cancel(self, order_name: str) -> Heard:
         return words.heard_of_cancelling(await self._call("alipay.trade.cancel", {"out_trade_no": order_name}))
 
+    async def fetch_bill(self, day: date) -> bytes:
+        """Ask where the bill is, and fetch it within the 30 seconds that the address lives."""
+        asked = {"bill_type": "trade", "bill_date": day.isoformat()}
+        answer = await self._call("alipay.data.dataservice.bill.downloadurl.query", asked)
+        url = (answer or {}).get("bill_download_url")
+        if answer is None or not isinstance(url, str) or not url:
+            sub_code = str((answer or {}).get("sub_code", ""))
+            raise BillAbsent(sub_code or "no answer", not_ready=sub_code.lower() == _BILL_NOT_THERE)
+        try:
+            async with asyncio.timeout(BILL_TIMEOUT_S):
+                return await _download(url)
+        except (httpx2.HTTPError, TimeoutError, OSError) as error:
+            raise BillAbsent(_short(error)) from error
+
+    def read_bill(self, content: bytes, day: date) -> Bill:
+        return read_bill(content, day, self._account.seller_id)
+
+    async def transfer(self, order_name: str, amount_fen: int, account: str, name: str, title: str) -> Heard:
+        asked = {
+            "out_biz_no": order_name,
+            "trans_amount": words.yuan_of(amount_fen),
+            "product_code": "TRANS_ACCOUNT_NO_PWD",
+            "biz_scene": "DIRECT_TRANSFER",
+            "order_title": title,
+            "payee_info": {"identity": account, "identity_type": "ALIPAY_LOGON_ID", "name": name},
+        }
+        return words.heard_of_transferring(await self._call("alipay.fund.trans.uni.transfer", asked), amount_fen)
+
+    async def ask_transfer(self, order_name: str) -> Heard:
+        asked = {"out_biz_no": order_name, "product_code": "TRANS_ACCOUNT_NO_PWD", "biz_scene": "DIRECT_TRANSFER"}
+        return words.heard_of_asking_transfer(await self._call("alipay.fund.trans.common.query", asked))
+
     def _notify(self) -> dict[str, str]:
         return {"notify_url": self._account.notify_url} if self._account.notify_url else {}
 
     async def _call(
-        self, method: str, asked: dict[str, str], also: Mapping[str, str] | None = None
+        self, method: str, asked: dict[str, Any], also: Mapping[str, str] | None = None
     ) -> dict[str, Any] | None:
         """The inner object of the answer, its signature verified; None for anything else."""
         # Given to the SDK, which would write the server's own local time.
         timestamp = clock.now().astimezone(CHINA).strftime(_TIME)
+        order = asked.get("out_trade_no") or asked.get("out_biz_no")
         call = partial(self._client.server_api, method, asked, timestamp=timestamp, **(also or {}))
         try:
             async with asyncio.timeout(self._timeout_s):
                 answer = await asyncio.get_running_loop().run_in_executor(self._threads, call)
         except Exception as error:  # noqa: BLE001  the border: whatever went wrong out there, we do not know
-            log.warning("alipay.no_answer", method=method, order=asked["out_trade_no"], error=_short(error))
+            log.warning("alipay.no_answer", method=method, order=order, error=_short(error))
             return None
         if not isinstance(answer, dict):
             return None
         log.info(
             "alipay.answer",
             method=method,
-            order=asked["out_trade_no"],
+            order=order,
             code=answer.get("code"),
             sub_code=answer.get("sub_code"),
             status=answer.get("trade_status"),
@@ -175,6 +215,18 @@ def _fields_of(body: bytes) -> dict[str, str]:
     if any("\0" in value for value in fields.values()):
         raise NoticeRefused("a field holds a NUL")
     return fields
+
+
+async def _download(url: str) -> bytes:
+    async with httpx2.AsyncClient(timeout=CALL_TIMEOUT_S) as client, client.stream("GET", url) as answer:
+        if answer.status_code != 200:
+            raise BillAbsent(f"download: {answer.status_code}")
+        content = bytearray()
+        async for part in answer.aiter_bytes():
+            content += part
+            if len(content) > BILL_BYTES_MAX:
+                raise BillAbsent("download: more than 64 MB")
+    return bytes(content)
 
 
 def _pem(key: str, label: str) -> str:

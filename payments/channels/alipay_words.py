@@ -17,6 +17,25 @@ AWAITS_PAYER: Final = "10003"
 NOT_THERE: Final = "ACQ.TRADE_NOT_EXIST"
 # Refusals of trade.pay after which the money may have moved all the same.
 _UNDECIDED: Final = frozenset({"ACQ.SYSTEM_ERROR", "AOP.ACQ.SYSTEM_ERROR", "ACQ.TRADE_HAS_SUCCESS"})
+TRANSFER_NOT_THERE: Final = "ORDER_NOT_EXIST"
+_TRANSFER_UNDER_WAY: Final = frozenset({"DEALING", "WAIT_PAY", "INIT"})
+# Refusals of a transfer that are final by its documents: nothing was sent, nor will be under this name.
+_TRANSFER_REFUSED: Final = frozenset(
+    {
+        "PAYEE_NOT_EXIST",
+        "PAYEE_USERINFO_ERROR",
+        "PAYEE_USER_INFO_ERROR",
+        "PAYEE_ACC_OCUPIED",
+        "PAYEE_CERTIFY_LEVEL_LIMIT",
+        "PAYER_BALANCE_NOT_ENOUGH",
+        "BALANCE_IS_NOT_ENOUGH",
+        "EXCEED_LIMIT_SM_AMOUNT",
+        "EXCEED_LIMIT_DM_AMOUNT",
+        "EXCEED_LIMIT_MM_AMOUNT",
+        "PERMIT_NON_BANK_LIMIT_PAYEE",
+        "RECEIVE_ACCOUNT_EXCEED_LIMIT",
+    }
+)
 _OF_STATUS: Final[Mapping[str, Word]] = {
     "WAIT_BUYER_PAY": Word.AWAIT,
     "TRADE_CLOSED": Word.CLOSE,
@@ -95,6 +114,35 @@ def heard_of_cancelling(answer: Answer | None) -> Heard:
     if answer.get("code") == OK and answer.get("retry_flag") == "N":
         return Heard(Word.CANCEL, trade_no=_text(answer.get("trade_no")), detail=str(answer.get("action", "")))
     return _miss(answer)
+
+
+def heard_of_transferring(answer: Answer | None, amount_fen: int) -> Heard:
+    """fund.trans.uni.transfer. Refused is only what is certain not to have moved; of all else the query knows."""
+    if answer is None:
+        return _miss({})
+    if answer.get("code") == OK and answer.get("status") == "SUCCESS":
+        return Heard(Word.PAY, amount_fen, _text(answer.get("order_id")), detail="SUCCESS")
+    if answer.get("code") == OK and answer.get("status") in _TRANSFER_UNDER_WAY:
+        return Heard(Word.AWAIT, trade_no=_text(answer.get("order_id")), detail=str(answer.get("status")))
+    if answer.get("code") == "40004" and answer.get("sub_code") in _TRANSFER_REFUSED:
+        return Heard(Word.REFUSE, detail=_detail(answer))
+    return _miss(answer)
+
+
+def heard_of_asking_transfer(answer: Answer | None) -> Heard:
+    """fund.trans.common.query. REFUND, money that came back later, is for a person: it left once."""
+    if answer is None:
+        return _miss({})
+    if answer.get("sub_code") == TRANSFER_NOT_THERE:
+        return Heard(Word.NOT_THERE, detail=TRANSFER_NOT_THERE)
+    status, amount_fen = answer.get("status"), fen_of(answer.get("trans_amount"))
+    if answer.get("code") != OK:
+        return _miss(answer)
+    if status == "SUCCESS" and amount_fen is not None:
+        return Heard(Word.PAY, amount_fen, _text(answer.get("order_id")), detail="SUCCESS")
+    if status in ("FAIL", "CLOSED"):
+        return Heard(Word.REFUSE, detail=f"{status} {answer.get('error_code', '')}".strip())
+    return Heard(Word.AWAIT, detail=str(status)) if status in _TRANSFER_UNDER_WAY else _miss(answer)
 
 
 def _refused(answer: Answer) -> Heard:

@@ -1,9 +1,12 @@
 """What the house expects of a gateway: a few questions, and answers in the words of `payments/states.py`."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from payments.channels.bill import Bill
 
 
 class Word(StrEnum):
@@ -68,10 +71,33 @@ class Channel(Protocol):
         """Take it back whatever became of it: what was paid is given back."""
         ...
 
+    async def transfer(self, order_name: str, amount_fen: int, account: str, name: str, title: str) -> Heard:
+        """Send money to somebody's account there, if it is theirs by name. Asked again with one name it is sent once."""
+        ...
+
+    async def ask_transfer(self, order_name: str) -> Heard:
+        """What became of money that was sent."""
+        ...
+
     def read_notice(self, body: bytes) -> Notice:
         """A notice's parameters, checked; NoticeRefused where anything about it is not as it must be."""
         ...
 
     def close_client(self) -> None:
         """Let go of what it holds."""
+        ...
+
+
+class BillSource(Protocol):
+    """A gateway that makes a bill of each day, as days are in its zone."""
+
+    name: str
+    zone: ZoneInfo
+
+    async def fetch_bill(self, day: date) -> bytes:
+        """The file as it is; BillAbsent where there is none, or not yet."""
+        ...
+
+    def read_bill(self, content: bytes, day: date) -> Bill:
+        """What stands in it; BillRefused where that is not the whole bill of that day."""
         ...

@@ -3,13 +3,15 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, Final
 
+from app.simulators.alipay.bills import Bills
 from app.simulators.alipay.keys import SELLER_ID
 from app.simulators.alipay.notices import Notices
 from app.simulators.alipay.phone import Phone
 from app.simulators.alipay.trades import CLOSED, PREPARED, WAITING, Trade, Trades, china_time
+from app.simulators.alipay.transfers import TransferRefused, Transfers
 
 Inner = dict[str, Any]
 Biz = Mapping[str, Any]
@@ -44,6 +46,8 @@ class Gateway:
         self.notices = notices
         self.phone = phone
         self.qr_base = qr_base
+        self.transfers = Transfers()
+        self.bills = Bills(trades)
         self._methods: dict[str, Callable[[Biz, str | None], Inner]] = {
             "alipay.trade.precreate": self._precreate,
             "alipay.trade.pay": self._pay,
@@ -52,6 +56,9 @@ class Gateway:
             "alipay.trade.close": self._close,
             "alipay.trade.refund": self._refund,
             "alipay.trade.fastpay.refund.query": self._query_refund,
+            "alipay.fund.trans.uni.transfer": self._transfer,
+            "alipay.fund.trans.common.query": self._query_transfer,
+            "alipay.data.dataservice.bill.downloadurl.query": self._query_bill,
         }
 
     def answer(self, parameters: Mapping[str, str]) -> Inner:
@@ -131,7 +138,7 @@ class Gateway:
         action = {}
         if trade.is_paid:
             action = {"action": "refund"}
-            trade.refunds["cancel"] = trade.total_fen - trade.refunded_fen
+            trade.refund("cancel", trade.total_fen - trade.refunded_fen)
         elif trade.status in (WAITING, PREPARED):
             action = {"action": "close"}
         trade.status = CLOSED
@@ -146,7 +153,7 @@ class Gateway:
                 raise Refused("ACQ.TRADE_STATUS_ERROR", "交易状态不合法")
             if trade.refunded_fen + amount_fen > trade.total_fen:
                 raise Refused("ACQ.REFUND_AMT_NOT_EQUAL_TOTAL", "退款金额超限")
-            trade.refunds[number] = amount_fen
+            trade.refund(number, amount_fen)
             if trade.refunded_fen == trade.total_fen:
                 trade.status = CLOSED
             self.notices.tell(trade, refund_fee=_yuan(trade.refunded_fen), out_biz_no=number)
@@ -172,6 +179,28 @@ class Gateway:
             "refund_amount": _yuan(trade.refunds[number]),
             "refund_status": "REFUND_SUCCESS",
         }
+
+    def _query_bill(self, biz: Biz, _notify_url: str | None) -> Inner:
+        if biz["bill_type"] != "trade":
+            raise ValueError("bill_type")
+        day = date.fromisoformat(str(biz["bill_date"]))
+        if not self.bills.is_ready(day):
+            raise Refused("isp.bill_not_exist", "账单不存在")
+        return {"bill_download_url": f"{self.qr_base}/bills/{self.bills.tell_address(day)}"}
+
+    def _transfer(self, biz: Biz, _notify_url: str | None) -> Inner:
+        if (biz["product_code"], biz["biz_scene"]) != ("TRANS_ACCOUNT_NO_PWD", "DIRECT_TRANSFER"):
+            raise ValueError("product_code")
+        try:
+            return self.transfers.send(str(biz["out_biz_no"]), _fen(biz["trans_amount"]), biz["payee_info"])
+        except TransferRefused as refused:
+            raise Refused(refused.sub_code, refused.sub_msg) from None
+
+    def _query_transfer(self, biz: Biz, _notify_url: str | None) -> Inner:
+        try:
+            return self.transfers.query(str(biz["out_biz_no"]))
+        except TransferRefused as refused:
+            raise Refused(refused.sub_code, refused.sub_msg) from None
 
     def _existing(self, biz: Biz) -> Trade:
         trade = self.trades.find(biz.get("out_trade_no"), biz.get("trade_no"))

@@ -18,7 +18,7 @@ from app.problems import NotForProduction
 from app.readiness import tell_ready
 from app.simulators.alipay import page, wire
 from app.simulators.alipay.gateway import Gateway, invalid
-from app.simulators.alipay.keys import APP_ID, Keys, ensure_keys
+from app.simulators.alipay.keys import APP_ID, SELLER_ID, Keys, ensure_keys
 from app.simulators.alipay.misbehaviour import TIMEOUT_S, Fault, Misbehaviour
 from app.simulators.alipay.notices import RETRIES_S, Notices, Telling
 from app.simulators.alipay.phone import Phone
@@ -55,6 +55,9 @@ class AlipaySimulator:
                 Route("/auth_codes", self.make_code, methods=["POST"]),
                 Route("/faults", self.set_fault, methods=["POST"]),
                 Route("/faults", self.clear_faults, methods=["DELETE"]),
+                Route("/bills/{token}", self.download_bill),
+                Route("/bill_faults", self.set_bill_fault, methods=["POST"]),
+                Route("/bill_faults", self.clear_bill_faults, methods=["DELETE"]),
                 Route("/", self.show_home),
                 Route("/codes", self.make_code_by_page, methods=["POST"]),
                 Route("/faults/set", self.set_fault_by_page, methods=["POST"]),
@@ -165,6 +168,27 @@ class AlipaySimulator:
 
     async def clear_faults(self, _request: Request) -> Response:
         self.misbehaviour.clear()
+        return JSONResponse({})
+
+    # ---- bills
+
+    async def download_bill(self, request: Request) -> Response:
+        """By an address that was told less than 30 seconds ago."""
+        found = self.gateway.bills.download(request.path_params["token"])
+        if found is None:
+            return Response("<h1>403</h1>", 403, media_type="text/html")
+        day, content = found
+        headers = {"Content-Disposition": f'attachment; filename="{SELLER_ID}_{day:%Y%m%d}.csv.zip"'}
+        return Response(content, headers=headers, media_type="application/zip")
+
+    async def set_bill_fault(self, request: Request) -> Response:
+        """`{"bill": missing | doubled | ..., "day"?: "2026-11-23"}`; stays until it is cleared."""
+        body = await request.json()
+        self.gateway.bills.set_fault(str(body["bill"]), body.get("day"))
+        return JSONResponse(self.gateway.bills.faults_told, 201)
+
+    async def clear_bill_faults(self, _request: Request) -> Response:
+        self.gateway.bills.faults.clear()
         return JSONResponse({})
 
     # ---- the page, for people

@@ -40,6 +40,7 @@ class Trade:
     told_fen: int | None = None
     paid_at: str | None = None
     refunds: dict[str, int] = field(default_factory=dict)
+    refunded_at: dict[str, str] = field(default_factory=dict)
 
     @property
     def exists(self) -> bool:
@@ -61,6 +62,10 @@ class Trade:
     @property
     def is_expired(self) -> bool:
         return clock.now() >= datetime.fromisoformat(self.expires_at)
+
+    def refund(self, number: str, amount_fen: int) -> None:
+        """Money goes back, under a number of its own."""
+        self.refunds[number], self.refunded_at[number] = amount_fen, _now()
 
     def pay(self, told_fen: int | None = None) -> None:
         """The payer has agreed."""
