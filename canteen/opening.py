@@ -69,9 +69,16 @@ def instant(day: date, minute: int, zone: ZoneInfo) -> datetime:
 def _spans(
     windows: Sequence[Window], days: Sequence[date], day_type_of: DayTypeOf, zone: ZoneInfo
 ) -> Iterator[tuple[datetime, datetime, Window]]:
+    """Every window of these days. A night's part after 02:00 is of the next business date, whose timetable it follows."""
     for day in days:
-        for window in windows_on(windows, day, day_type_of(day)):
-            yield instant(day, window.starts_minute, zone), instant(day, window.ends_minute, zone), window
+        day_type, tomorrow = day_type_of(day), day + timedelta(days=1)
+        turn = instant(tomorrow, _BUSINESS_DAY_STARTS_MINUTE, zone)
+        for window in windows_on(windows, day, day_type):
+            yield instant(day, window.starts_minute, zone), min(instant(day, window.ends_minute, zone), turn), window
+        for window in windows_on(windows, tomorrow, day_type):
+            ends_at = instant(day, window.ends_minute, zone)
+            if ends_at > turn:
+                yield max(instant(day, window.starts_minute, zone), turn), ends_at, window
 
 
 def opening_at(windows: Sequence[Window], at: datetime, day_type_of: DayTypeOf, zone: ZoneInfo) -> Serving | Closed:

@@ -8,7 +8,7 @@ missing partition is an error that says so, not a slow surprise.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,6 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kernel.ids import first_id_at
 
 Step = Literal["month", "day"]
+
+ONE_MAKER_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtext('guanjia.partitions'))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,11 @@ def statements_to_create(table: PartitionedTable, first: datetime, last: datetim
 async def create_partitions(
     session: AsyncSession, tables: Iterable[PartitionedTable], first: datetime, last: datetime
 ) -> None:
-    """Make what is missing. Existing partitions are left alone."""
+    """Make what is missing, one maker at a time: IF NOT EXISTS alone lets two makers of one name collide.
+
+    Existing partitions are left alone.
+    """
+    await session.execute(text(ONE_MAKER_AT_A_TIME))
     for table in tables:
         for statement in statements_to_create(table, first, last):
             await session.execute(text(statement))

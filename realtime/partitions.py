@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from kernel import clock
 from kernel.db import Database
-from kernel.partitions import PartitionedTable, drop_expired_partitions, partition_name
+from kernel.partitions import ONE_MAKER_AT_A_TIME, PartitionedTable, drop_expired_partitions, partition_name
 
 CHANNEL_EVENTS: Final = PartitionedTable("channel_events", "day", kept_days=14)
 _DAYS_AHEAD: Final = 3
@@ -17,13 +17,16 @@ _DAYS_AHEAD: Final = 3
 async def ensure_day(connection: "asyncpg.Connection[asyncpg.Record]", day: date) -> None:
     """Make the partition of a day unless it is there: the relay's own precaution at the turn of the day."""
     if await connection.fetchval("SELECT to_regclass($1)", _name(day)) is None:
-        await connection.execute(_create(day))
+        async with connection.transaction():
+            await connection.execute(ONE_MAKER_AT_A_TIME)
+            await connection.execute(_create(day))
 
 
 async def keep_partitions(db: Database) -> list[str]:
     """Make the next days and drop those older than two weeks; returns what was dropped. The worker's, every hour."""
     now = clock.now()
     async with db.session() as session:
+        await session.execute(text(ONE_MAKER_AT_A_TIME))
         for ahead in range(_DAYS_AHEAD + 1):
             day = now.astimezone(UTC).date() + timedelta(days=ahead)
             if await session.scalar(text("SELECT to_regclass(:name)"), {"name": _name(day)}) is None:

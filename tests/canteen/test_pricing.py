@@ -1,5 +1,6 @@
 """What a meal costs, and why: the posting rule over a kitchen in memory."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from canteen.errors import ItemsNotOnMenu, NothingToPay
 from canteen.meals import AfterLast, DayType, LimitWindow, Meal
+from canteen.opening import Closed, Serving, opening_at
 from canteen.snapshot import Snapshot
 from kernel.money import AMOUNT_FEN_MAX
 from payments.api import DenyCode, Quote, Refusal, SaleItem, Usage
@@ -23,6 +25,7 @@ from tests.canteen.kitchen import (
     PRICES,
     REGION,
     RICE,
+    SHANGHAI,
     TEA,
     at,
     canteen_row,
@@ -207,6 +210,17 @@ class TestWhenAndForWhom:
 
         assert (before_two.business_date, after_two.business_date) == (MONDAY, tuesday)
         assert before_two.counters == ("meal:2026-11-23:night",)
+
+    def test_a_canteen_opened_after_two_at_night_serves_at_once(self) -> None:
+        since = replace(window(Meal.NIGHT, 1260, 1740), effective_from=MONDAY)
+
+        def serving(hour: int) -> Serving | Closed:
+            return opening_at([since], at(MONDAY, hour), lambda _: DayType.WORKDAY, SHANGHAI)
+
+        # The window began the evening before, when this timetable was not yet: its part of this date is served.
+        assert isinstance(serving(3), Serving)
+        assert isinstance(serving(1), Closed)
+        assert serving(1).until_at == at(MONDAY, 2)
 
     def test_a_days_own_kind_of_window_replaces_the_one_for_any_day(self) -> None:
         holiday = window(Meal.LUNCH, 720, 780, DayType.HOLIDAY)
