@@ -1,6 +1,6 @@
 """Every screen of the house, one row each: where it is, whose it is, and what shows that it has come up.
 
-A route of frontend/src/app/router.ts without a row here fails test_screens.py. A state that a screen does not have is named with
+A route of frontend/src/app/router.ts, or a page of the phone, without a row here fails test_screens.py. A state that a screen does not have is named with
 its reason in `without`; `signs` says how a screen shows a state where it does not use the common parts of kernel/.
 """
 
@@ -20,6 +20,7 @@ class Screen:
     name: str
     # As the router has it.
     route: str
+    # What stands in braces, `places` of test_screens.py finds.
     address: str
     # Whose: a role, `till`, or nobody's in particular.
     role: str | None
@@ -49,8 +50,31 @@ SCREENS: Final[tuple[Screen, ...]] = (
     Screen("me", "/", "/?tab=me", "employee", "main h2", without=dict.fromkeys(STATES, "all of it is on the device")),
     Screen("top up", "/", "/?tab=top_up", "employee", "[data-testid=top-up-form]"),
     Screen("lost", "/", "/?tab=lost", "employee", "[data-testid=report-lost]", without=FORM),
+    Screen(
+        "card", "/", "/?tab=card", "employee", "main section h2", without={"empty": "it says whether there is a card"}
+    ),
+    Screen("scan on the phone", "/", "/?tab=scan", "employee", "main .scan", without=FORM),
+    Screen(
+        "payment",
+        "/",
+        "/?tab=account&payment={payment}",
+        "employee",
+        "main .detail",
+        without={"empty": "a payment is there, or an error"},
+    ),
     Screen("scan", "/pay/:code?", "/pay", "employee", "main section", without=FORM),
+    Screen(
+        "pay at a wall code",
+        "/pay/:code?",
+        "/pay/{wall_code}",
+        "employee",
+        "[data-testid=scan-pay]",
+        without={"empty": "a place is there, or an error"},
+    ),
     Screen("activate", "/activate/:code?", "/activate", None, "input[name=activation_code]", without=FORM),
+    Screen(
+        "activate by a link", "/activate/:code?", "/activate/{activation}", None, "[data-testid=username]", without=FORM
+    ),
     Screen("pairing", "/terminal", "/terminal", None, "input[name=pairing_code]", without=FORM),
     Screen(
         "till",
@@ -73,6 +97,14 @@ SCREENS: Final[tuple[Screen, ...]] = (
         "system_admin",
         "main form",
         without={"empty": "it asks for whom first, and says so where nobody needs one"},
+    ),
+    Screen(
+        "one slip",
+        "/admin/slips",
+        "/admin/slips?person={person}",
+        "system_admin",
+        "[data-testid=slip]",
+        without=dict.fromkeys(STATES, "the page of slips has drawn them"),
     ),
     Screen(
         "sign-in security",

@@ -3,7 +3,8 @@
 import json
 import re
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from dataclasses import replace
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Page, Request, expect
@@ -11,7 +12,7 @@ from playwright.sync_api import Page, Request, expect
 from tests.browser.conftest import DESK, PHONE, NewPage
 from tests.browser.looking import FAULTS, REQUEST_ID, Heard, fits, serious, speak, unreachable
 from tests.browser.screens import SCREENS, SESSION_OF, STATES, Screen
-from tests.product import Product
+from tests.product import ROOT, Json, Product, fresh_amount_fen
 
 Keep = Callable[[str | None], dict[str, object]]
 
@@ -36,6 +37,22 @@ def kept(product: Product) -> Keep:
     return keep
 
 
+@pytest.fixture(scope="module")
+def places(product: Product) -> Json:
+    """What stands in the addresses of screens that are about one thing."""
+    office, diner, till = product.staff("system_admin"), product.diner(32), product.new_till()
+    paid = till.pay({"code": diner.code()["code"], "amount_fen": fresh_amount_fen()})
+    assert paid.status_code == 201, paid.text
+    wall = office.post("/v1/place_codes", json={"site": till.canteen, "terminal": till.id}).json()
+    slips = office.post("/v1/activations", json={"people": [product.diner(31).http.get("/v1/me").json()["id"]]}).json()
+    return {
+        "payment": paid.json()["id"],
+        "wall_code": wall["text"],
+        "activation": slips["data"][0]["code"],
+        "person": diner.http.get("/v1/me").json()["id"],
+    }
+
+
 class TestTheRouter:
     def test_each_route_has_a_row(self, new_page: NewPage) -> None:
         page = new_page(DESK)
@@ -50,11 +67,23 @@ class TestTheRouter:
         assert {screen.route for screen in SCREENS} - set(routes) == set()
 
 
+class TestThePhone:
+    def test_each_page_has_a_row(self) -> None:
+        sources = ROOT / "frontend" / "src" / "app" / "phone"
+        tabs = re.search(r"TABS.*\[(.*?), \.\.\.", (sources / "place.ts").read_text(encoding="utf-8"))
+        pages = re.findall(r"page: '(\w+)'", (sources / "entries.ts").read_text(encoding="utf-8"))
+        assert tabs
+        assert pages
+        walked = {parse_qs(urlsplit(screen.address).query).get("tab", ["pay"])[0] for screen in SCREENS}
+        assert {*re.findall(r"\w+", tabs[1]), *pages} - walked == set()
+
+
 @pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.name)
 class TestEveryScreen:
     def test_is_for_everybody_in_each_of_its_states(
-        self, new_page: NewPage, product: Product, kept: Keep, screen: Screen
+        self, new_page: NewPage, product: Product, kept: Keep, places: Json, screen: Screen
     ) -> None:
+        screen = replace(screen, address=screen.address.format_map(places))
         keep = kept(screen.role)
         page = new_page(PHONE, language="zh-CN", keep=keep, service_workers="block")
         heard, strangers = Heard(page, keep, product.card), list[str]()
