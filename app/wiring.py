@@ -25,25 +25,34 @@ import payments.account_routes
 import payments.gateways.channel_routes
 import payments.routes
 import payments.stripe_door.routes
+import payments.subsidies.routes
 import payments.wall_codes.place_code_routes
 import realtime.routes
 from app import demo
 from app.request_metrics import sampling
 from app.services import Services
 from canteen import jobs as canteen_jobs
-from canteen.api import CANTEEN_CHANNEL, CanteenCounter, CanteenPricing, configuration_for_till, next_meal_of_unit
+from canteen.api import (
+    CANTEEN_CHANNEL,
+    CanteenCounter,
+    CanteenPricing,
+    configuration_for_till,
+    next_meal_of_unit,
+    unit_share_of_lunch,
+)
 from identity import jobs as identity_jobs
 from identity.api import Role, Terminal, register_terminal_configuration
 from kernel import audit_log, calendar, timers
 from kernel.db import Database
 from kernel.handlers import run_handler
 from payments import jobs as payments_jobs
-from payments.api import PaymentsEndpoint, Posting, next_seq, register_meal_calendar
+from payments.api import PaymentsEndpoint, Posting, next_seq, register_lunch_share, register_meal_calendar
 from payments.channels.registry import open_channels
 from payments.gateways import looks
 from payments.handlers import follow_people
 from payments.stripe_door import jobs as stripe_door_jobs
 from payments.stripe_door.api import Confirmations, KeyCache, MerchantPricing, StripeDoor
+from payments.subsidies import warnings as subsidy_warnings
 from realtime import jobs as realtime_jobs
 from realtime.api import ChannelPolicy, Hub, region_policy
 
@@ -68,6 +77,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     payments.account_routes.router,
     payments.gateways.channel_routes.router,
     payments.wall_codes.place_code_routes.router,
+    payments.subsidies.routes.router,
     canteen.routes.router,
     realtime.routes.router,
     demo.router,
@@ -84,6 +94,9 @@ register_terminal_configuration(_sequence_for_till)
 
 # Which meal a voucher is for.
 register_meal_calendar(next_meal_of_unit)
+
+# What a unit bears of a lunch, for a forecast.
+register_lunch_share(unit_share_of_lunch)
 
 CHANNEL_POLICIES: Final[tuple[ChannelPolicy, ...]] = (
     CANTEEN_CHANNEL,
@@ -168,6 +181,7 @@ LOOPS: Final[tuple[Loop, ...]] = (
     Loop("payments partitions", _every(3600, payments_jobs.keep_partitions)),
     Loop("payments checkpoints", _every(30, payments_jobs.fold_account_deltas)),
     Loop("payments lots", _every(60, payments_jobs.expire_due_lots)),
+    Loop("payments warnings", _every(60, subsidy_warnings.warn_due)),
     Loop("payments forgets", _every(600, payments_jobs.forget_old_requests)),
     Loop("payments audit", lambda s: payments_jobs.audit_every_night(s.database)),
     Loop("door webhooks", lambda s: stripe_door_jobs.deliver_webhooks(s.database)),

@@ -7,6 +7,7 @@ told), `next_meal_of_unit` (for vouchers), `CANTEEN_CHANNEL` (who may hear a can
 from canteen.canteens import NewWindow, edit_canteen, open_canteen, set_timetable
 from canteen.channels import CANTEEN_CHANNEL
 from canteen.counter import CanteenCounter
+from canteen.lunch_share import unit_share_of_lunch
 from canteen.meals import AfterLast, DayType, LimitWindow, Meal, OrderState
 from canteen.menus import NewItem, change_menu_state, mark_sold_out, open_dish, open_menu
 from canteen.next_meal import next_meal_of_unit
@@ -44,4 +45,5 @@ __all__ = [
     "set_pin",
     "set_prices",
     "set_timetable",
+    "unit_share_of_lunch",
 ]

@@ -29,7 +29,7 @@ from canteen.opening import Serving, Window, opening_at
 from canteen.tariff import Ladder, LimitRow, Limits, PriceRow, ladder_of, limits_of
 from canteen.work_days import DAYS_AHEAD, DAYS_BACK, day_type_by_week
 from kernel import clock
-from kernel.calendar import NATIONAL
+from kernel.calendar import NATIONAL, WEEKDAYS
 from kernel.ids import public_id
 
 # Menus from yesterday to this far ahead are kept; the job that brings later ones in looks every hour.
@@ -160,7 +160,15 @@ class Snapshot:
             meal_counter=counters[0],
             day_counter=counters[1],
             counters=counters if self._counts_over_days(canteen) else counters[:1],
-            lot_tags=frozenset({meal.value, str(row.id), public_id("can", row.id)}),
+            lot_tags=frozenset(
+                {
+                    meal.value,
+                    str(row.id),
+                    public_id("can", row.id),
+                    self.day_type_of(day).value,
+                    WEEKDAYS[day.weekday()],
+                }
+            ),
             trace=(_opening_sentence(row, found),),
             menu=next(
                 (m for m in canteen.menus.values() if m.business_date == day and m.meal == meal and m.is_published),

@@ -32,7 +32,7 @@ from identity.access import (
 )
 from identity.approvals import approve, pending_approvals, register_executor, reject, request_approval, withdraw
 from identity.attempts import AttemptPolicy, count_attempt, forget_attempts
-from identity.csv_table import CellError, Column, ParsedTable, matching, parse_table, words
+from identity.csv_table import CellError, Column, ParsedRow, ParsedTable, matching, parse_table, words
 from identity.kinds import ADMINISTRATORS, OrganisationKind, PersonClass, Role, SiteKind, TerminalMode
 from identity.passwords import hash_password, verify_password
 from identity.people import NewPerson, change_membership, change_person_status, open_people, open_person
@@ -101,6 +101,7 @@ __all__ = [
     "NewPerson",
     "OrganisationKind",
     "PairingCode",
+    "ParsedRow",
     "ParsedTable",
     "Payer",
     "PersonClass",

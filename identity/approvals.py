@@ -225,6 +225,29 @@ def visible_to(actor: Principal) -> ColumnElement[bool]:
     return or_(Approval.requested_by == actor.person_id, false(), *by_grant)
 
 
+async def pending_approvals(session: AsyncSession, subjects: Sequence[str]) -> dict[str, UUID]:
+    """What waits for a second person, by its subject: for a domain that shows so beside the thing itself."""
+    rows = await session.execute(
+        select(Approval.subject, Approval.id)
+        .where(Approval.subject.in_(subjects), Approval.status == "pending", Approval.expires_at > clock.now())
+        .order_by(Approval.id)
+    )
+    return {row.subject: row.id for row in rows}
+
+
+async def decider_of(session: AsyncSession, kind: str, subject: str) -> UUID:
+    """Who approved the latest request of a kind for a subject: an executor asks, as the decision stands already."""
+    found = await session.scalar(
+        select(Approval.decided_by)
+        .where(Approval.kind == kind, Approval.subject == subject, Approval.status == "approved")
+        .order_by(Approval.id.desc())
+        .limit(1)
+    )
+    if found is None:
+        raise NotFound(what="apr", subject=subject)
+    return found
+
+
 async def list_approvals(
     session: AsyncSession,
     actor: Principal,

@@ -31,6 +31,8 @@ from kernel.db import Base, Database
 DayType = Literal["workday", "weekend", "holiday"]
 DAY_TYPES: Final[tuple[DayType, ...]] = get_args(DayType)
 NATIONAL: Final = "cn"
+# As `date.weekday()` counts them.
+WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAY_TYPE_OF: Final[Mapping[str, DayType]] = {day_type: day_type for day_type in DAY_TYPES}
 _SEARCH_DAYS_MAX: Final = 3_700
 _KEEP_EVERY_S: Final = 6 * 3600

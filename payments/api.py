@@ -12,7 +12,7 @@ from payments.credentials.pins import set_pin as set_payment_pin
 from payments.credentials.trust import ensure_signing_key, root_public_key
 from payments.credentials.vouchers import MealSpan, register_meal_calendar
 from payments.explain import Chapter, Language, events_of_payment, tell_payment
-from payments.funding import Allotment, grant_subsidies, prefund_unit, top_up_at_counter, top_up_many_at_counter
+from payments.funding import pay_bill, prefund_unit, top_up_at_counter, top_up_many_at_counter
 from payments.holders import NewHolder, change_state, open_holders, reissue_card
 from payments.hot_route import PaymentsEndpoint
 from payments.posting_queue import Posting
@@ -31,6 +31,8 @@ from payments.queries import find_holder_key, holder_keys, next_seq
 from payments.reversals import refund_payment, void_payment
 from payments.schemas import ItemRequest, PaymentRequest
 from payments.service import queue_item
+from payments.subsidies.grants import Allotment, grant_subsidies
+from payments.subsidies.mine import register_lunch_share
 from payments.tables import create_partitions_around
 from payments.terminals import TerminalCache
 from payments.till_sales import (
@@ -91,10 +93,12 @@ __all__ = [
     "ledger_sums",
     "next_seq",
     "open_holders",
+    "pay_bill",
     "prefund_unit",
     "queue_item",
     "refund_payment",
     "refusals_of_till",
+    "register_lunch_share",
     "register_meal_calendar",
     "reissue_card",
     "returned_by_id",

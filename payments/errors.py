@@ -6,7 +6,10 @@ SeqReused           409     the terminal has used this number for another reques
 RefundExceeds       409     more than what is left of the payment
 PeriodLocked        409     the books of that period are closed; only an adjustment can follow
 PrefundTooLow       402     a unit's prefund does not cover the grant
+BillingLimit        402     a billed unit would owe more than it may
+CannotReceive       409     accounts that are closed take no subsidy
 OtherBook           409     a unit's money and a person's account stand in two regions' books: no grant between them
+OwnAccount          403     nobody puts counter money into their own account: a colleague does
 NoVoucher           409     today's vouchers are given out, or no meal is near
 BalanceLeft         409     an account with money or open holds cannot be closed
 CardNumberTaken     409     that number is a card already, this person's or somebody else's
@@ -20,7 +23,7 @@ ChannelSilent       503     the payer's provider has not answered; send the same
 QueueFull           503     more payments are waiting than may wait; send the same request again
 """
 
-from kernel.errors import GuanjiaError, Malformed, NotFound
+from kernel.errors import Forbidden, GuanjiaError, Malformed, NotFound
 from payments.posting_rule import DenyCode, Refusal
 
 DENY_SENTENCES: dict[DenyCode, tuple[str, str]] = {
@@ -124,6 +127,24 @@ class PrefundTooLow(GuanjiaError):
     message_en = "The unit's prefund does not cover this"
 
 
+class BillingLimit(GuanjiaError):
+    """`data.limit_fen`, `data.owed_fen`, `data.needed_fen`."""
+
+    code = "BILLING_LIMIT"
+    status = 402
+    message_zh = "超过单位记账限额"
+    message_en = "The unit would owe more than it may"
+
+
+class CannotReceive(GuanjiaError):
+    """`data.people`: whose accounts are closed."""
+
+    code = "CANNOT_RECEIVE"
+    status = 409
+    message_zh = "有人的账户已销户，不能发放补贴"
+    message_en = "Some of these accounts are closed and take no subsidy"
+
+
 class OtherBook(GuanjiaError):
     """`data.people`: whose accounts stand in another region's book than the unit's prefund."""
 
@@ -131,6 +152,12 @@ class OtherBook(GuanjiaError):
     status = 409
     message_zh = "人员账户与单位预存款不在同一地区的账本"
     message_en = "The unit's money and this account stand in two regions' books"
+
+
+class OwnAccount(Forbidden):
+    code = "OWN_ACCOUNT"
+    message_zh = "不能给自己的账户现金充值，请由另一位财务人员办理"
+    message_en = "Nobody puts counter money into their own account; another finance officer has to do it"
 
 
 class NoVoucher(GuanjiaError):

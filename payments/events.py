@@ -154,6 +154,66 @@ class SubsidyGranted(Event, frozen=True, kw_only=True):
         return (Delivery(f"person:{self.person}", self.data()),)
 
 
+class SubsidyExpiring(Event, frozen=True, kw_only=True):
+    """Seven, three and one days ahead: what a person is going to lose, and how many lunches use it."""
+
+    type: ClassVar[str] = "subsidy.expiring"
+
+    person: str
+    days: int
+    amount_fen: int
+    expires_on: str
+    # None where nobody knows what a lunch takes of it.
+    lunches: int | None
+    sentence_zh: str
+    sentence_en: str
+
+    def audience(self) -> Sequence[Delivery]:
+        return (Delivery(f"person:{self.person}", self.data()),)
+
+
+class SubsidyExpired(Event, frozen=True, kw_only=True):
+    """What was unspent of a lot has gone back to its unit."""
+
+    type: ClassVar[str] = "subsidy.expired"
+
+    lot: str
+    person: str
+    amount_fen: int
+    expires_on: str
+
+    def audience(self) -> Sequence[Delivery]:
+        return (Delivery(f"person:{self.person}", self.data()),)
+
+
+class SubsidyCarriedOver(Event, frozen=True, kw_only=True):
+    """A part of what was unspent of a lot lives on in a new one."""
+
+    type: ClassVar[str] = "subsidy.carried_over"
+
+    lot: str
+    from_lot: str
+    person: str
+    amount_fen: int
+    expires_on: str
+
+    def audience(self) -> Sequence[Delivery]:
+        return (Delivery(f"person:{self.person}", self.data()),)
+
+
+class SubsidyTakenBack(Event, frozen=True, kw_only=True):
+    """A batch was reversed: what was unspent of a lot has gone back to its unit."""
+
+    type: ClassVar[str] = "subsidy.taken_back"
+
+    lot: str
+    person: str
+    amount_fen: int
+
+    def audience(self) -> Sequence[Delivery]:
+        return (Delivery(f"person:{self.person}", self.data()),)
+
+
 class HolderStateChanged(Event, frozen=True, kw_only=True):
     """An account was frozen, reported lost, opened again or closed."""
 

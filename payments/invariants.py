@@ -87,7 +87,7 @@ WITH folded AS (
       FROM entries GROUP BY region_id, account_kind, account_owner, lot_id
 ), beside_owner AS (
     SELECT kind, owner, sum(fen) AS fen, sum(entries) AS entries FROM folded
-     WHERE kind IN ('cash', 'official', 'unit_prefund') GROUP BY kind, owner
+     WHERE kind IN ('cash', 'official', 'unit_prefund', 'unit_receivable') GROUP BY kind, owner
 ), house AS (
     SELECT region_id, kind, owner, sum(fen) AS fen, sum(entries) AS entries FROM folded
      WHERE kind NOT IN ('cash', 'official', 'subsidy') GROUP BY region_id, kind, owner
@@ -104,7 +104,7 @@ SELECT 'a purse is not the fold of its entries' AS what,
        coalesce(p.kind, f.kind) || ':' || coalesce(p.holder_id, f.owner) AS subject,
        format('%s fen and version %s, entries %s fen and %s', p.balance_fen, p.version, -f.fen, f.entries) AS detail
   FROM purses p
-  FULL JOIN (SELECT * FROM beside_owner WHERE kind <> 'unit_prefund') f ON f.owner = p.holder_id AND f.kind = p.kind
+  FULL JOIN (SELECT * FROM beside_owner WHERE kind IN ('cash', 'official')) f ON f.owner = p.holder_id AND f.kind = p.kind
  WHERE (coalesce(p.balance_fen, 0), coalesce(p.version, 0)) <> (-coalesce(f.fen, 0), coalesce(f.entries, 0))
 UNION ALL
 SELECT 'a lot is not the fold of its entries', 'lot ' || coalesce(l.id, f.lot_id),
@@ -120,6 +120,12 @@ SELECT 'a prefund is not the fold of its entries', 'unit_prefund:' || coalesce(u
   FROM unit_prefunds u
   FULL JOIN (SELECT * FROM beside_owner WHERE kind = 'unit_prefund') f ON f.owner = u.unit_id
  WHERE (coalesce(u.balance_fen, 0), coalesce(u.version, 0)) <> (-coalesce(f.fen, 0), coalesce(f.entries, 0))
+UNION ALL
+SELECT 'a receivable is not the fold of its entries', 'unit_receivable:' || coalesce(u.unit_id, f.owner),
+       format('%s fen and version %s, entries %s fen and %s', u.balance_fen, u.version, f.fen, f.entries)
+  FROM unit_receivables u
+  FULL JOIN (SELECT * FROM beside_owner WHERE kind = 'unit_receivable') f ON f.owner = u.unit_id
+ WHERE (coalesce(u.balance_fen, 0), coalesce(u.version, 0)) <> (coalesce(f.fen, 0), coalesce(f.entries, 0))
 UNION ALL
 SELECT 'a house account is not the fold of its entries', kind || ':' || owner || ' in region ' || region_id,
        format('%s fen and %s entries kept, %s fen and %s in the lines', k.fen, k.entries, h.fen, h.entries)
@@ -276,11 +282,12 @@ WITH told AS (
            event -> 'data' ->> CASE event ->> 'type'
                WHEN 'payment.succeeded' THEN 'payment' WHEN 'payment.voided' THEN 'void' WHEN 'payment.refunded' THEN 'refund'
                WHEN 'top_up.succeeded' THEN 'top_up' WHEN 'subsidy.granted' THEN 'lot'
+               WHEN 'subsidy.expired' THEN 'lot' WHEN 'subsidy.carried_over' THEN 'lot'
+               WHEN 'subsidy.taken_back' THEN 'lot'
                WHEN 'guest_payment.succeeded' THEN 'guest_payment' END AS subject
       FROM outbox CROSS JOIN LATERAL json_array_elements(events::json) AS event
      WHERE event ->> 'type' IN
-           ('payment.succeeded', 'payment.voided', 'payment.refunded', 'top_up.succeeded', 'subsidy.granted',
-            'guest_payment.succeeded')
+           ('payment.succeeded', 'payment.voided', 'payment.refunded', 'top_up.succeeded', 'guest_payment.succeeded',
 ), counted AS (
     SELECT type, subject, count(*) AS times FROM told GROUP BY type, subject
 ), changes (type, subject) AS (
@@ -295,6 +302,15 @@ WITH told AS (
     SELECT 'guest_payment.succeeded', 'gst_' || replace(id::text, '-', '') FROM guest_payments WHERE status = 'succeeded'
     UNION ALL
     SELECT 'subsidy.granted', 'lot_' || replace(transfer_id::text, '-', '') FROM ledger_lines WHERE kind = 'grant'
+    UNION ALL
+    -- Before what ends was told of, it ended in silence: those lots have no grant beside them.
+    SELECT 'subsidy.expired', 'lot_' || replace(l.id::text, '-', '')
+      FROM ledger_lines e JOIN subsidy_lots l ON l.id = e.lot_id WHERE e.kind = 'expiry' AND l.grant_id IS NOT NULL
+    UNION ALL
+    SELECT 'subsidy.carried_over', 'lot_' || replace(lot_id::text, '-', '')
+      FROM ledger_lines WHERE kind = 'carry_over' AND credit_kind = 'subsidy'
+    UNION ALL
+    SELECT 'subsidy.taken_back', 'lot_' || replace(lot_id::text, '-', '') FROM ledger_lines WHERE kind = 'grant_reversal' AND debit_kind = 'subsidy'
 )
 SELECT CASE WHEN c.subject IS NULL THEN 'told and did not happen' ELSE 'happened and was not told once' END AS what,
        coalesce(c.type, t.type) || ' ' || coalesce(c.subject, t.subject) AS subject,
@@ -431,7 +447,7 @@ INVARIANTS: Final = (
     Invariant(
         "I9",
         "每次状态变化恰好通知一次",
-        "Every payment, void, refund, top-up, guest payment and grant was told by exactly one event",
+        "Every payment, void, refund, top-up, guest payment, grant and end of a lot was told by exactly one event",
         _I9,
     ),
     Invariant(

@@ -14,9 +14,10 @@ from kernel.db import Database
 from kernel.partitions import drop_expired_partitions
 from kernel.settings import get_settings
 from kernel.timers import TimerHandler
-from payments import funding, handlers, holds, ledger, metrics, tables
+from payments import handlers, holds, ledger, metrics, tables
 from payments.gateways import channel_orders, looks
 from payments.invariants import Finding, audit
+from payments.subsidies import expiry, schedule
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +27,7 @@ TIMERS: Final[Mapping[str, TimerHandler]] = {
     holds.TIMER_KIND: holds.expire_hold,
     handlers.TIMER_KIND: handlers.begin_membership,
     channel_orders.TIMER_KIND: looks.note_look,
+    schedule.TIMER_KIND: schedule.run_rule,
 }
 # After the business day has ended, before anybody comes for breakfast.
 AUDIT_AT: Final = time(3)
@@ -46,11 +48,15 @@ async def fold_account_deltas(db: Database) -> int:
 
 
 async def expire_due_lots(db: Database) -> int:
-    """Give unspent subsidies back to their units, in short transactions, until none is due."""
+    """Carry over what may be kept of lots that ended, then give the rest back to their units, in short transactions."""
+    while True:
+        async with db.session() as session:
+            if not await expiry.carry_over_lots(session):
+                break
     total = 0
     while True:
         async with db.session() as session:
-            ended = await funding.expire_lots(session)
+            ended = await expiry.expire_lots(session)
         total += ended
         if not ended:
             return total

@@ -83,6 +83,12 @@ class SubsidyLot(Base):
     scope: Mapped[dict[str, list[str]]] = mapped_column(JSON)
     version: Mapped[int] = mapped_column(BigInteger)
     expired_at: Mapped[datetime | None] = mapped_column(Instant)
+    # The account of its unit that what is left goes back to.
+    funded_by: Mapped[str] = mapped_column(Text, server_default="unit_prefund")
+    grant_id: Mapped[UUID | None]
+    # The lot whose rest this one is, and the one that its own rest became.
+    carried_from: Mapped[UUID | None]
+    carried_to: Mapped[UUID | None]
 
 
 class UsageCounter(Base):
@@ -383,6 +389,35 @@ class Grant(Base):
     lot_count: Mapped[int] = mapped_column(Integer)
     expires_on: Mapped[date] = mapped_column(Date)
     actor: Mapped[str] = mapped_column(Text)
+    recorded_at: Mapped[datetime] = mapped_column(Instant)
+    funded_by: Mapped[str] = mapped_column(Text, server_default="unit_prefund")
+    scope: Mapped[dict[str, list[str]]] = mapped_column(JSON, default=dict)
+    carry_over: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    reversed_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class UnitReceivable(Base):
+    """What a unit that is billed owes for what it granted; locked where it is raised."""
+
+    __tablename__ = "unit_receivables"
+
+    unit_id: Mapped[UUID] = mapped_column(primary_key=True)
+    region_id: Mapped[UUID]
+    balance_fen: Mapped[int] = mapped_column(BigInteger)
+    version: Mapped[int] = mapped_column(BigInteger)
+
+
+class FundingTerms(Base):
+    """How a unit pays for its subsidies from an approval on: prefund or bill, and up to what."""
+
+    __tablename__ = "funding_terms"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    unit_id: Mapped[UUID]
+    funded_by: Mapped[str] = mapped_column(Text)
+    limit_fen: Mapped[int] = mapped_column(BigInteger)
+    asked_by: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
     recorded_at: Mapped[datetime] = mapped_column(Instant)
 
 

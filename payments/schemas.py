@@ -216,6 +216,13 @@ class PrefundView(BaseModel):
     balance_fen: int
 
 
+class BillView(BaseModel):
+    """What a unit that is billed still owes; below zero where it has paid more."""
+
+    unit: str
+    owed_fen: int
+
+
 class HolderView(BaseModel):
     """An account's state."""
 

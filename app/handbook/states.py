@@ -7,6 +7,7 @@ import canteen.states
 import identity.states
 import payments.states
 import payments.stripe_door.states
+import payments.subsidies.states
 from app.handbook.markdown import fenced, page, table
 
 Machine = Mapping[tuple[str, str], str]
@@ -19,6 +20,7 @@ MACHINES: Final[Mapping[str, Mapping[str, Machine]]] = {
     },
     "payments": payments.states.TABLES,
     "the Stripe-compatible door": payments.stripe_door.states.TABLES,
+    "subsidies": payments.subsidies.states.TABLES,
     "canteen": canteen.states.TABLES,
 }
 

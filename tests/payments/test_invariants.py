@@ -21,11 +21,12 @@ from app.explain import explain_payment
 from kernel import audit_log, clock
 from kernel.db import Database
 from kernel.errors import NotFound
-from payments import funding, holds, jobs
+from payments import holds, jobs
 from payments.channels.channel import Heard, Notice, Word
 from payments.gateways import top_ups
 from payments.gateways.notices import take_notice
 from payments.invariants import INVARIANTS, Finding, audit
+from payments.subsidies import expiry
 from realtime.jobs import relay_events
 from realtime.queries import relay_lag_s
 from tests.payments.world import World, body_of, open_world
@@ -61,7 +62,7 @@ async def live_through_everything(world: World) -> None:
         await holds.place_hold(session, person, 300, reason="deposit", expires_at=clock.now() + timedelta(hours=1))
     await world.person(lots={900: today - timedelta(days=9)})
     async with world.db.session() as session:
-        assert await funding.expire_lots(session) == 1
+        assert await expiry.expire_lots(session) == 1
     await put_money_in(world)
 
 

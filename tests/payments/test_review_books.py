@@ -8,10 +8,11 @@ import pytest
 
 from kernel import clock
 from kernel.errors import NotFound, StateConflict
-from payments import api, funding, holders, queries
+from payments import api, holders, queries
 from payments.errors import OtherBook, PeriodLocked
 from payments.models import AccountingPeriod
 from payments.service import holder_of
+from payments.subsidies import expiry
 from tests.payments.world import World, body_of
 
 
@@ -74,7 +75,7 @@ class TestMove:
         paid = body_of(await world.pay((await world.code(person)).code, amount_fen=1600))
         clock.advance(timedelta(days=5))
         async with world.db.session() as session:
-            assert await funding.expire_lots(session) == 1
+            assert await expiry.expire_lots(session) == 1
         await move(world, person, world.away)
         assert await region_of(world, person) == world.home
         # The refund opens a new lot in the old book, and it is spent from there.
