@@ -187,6 +187,36 @@ BOOKS: Final = (
     ),
 )
 
+SETTLEMENT: Final = (
+    Term("结算", "settlement", ("settlement",), "A month of one region's book on its way from open to locked."),
+    Term("结算经过", "settlement step", ("SettlementStep",)),
+    Term("结算进展", "settlement advanced", ("SettlementAdvanced",)),
+    Term(
+        "截止", "cut off", ("cut_off",), "From then on nothing is booked in the month; the journal's position is kept."
+    ),
+    Term("期间科目汇总", "settlement total", ("SettlementTotal",)),
+    Term("单位补贴汇总", "unit total", ("UnitTotal",)),
+    Term("对账确认单", "settlement statement", ("SettlementStatement",)),
+    Term("对账单已发送", "statement sent", ("StatementSent",)),
+    Term("食堂分成", "canteen share", ("CanteenShare",), "How a canteen's takings are shared with its operator."),
+    Term("分成结果", "settlement share", ("SettlementShare",)),
+    Term("对账异议", "line dispute", ("LineDispute",), "A line of a statement that one side does not agree with."),
+    Term("挂账", "suspense", ("suspense",), "Where a disputed sum waits while the rest settles."),
+    Term(
+        "轧差, 清算", "netting, clearing", ("Clearing",), "Debts of regions set against each other; banks move the net."
+    ),
+    Term("划款指令", "bank instruction", ("BankInstructionRow", "BankInstruction")),
+    Term("收款账户", "bank account", ("BankAccount",)),
+    Term("食堂款已付", "payout paid", ("PayoutPaid",)),
+    Term("调整凭证", "adjustment voucher", ("AdjustmentVoucher",)),
+    Term(
+        "迟到消费",
+        "late sale",
+        ("LateCase",),
+        "Booked in a later month than its business date's; after seven days a person looks.",
+    ),
+)
+
 DOOR: Final = (
     Term("商户", "merchant", ("merchant",), "A site with its own payable account, as another program sees it."),
     Term("密钥", "secret key", ("SecretKey",)),
@@ -260,6 +290,7 @@ SECTIONS: Final = {
     "People 人员": PEOPLE,
     "Money 钱": MONEY,
     "Books 账": BOOKS,
+    "Settlement 结算": SETTLEMENT,
     "Other programs 外部程序": DOOR,
     "Canteens 食堂": CANTEENS,
     "Telling 通知": TELLING,

@@ -24,6 +24,7 @@ import identity.routes
 import payments.account_routes
 import payments.gateways.channel_routes
 import payments.routes
+import payments.settlement.routes
 import payments.stripe_door.routes
 import payments.subsidies.routes
 import payments.wall_codes.place_code_routes
@@ -50,6 +51,8 @@ from payments.api import PaymentsEndpoint, Posting, next_seq, register_lunch_sha
 from payments.channels.registry import open_channels
 from payments.gateways import looks
 from payments.handlers import follow_people
+from payments.settlement import jobs as settlement_jobs
+from payments.settlement.handlers import follow_approvals as follow_adjustment_approvals
 from payments.stripe_door import jobs as stripe_door_jobs
 from payments.stripe_door.api import Confirmations, KeyCache, MerchantPricing, StripeDoor
 from payments.subsidies import warnings as subsidy_warnings
@@ -76,6 +79,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     payments.stripe_door.routes.router,
     payments.account_routes.router,
     payments.gateways.channel_routes.router,
+    payments.settlement.routes.router,
     payments.wall_codes.place_code_routes.router,
     payments.subsidies.routes.router,
     canteen.routes.router,
@@ -103,7 +107,11 @@ CHANNEL_POLICIES: Final[tuple[ChannelPolicy, ...]] = (
     region_policy("region", Role.CANTEEN_MANAGER, Role.FINANCE, Role.SYSTEM_ADMIN),
 )
 
-TIMER_HANDLERS: Final[Mapping[str, timers.TimerHandler]] = {**identity_jobs.TIMERS, **payments_jobs.TIMERS}
+TIMER_HANDLERS: Final[Mapping[str, timers.TimerHandler]] = {
+    **identity_jobs.TIMERS,
+    **payments_jobs.TIMERS,
+    **settlement_jobs.TIMERS,
+}
 
 
 @asynccontextmanager
@@ -165,6 +173,11 @@ def _every(seconds: float, step: Callable[[Database], Awaitable[object]]) -> Cal
     return run
 
 
+async def _follow_adjustments(db: Database) -> None:
+    while await run_handler(db, "settlement.follow_approvals", follow_adjustment_approvals):
+        pass
+
+
 async def _follow_people(db: Database) -> None:
     while await run_handler(db, "payments.follow_people", follow_people):
         pass
@@ -178,6 +191,8 @@ LOOPS: Final[tuple[Loop, ...]] = (
     Loop("channel days", lambda s: realtime_jobs.keep_channel_days(s.database)),
     Loop("payments looks", lambda s: looks.look_for_ever(s.database, open_channels(s.settings))),
     Loop("payments follow people", _every(1, _follow_people)),
+    Loop("settlement follow adjustments", _every(2, _follow_adjustments)),
+    Loop("settlement months", _every(300, settlement_jobs.keep_settlements)),
     Loop("payments partitions", _every(3600, payments_jobs.keep_partitions)),
     Loop("payments checkpoints", _every(30, payments_jobs.fold_account_deltas)),
     Loop("payments lots", _every(60, payments_jobs.expire_due_lots)),

@@ -30,7 +30,15 @@ from identity.access import (
     today,
     token_of,
 )
-from identity.approvals import approve, pending_approvals, register_executor, reject, request_approval, withdraw
+from identity.approvals import (
+    approve,
+    decider_of,
+    pending_approvals,
+    register_executor,
+    reject,
+    request_approval,
+    withdraw,
+)
 from identity.attempts import AttemptPolicy, count_attempt, forget_attempts
 from identity.csv_table import CellError, Column, ParsedRow, ParsedTable, matching, parse_table, words
 from identity.kinds import ADMINISTRATORS, OrganisationKind, PersonClass, Role, SiteKind, TerminalMode
@@ -131,6 +139,7 @@ __all__ = [
     "current_caller",
     "current_person",
     "current_terminal",
+    "decider_of",
     "enrol_terminal",
     "find_active_person",
     "forget_attempts",

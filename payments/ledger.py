@@ -14,36 +14,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kernel import clock
 from kernel.outbox import OFFICE_LANE, lock_office_lane
 from payments.lines import GENESIS, Line, chain_hash, house_deltas
-from payments.models import AccountDelta, AccountingPeriod, LedgerBatch, LedgerLine
+from payments.models import AccountDelta, LedgerBatch, LedgerLine
+from payments.settlement.periods import enter_gate, period_for_posting, period_of, read_closed
 
 
-def period_of(business_date: date) -> str:
-    """The accounting period of a day: its month."""
-    return f"{business_date:%Y-%m}"
+async def open_period(session: AsyncSession, region_id: UUID, business_date: date, *other_regions: UUID) -> str:
+    """The first period from a day's month on that is open in a region's book, held open for this commit.
 
-
-async def open_period(session: AsyncSession, region_id: UUID, business_date: date) -> str:
-    """The first period from a day's month on that is not locked in a region's book, held open for this commit."""
-    period = period_of(business_date)
-    locked = await session.scalars(
-        select(AccountingPeriod.period)
-        .where(
-            AccountingPeriod.region_id == region_id,
-            AccountingPeriod.period >= period,
-            AccountingPeriod.state == "locked",
-        )
-        .with_for_update(read=True)
-        .order_by(AccountingPeriod.period)
-    )
-    for taken in locked:
-        if taken == period:
-            period = _month_after(period)
-    return period
-
-
-def _month_after(period: str) -> str:
-    year, month = int(period[:4]), int(period[5:])
-    return f"{year + 1}-01" if month == 12 else f"{year}-{month + 1:02d}"
+    With `other_regions`, open in their books too: what stands in two books stands in one period.
+    """
+    regions = (region_id, *other_regions)
+    await enter_gate(session)
+    wanted = period_of(business_date)
+    return period_for_posting(await read_closed(session, regions, wanted), wanted, *regions)
 
 
 async def post_lines(session: AsyncSession, lines: Sequence[Line]) -> None:

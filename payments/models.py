@@ -351,6 +351,8 @@ class AccountingPeriod(Base):
     period: Mapped[str] = mapped_column(Text, primary_key=True)
     state: Mapped[str] = mapped_column(Text)
     id: Mapped[UUID] = mapped_column(unique=True, default=uuid7)
+    # When the period before it was cut off before its month was over: from then on this one was booked in.
+    opened_early_at: Mapped[datetime | None] = mapped_column(Instant)
     cut_off_at: Mapped[datetime | None] = mapped_column(Instant)
     # The journal's position at the cut-off: {lane: n}, and the hash of each lane's chain there.
     vector: Mapped[dict[str, int] | None] = mapped_column(JSON(none_as_null=True))

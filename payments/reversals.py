@@ -80,9 +80,13 @@ async def refund_payment(
     *,
     actor: str,
     site_label: Callable[[UUID], str],
+    by_voucher: bool = False,
 ) -> Reversed:
-    """Give back a part or the rest, in reverse deduction order: cash first."""
-    payment, holder = await _lock_payment(session, payment_id)
+    """Give back a part or the rest, in reverse deduction order: cash first.
+
+    A locked period refuses it, unless two people have approved a voucher for it (payments/settlement/adjustments.py).
+    """
+    payment, holder = await _lock_payment(session, payment_id, by_voucher=by_voucher)
     left_fen = payment.amount_fen - payment.refunded_fen
     if payment.status in ("voided", "refunded") and not allowed(PAYMENT, payment.status):
         if payment.status == "refunded":
@@ -110,7 +114,7 @@ def refund_legs(legs: Sequence[Leg], refunded_fen: int, amount_fen: int) -> list
     return found
 
 
-async def _lock_payment(session: AsyncSession, payment_id: UUID) -> tuple[Payment, Holder]:
+async def _lock_payment(session: AsyncSession, payment_id: UUID, *, by_voucher: bool = False) -> tuple[Payment, Holder]:
     """The payment and its holder; the holder's lock comes first and the payment is read under it."""
     seen = await queries.get_payment(session, payment_id)
     holder = await queries.lock_holder(session, seen.bucket, seen.holder_id)
@@ -118,7 +122,7 @@ async def _lock_payment(session: AsyncSession, payment_id: UUID) -> tuple[Paymen
     # A meal in another region stands in two books; either one may be closed.
     for region_id in {payment.home_region_id, payment.host_region_id}:
         period = await session.get(AccountingPeriod, (region_id, payment.accounting_period))
-        if period is not None and period.state == "locked":
+        if period is not None and period.state == "locked" and not by_voucher:
             raise PeriodLocked(period=payment.accounting_period)
     return payment, holder
 
@@ -136,7 +140,7 @@ async def _reverse(
 ) -> Reversed:
     on, reversal_id = clock.business_date(clock.now(), get_settings().zone), uuid7(payment.bucket)
     amount_fen = sum(leg.amount_fen for leg in legs)
-    period = await open_period(session, payment.home_region_id, payment.business_date)
+    period = await open_period(session, payment.home_region_id, payment.business_date, payment.host_region_id)
     booking = Booking(payment.bucket, reversal_id, kind, on, period)
     lines = reversed_lines(
         sale_lines(booking, holder.id, legs, payment.home_region_id, payment.host_region_id, payment.site_id)

@@ -5,6 +5,7 @@ from typing import Final
 
 import canteen.states
 import identity.states
+import payments.settlement.states
 import payments.states
 import payments.stripe_door.states
 import payments.subsidies.states
@@ -19,6 +20,7 @@ MACHINES: Final[Mapping[str, Mapping[str, Machine]]] = {
         "approval": identity.states.APPROVAL,
     },
     "payments": payments.states.TABLES,
+    "settlement": payments.settlement.states.TABLES,
     "the Stripe-compatible door": payments.stripe_door.states.TABLES,
     "subsidies": payments.subsidies.states.TABLES,
     "canteen": canteen.states.TABLES,

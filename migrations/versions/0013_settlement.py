@@ -13,6 +13,7 @@ depends_on = None
 _TABLES = """
 ALTER TABLE accounting_periods
     ADD COLUMN id uuid,
+    ADD COLUMN opened_early_at timestamptz,
     ADD COLUMN cut_off_at timestamptz,
     ADD COLUMN vector json,
     ADD COLUMN chain_heads json,
@@ -44,18 +45,16 @@ COMMENT ON TABLE settlement_steps IS 'Each state that a period came to: by whom,
 
 CREATE TABLE settlement_totals (
     settlement_id uuid NOT NULL,
+    account_kind text NOT NULL,
+    account_owner uuid NOT NULL,
     business_date date NOT NULL,
     kind text NOT NULL,
-    debit_kind text NOT NULL,
-    debit_owner uuid NOT NULL,
-    credit_kind text NOT NULL,
-    credit_owner uuid NOT NULL,
-    amount_fen bigint NOT NULL CHECK (amount_fen > 0),
+    debit_fen bigint NOT NULL CHECK (debit_fen >= 0),
+    credit_fen bigint NOT NULL CHECK (credit_fen >= 0),
     line_count bigint NOT NULL CHECK (line_count > 0),
-    PRIMARY KEY (settlement_id, credit_owner, debit_owner, business_date, kind, debit_kind, credit_kind)
+    PRIMARY KEY (settlement_id, account_kind, account_owner, business_date, kind)
 );
-COMMENT ON TABLE settlement_totals IS 'What a closed period''s lines moved, by day and pair of accounts; persons are merged into owner zero';
-CREATE INDEX settlement_totals_debit_idx ON settlement_totals (settlement_id, debit_owner);
+COMMENT ON TABLE settlement_totals IS 'What a closed period''s lines did to each account, by day and kind; persons are merged into owner zero';
 
 CREATE TABLE settlement_unit_totals (
     settlement_id uuid NOT NULL,
@@ -197,6 +196,7 @@ CREATE TABLE adjustment_vouchers (
     first_approver text,
     second_approver text,
     booked_in text,
+    transfer_id uuid,
     booked_at timestamptz,
     CHECK ((state = 'booked') = (booked_at IS NOT NULL))
 );

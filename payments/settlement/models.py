@@ -1,7 +1,7 @@
 """Tables of settlement. The period itself is `accounting_periods` (payments/models.py), because posting reads it.
 
-What is counted at a close is kept by day and pair of accounts, persons merged: everything that is shown, netted and hashed
-is made from these two sets of totals, and none of it writes a row for a payment.
+What is counted at a close is kept by account and day, persons merged: everything that is shown, netted and hashed is made
+from these two sets of totals, and none of it writes a row for a payment.
 """
 
 from datetime import date, datetime
@@ -25,18 +25,17 @@ def _state_check(machine: StateTable) -> CheckConstraint:
 
 
 class SettlementTotal(Base):
-    """What a period's lines of one day and kind moved from one account to another. The owner of a person's account is zero."""
+    """What a period's lines of one day and kind did to one account. The owner of a person's account is zero."""
 
     __tablename__ = "settlement_totals"
 
     settlement_id: Mapped[UUID] = mapped_column(primary_key=True)
+    account_kind: Mapped[str] = mapped_column(Text, primary_key=True)
+    account_owner: Mapped[UUID] = mapped_column(primary_key=True)
     business_date: Mapped[date] = mapped_column(Date, primary_key=True)
     kind: Mapped[str] = mapped_column(Text, primary_key=True)
-    debit_kind: Mapped[str] = mapped_column(Text, primary_key=True)
-    debit_owner: Mapped[UUID] = mapped_column(primary_key=True)
-    credit_kind: Mapped[str] = mapped_column(Text, primary_key=True)
-    credit_owner: Mapped[UUID] = mapped_column(primary_key=True)
-    amount_fen: Mapped[int] = mapped_column(BigInteger)
+    debit_fen: Mapped[int] = mapped_column(BigInteger)
+    credit_fen: Mapped[int] = mapped_column(BigInteger)
     line_count: Mapped[int] = mapped_column(BigInteger)
 
 
@@ -220,6 +219,8 @@ class AdjustmentVoucher(Base):
     first_approver: Mapped[str | None] = mapped_column(Text)
     second_approver: Mapped[str | None] = mapped_column(Text)
     booked_in: Mapped[str | None] = mapped_column(Text)
+    # Its ledger lines; for a payment's refund, the refund.
+    transfer_id: Mapped[UUID | None]
     booked_at: Mapped[datetime | None] = mapped_column(Instant)
 
 
