@@ -120,6 +120,11 @@ MONEY: Final = (
     Term("差错, 差异", "difference case", ("DifferenceCase",)),
     Term("访客付款", "guest payment", ("GuestPayment",)),
     Term("冻结款", "hold", ("Hold",)),
+    Term("提现", "withdrawal", ("Withdrawal",)),
+    Term("提现进展", "withdrawal changed", ("WithdrawalChanged",)),
+    Term("异议, 有问题", "dispute", ("Dispute",)),
+    Term("异议经过", "dispute step", ("DisputeStep",)),
+    Term("异议进展", "dispute changed", ("DisputeChanged",)),
     Term("实体卡", "card", ("Card",)),
     Term("卡号索引", "card directory", ("CardDirectory",)),
     Term(

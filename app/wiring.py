@@ -22,12 +22,14 @@ import canteen.routes
 import canteen.shift_routes
 import identity.routes
 import payments.account_routes
+import payments.disputes.routes
 import payments.gateways.channel_routes
 import payments.routes
 import payments.settlement.routes
 import payments.stripe_door.routes
 import payments.subsidies.routes
 import payments.wall_codes.place_code_routes
+import payments.withdrawals.routes
 import realtime.routes
 from app import demo
 from app.request_metrics import sampling
@@ -55,6 +57,7 @@ from payments.settlement import jobs as settlement_jobs
 from payments.settlement.handlers import follow_approvals as follow_adjustment_approvals
 from payments.stripe_door import jobs as stripe_door_jobs
 from payments.stripe_door.api import Confirmations, KeyCache, MerchantPricing, StripeDoor
+from payments.withdrawals.handlers import follow_approvals
 from payments.subsidies import warnings as subsidy_warnings
 from realtime import jobs as realtime_jobs
 from realtime.api import ChannelPolicy, Hub, region_policy
@@ -79,6 +82,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     payments.stripe_door.routes.router,
     payments.account_routes.router,
     payments.gateways.channel_routes.router,
+    payments.disputes.routes.router,
+    payments.withdrawals.routes.router,
     payments.settlement.routes.router,
     payments.wall_codes.place_code_routes.router,
     payments.subsidies.routes.router,
@@ -183,6 +188,11 @@ async def _follow_people(db: Database) -> None:
         pass
 
 
+async def _follow_withdrawals(db: Database) -> None:
+    while await run_handler(db, "payments.follow_withdrawals", follow_approvals):
+        pass
+
+
 LOOPS: Final[tuple[Loop, ...]] = (
     Loop("relay", lambda s: realtime_jobs.relay_events(s.database, s.valkey)),
     Loop("boards", lambda s: realtime_jobs.send_boards(s.database, s.valkey, CHANNEL_POLICIES)),
@@ -193,6 +203,7 @@ LOOPS: Final[tuple[Loop, ...]] = (
     Loop("payments follow people", _every(1, _follow_people)),
     Loop("settlement follow adjustments", _every(2, _follow_adjustments)),
     Loop("settlement months", _every(300, settlement_jobs.keep_settlements)),
+    Loop("payments follow withdrawals", _every(2, _follow_withdrawals)),
     Loop("payments partitions", _every(3600, payments_jobs.keep_partitions)),
     Loop("payments checkpoints", _every(30, payments_jobs.fold_account_deltas)),
     Loop("payments lots", _every(60, payments_jobs.expire_due_lots)),

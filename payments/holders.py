@@ -28,6 +28,7 @@ from payments.errors import BalanceLeft, CardNumberTaken
 from payments.events import HolderStateChanged
 from payments.models import Card, CardDirectory, Holder, HolderDirectory, Purse
 from payments.states import CARD, HOLDER, next_state
+from payments.subsidies.closing import return_lots
 
 # The unit of those who belong to none. No unit has this id, so nothing that is for a unit's people counts for them.
 NO_UNIT: Final = UUID(int=0)
@@ -121,6 +122,7 @@ async def change_state(session: AsyncSession, person_id: UUID, trigger: str, *, 
     state = next_state(HOLDER, holder.state, trigger)
     if trigger == "close":
         await _refuse_with_money_left(session, holder)
+        await return_lots(session, holder)
     holder.state, holder.changed_at = state, clock.now()
     card = await live_card(session, holder)
     if card is not None and (card.state, trigger) in CARD:

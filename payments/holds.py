@@ -26,11 +26,17 @@ TIMER_KIND: Final = "payments.hold_expires"
 
 
 async def place_hold(
-    session: AsyncSession, person_id: UUID, amount_fen: int, *, reason: str, expires_at: datetime
+    session: AsyncSession,
+    person_id: UUID,
+    amount_fen: int,
+    *,
+    reason: str,
+    expires_at: datetime,
+    holder_states: frozenset[str] = frozenset({"active"}),
 ) -> UUID:
     """Set cash aside until `expires_at`; refused where it is not available. Returns the hold's id."""
     holder = await queries.lock_person(session, person_id)
-    if holder.state != "active":
+    if holder.state not in holder_states:
         raise PaymentRefused(Refusal(DenyCode.LOST if holder.state == "lost" else DenyCode.FROZEN))
     cash = (await queries.purses_of(session, holder.bucket, holder.id))["cash"]
     if cash.balance_fen - cash.held_fen < amount_fen:
@@ -53,7 +59,15 @@ async def place_hold(
     return hold.id
 
 
-async def capture_hold(session: AsyncSession, hold_id: UUID, amount_fen: int, credit: Account) -> UUID:
+async def capture_hold(
+    session: AsyncSession,
+    hold_id: UUID,
+    amount_fen: int,
+    credit: Account,
+    *,
+    transfer_id: UUID | None = None,
+    kind: str = "capture",
+) -> UUID:
     """Take up to what is held, to a house account of the holder's region; what is not taken is free again."""
     seen = await _get_hold(session, hold_id)
     # What was held never changes, so this needs no lock; nothing may have happened to the hold when it is refused.
@@ -62,11 +76,11 @@ async def capture_hold(session: AsyncSession, hold_id: UUID, amount_fen: int, cr
     holder, cash = await _end(session, hold_id, "capture")
     cash.balance_fen -= amount_fen
     cash.version += 1
-    transfer = uuid7(holder.bucket)
+    transfer = transfer_id or uuid7(holder.bucket)
     on = clock.business_date(clock.now(), get_settings().zone)
     period = await open_period(session, holder.region_id, on)
     await session.flush()
-    booking = Booking(holder.bucket, transfer, "capture", on, period)
+    booking = Booking(holder.bucket, transfer, kind, on, period)
     line = single_line(booking, holder.region_id, Account("cash", holder.id), credit, amount_fen)
     await post_lines(session, [line])
     return transfer

@@ -323,7 +323,8 @@ SELECT CASE WHEN c.subject IS NULL THEN 'told and did not happen' ELSE 'happened
 # cancelled order was never confirmed.
 _I10: Final = """
 WITH booked AS (
-    SELECT transfer_id, sum(amount_fen) AS fen FROM ledger_lines WHERE debit_kind = 'psp_clearing' GROUP BY transfer_id
+    SELECT transfer_id, sum(amount_fen) AS fen FROM ledger_lines
+     WHERE debit_kind = 'psp_clearing' OR (credit_kind = 'psp_clearing' AND kind = 'withdrawal') GROUP BY transfer_id
 ), open_cases AS (
     SELECT channel, order_name, order_id FROM difference_cases WHERE resolved_at IS NULL
 )
@@ -342,6 +343,17 @@ SELECT 'a guest payment does not stand as its order does', 'guest payment ' || c
        format('%s, its order %s', coalesce(g.status, 'missing'), coalesce(o.state, 'missing'))
   FROM guest_payments g FULL JOIN (SELECT * FROM channel_orders WHERE purpose = 'guest_payment') o ON o.id = g.id
  WHERE (g.status = 'succeeded') IS DISTINCT FROM (o.state = 'succeeded') OR g.amount_fen IS DISTINCT FROM o.amount_fen
+UNION ALL
+SELECT 'a withdrawal does not stand as its order and its hold do', 'withdrawal ' || coalesce(w.id, o.id),
+       format('%s, its order %s, its hold %s', coalesce(w.state, 'missing'), coalesce(o.state, 'missing'), h.state)
+  FROM withdrawals w
+  FULL JOIN (SELECT * FROM channel_orders WHERE purpose = 'withdrawal') o ON o.bucket = w.bucket AND o.id = w.id
+  LEFT JOIN holds h ON h.bucket = w.bucket AND h.id = w.hold_id
+ WHERE (w.state = 'paid') IS DISTINCT FROM (coalesce(o.state, '') = 'succeeded')
+    OR (o.id IS NOT NULL AND w.amount_fen IS DISTINCT FROM o.amount_fen)
+    OR h.amount_fen IS DISTINCT FROM w.amount_fen
+    OR h.state IS DISTINCT FROM CASE WHEN w.state IN ('asked', 'sending', 'unknown') THEN 'open'
+                                     WHEN w.state = 'paid' THEN 'captured' ELSE 'released' END
 UNION ALL
 SELECT 'a gateway told of money for an order that we do not have, and nobody looks into it',
        'notice ' || n.notice_id, format('%s, %s fen', n.order_name, n.amount_fen)

@@ -15,6 +15,8 @@ from kernel.partitions import drop_expired_partitions
 from kernel.settings import get_settings
 from kernel.timers import TimerHandler
 from payments import handlers, holds, ledger, metrics, tables
+from payments.disputes import deadlines
+from payments.disputes.service import strike
 from payments.gateways import channel_orders, looks
 from payments.invariants import Finding, audit
 from payments.subsidies import expiry, schedule
@@ -27,6 +29,7 @@ TIMERS: Final[Mapping[str, TimerHandler]] = {
     holds.TIMER_KIND: holds.expire_hold,
     handlers.TIMER_KIND: handlers.begin_membership,
     channel_orders.TIMER_KIND: looks.note_look,
+    deadlines.TIMER_KIND: strike,
     schedule.TIMER_KIND: schedule.run_rule,
 }
 # After the business day has ended, before anybody comes for breakfast.

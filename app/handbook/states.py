@@ -6,8 +6,10 @@ from typing import Final
 import canteen.states
 import identity.states
 import payments.settlement.states
+import payments.disputes.states
 import payments.states
 import payments.stripe_door.states
+import payments.withdrawals.states
 import payments.subsidies.states
 from app.handbook.markdown import fenced, page, table
 
@@ -22,6 +24,8 @@ MACHINES: Final[Mapping[str, Mapping[str, Machine]]] = {
     "payments": payments.states.TABLES,
     "settlement": payments.settlement.states.TABLES,
     "the Stripe-compatible door": payments.stripe_door.states.TABLES,
+    "disputes": payments.disputes.states.TABLES,
+    "withdrawals": payments.withdrawals.states.TABLES,
     "subsidies": payments.subsidies.states.TABLES,
     "canteen": canteen.states.TABLES,
 }

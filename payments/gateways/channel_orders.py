@@ -20,7 +20,7 @@ from payments.models import ChannelOrder, ChannelStep, DifferenceCase
 from payments.states import CHANNEL_RANKS, hear
 
 TIMER_KIND: Final = "payments.channel_look"
-PREFIXES: Final = {"top_up": "top", "guest_payment": "gst"}
+PREFIXES: Final = {"withdrawal": "wdr", "top_up": "top", "guest_payment": "gst"}
 # What nothing more is expected of.
 SETTLED: Final = frozenset({"failed", "closed", "succeeded", "cancelled"})
 
@@ -28,8 +28,10 @@ SETTLED: Final = frozenset({"failed", "closed", "succeeded", "cancelled"})
 # a person looks into it. A payer at a till stands there and waits, so that is asked often, for a minute.
 TOP_UP_LOOKS_S: Final = (5, 15, 60, 300, 3600)
 GUEST_LOOKS_S: Final = (*range(5, 60, 5), 60, 65, 75, 120, 360, 3660)
-LOOKS_S: Final = {"top_up": TOP_UP_LOOKS_S, "guest_payment": GUEST_LOOKS_S}
-LIFE: Final = {"top_up": timedelta(minutes=5), "guest_payment": timedelta(seconds=60)}
+# Nobody stands there and waits, and money that is lost sight of is worth another day.
+WITHDRAWAL_LOOKS_S: Final = (*TOP_UP_LOOKS_S, 24 * 3600)
+LOOKS_S: Final = {"withdrawal": WITHDRAWAL_LOOKS_S, "top_up": TOP_UP_LOOKS_S, "guest_payment": GUEST_LOOKS_S}
+LIFE: Final = {"withdrawal": timedelta(days=1), "top_up": timedelta(minutes=5), "guest_payment": timedelta(seconds=60)}
 
 
 def order_name(order: ChannelOrder) -> str:

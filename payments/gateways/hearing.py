@@ -21,7 +21,11 @@ async def hear(session: AsyncSession, order_id: UUID, heard: Heard, source: str)
     order, holder = await lock_with_holder(session, order_id)
     word = channel_orders.weigh(order, heard)
     case = "amount_differs"
-    if word is Word.PAY and holder is not None and holder.state == "closed":
+    if word is Word.PAY and order.purpose == "withdrawal":
+        if order.state in ("failed", "closed", "disputed"):
+            # Its hold was let go, or nobody knows: what has left all the same is a person's business.
+            word, case = Word.DIFFER, "paid_after_failure"
+    elif word is Word.PAY and holder is not None and holder.state == "closed":
         # No way leads out of a closed account: a person finds out whose money this is.
         word, case = Word.DIFFER, "account_closed"
     order.trade_no = heard.trade_no or order.trade_no

@@ -19,6 +19,7 @@ from payments.channels.channel import Channel, Heard, Word
 from payments.gateways import channel_orders
 from payments.gateways.hearing import hear
 from payments.models import ChannelOrder
+from payments.withdrawals import sending
 
 log = structlog.get_logger(__name__)
 
@@ -68,7 +69,7 @@ async def look_at_orders(db: Database, channels: Mapping[str, Channel]) -> int:
 async def look_at(db: Database, channel: Channel, order_id: UUID) -> None:
     """One look: ask what became of it, end it where its time is over, hear the answer."""
     order = await _prepared(db, order_id)
-    heard = await _ask(channel, order)
+    heard = await (sending.ask(db, channel, order) if order.purpose == "withdrawal" else _ask(channel, order))
     async with db.session() as session:
         order = await hear(session, order_id, heard, "look")
         order.look_due_at = None

@@ -19,6 +19,7 @@ from payments.events import GuestPaymentEnded, GuestPaymentSucceeded, TopUpClose
 from payments.ledger import open_period, post_lines
 from payments.lines import Account, Booking, single_line
 from payments.models import ChannelOrder, GuestPayment, Holder, Purse, TopUp
+from payments.withdrawals import outcome
 
 # A channel's name as an account's owner: the same in every installation, so that books can be compared.
 _CHANNELS: Final = UUID("6f0a4f52-1f0e-5e5c-8f3b-6d0f5a0a7c11")
@@ -48,6 +49,9 @@ async def settle(session: AsyncSession, order: ChannelOrder, holder: Holder | No
     if order.purpose == "top_up":
         assert holder is not None, "a top-up belongs to a holder, whose lock is held"
         await _settle_top_up(session, order, holder)
+    elif order.purpose == "withdrawal":
+        assert holder is not None, "a withdrawal belongs to a holder, whose lock is held"
+        await outcome.follow(session, order, holder, clearing(order.channel))
     else:
         await _settle_guest(session, order)
 

@@ -1,8 +1,9 @@
 """The HTTP of payments in this process, and people with a sign-in: for stories that begin at a phone or in the office."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import ModuleType
 from uuid import UUID
 
 import httpx
@@ -14,6 +15,7 @@ from identity.roles import write_grant
 from identity.sign_in import open_session
 from kernel.http import RequestIds, install_error_handlers
 from payments import account_routes, api, routes
+from payments.channels.channel import Channel
 from payments.wall_codes import place_code_routes
 from tests.payments.world import World
 
@@ -52,13 +54,16 @@ async def officer(world: World, role: Role, place: Place) -> Somebody:
 
 
 @asynccontextmanager
-async def doors(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of this process's own routes."""
+async def doors(
+    world: World, *also: ModuleType, channels: Mapping[str, Channel] | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of this process's own routes; `also` are the routes of packages that only some stories need."""
     app = FastAPI()
     app.add_middleware(RequestIds)
     install_error_handlers(app)
-    for part in (routes, account_routes, place_code_routes):
+    for part in (routes, account_routes, place_code_routes, *also):
         app.include_router(part.router)
+    app.state.channels = channels or {}
     app.state.database, app.state.posting_rule, app.state.posting = world.db, world.rule, world.posting
     tills = api.PaymentsEndpoint(world.db, world.posting, world.terminals)
 

@@ -200,11 +200,13 @@ class TestAfterTheEnd:
     async def test_of_a_closed_account_the_subsidy_goes_to_the_unit(self, world: World) -> None:
         person = await world.person(lots={3000: clock.now().date() + timedelta(days=9)})
         paid = await world.lunch(person, amount_fen=1600)
+        granted = await _prefund(world)
         assert await world.change(person, "close") == "closed"
         before = await _prefund(world)
+        assert (before - granted, await lots(world)) == (1400, [(3000, 0, True)])
         await world.refund(paid["id"], 1600)
         assert await _prefund(world) == before + 1600
-        assert [left for _, left, _ in await lots(world)] == [1400]
+        assert await lots(world) == [(3000, 0, True)]
         assert (await world.purses(person))["cash_fen"] == 0
 
 

@@ -1,0 +1,148 @@
+"""What comes back when a dispute is right, and out of whose pocket.
+
+Six reasons come back as a refund: the payment's own legs the other way round, cash first, in the books of both regions.
+
+A missing subsidy is no gift of the canteen: the meal was sold and eaten, and the unit should have borne a part of it. So
+the lot that should have paid pays now, the canteen gets from it what it gives back in cash, and ends where it was. The
+subsidy never becomes cash: what the person gets is their own money that should not have been taken.
+"""
+
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kernel import clock
+from kernel.ids import public_id, uuid7
+from kernel.settings import get_settings
+from payments import queries, reversals
+from payments.disputes.errors import NoSubsidyLeft, SubsidyUsed
+from payments.disputes.models import Dispute
+from payments.errors import RefundExceeds
+from payments.ledger import open_period, post_lines
+from payments.lines import Booking, Leg, sale_lines
+from payments.models import Holder, Payment, SubsidyLot, UsageCounter
+from payments.posting_rule import PostingRule
+
+
+class GivenBack(NamedTuple):
+    """The refund, and what a lot was charged with instead."""
+
+    refund_id: UUID
+    charge_id: UUID | None
+
+
+async def give_back(
+    session: AsyncSession, dispute: Dispute, amount_fen: int, *, actor: str, rule: PostingRule
+) -> GivenBack:
+    """Return what was granted, now; raises where the payment does not have that much left."""
+    charge_id = None
+    is_subsidy = dispute.reason == "missing_subsidy"
+    if is_subsidy:
+        charge_id = await _charge_lots(session, dispute, amount_fen)
+    because = f"dispute {public_id('dis', dispute.id)}: {dispute.reason}"
+    refund = await reversals.refund_payment(
+        session, dispute.payment_id, amount_fen, because, actor=actor, site_label=rule.site_label
+    )
+    if is_subsidy:
+        await _count_again(session, dispute.payment_id)
+    return GivenBack(refund.id, charge_id)
+
+
+def left_fen(payment: Payment) -> int:
+    """What has not been given back of a payment."""
+    return 0 if payment.status == "voided" else payment.amount_fen - payment.refunded_fen
+
+
+def suggested_fen(dispute: Dispute, payment: Payment) -> int:
+    """What a yes gives back if it names no sum: what was claimed, else all that is left; of a missing subsidy, the cash."""
+    left = cash_left_fen(payment) if dispute.reason == "missing_subsidy" else left_fen(payment)
+    return min(dispute.claimed_fen, left) if dispute.claimed_fen is not None else left
+
+
+def cash_left_fen(payment: Payment) -> int:
+    """What is left of a payment's cash leg; a refund takes from it first."""
+    cash_fen: int = sum(leg["amount_fen"] for leg in payment.legs if leg["purse"] == "cash")
+    return min(left_fen(payment), max(0, cash_fen - payment.refunded_fen))
+
+
+async def _charge_lots(session: AsyncSession, dispute: Dispute, amount_fen: int) -> UUID:
+    """The lots that should have paid pay now: the lines of a sale, out of subsidy."""
+    seen = await queries.get_payment(session, dispute.payment_id)
+    holder = await queries.lock_holder(session, seen.bucket, seen.holder_id)
+    payment = await queries.get_payment(session, dispute.payment_id)
+    if amount_fen > cash_left_fen(payment):
+        raise RefundExceeds(left_fen=cash_left_fen(payment))
+    await _refuse_second_subsidy(session, payment)
+    legs = await _take_from_lots(session, holder, payment, amount_fen)
+    on = clock.business_date(clock.now(), get_settings().zone)
+    period = await open_period(session, payment.home_region_id, payment.business_date)
+    charge_id = uuid7(payment.bucket)
+    booking = Booking(payment.bucket, charge_id, "subsidy_correction", on, period)
+    await session.flush()
+    await post_lines(
+        session, sale_lines(booking, holder.id, legs, payment.home_region_id, payment.host_region_id, payment.site_id)
+    )
+    return charge_id
+
+
+async def _take_from_lots(session: AsyncSession, holder: Holder, payment: Payment, amount_fen: int) -> list[Leg]:
+    """As a sale takes: the lot that ends first, among those that could have paid on the day of the meal."""
+    legs: list[Leg] = []
+    rest = amount_fen
+    for lot in await queries.lots_of(session, holder.bucket, holder.id):
+        taken = min(rest, lot.balance_fen - lot.held_fen) if _could_have_paid(lot, payment) else 0
+        if taken:
+            lot.balance_fen -= taken
+            lot.version += 1
+            rest -= taken
+            legs.append(Leg("subsidy", lot.id, taken))
+    if rest:
+        raise NoSubsidyLeft(available_fen=amount_fen - rest)
+    return legs
+
+
+def _could_have_paid(lot: SubsidyLot, payment: Payment) -> bool:
+    """Also one that was granted after the meal: a grant that came late is why a subsidy was missing."""
+    site = payment.site_id
+    tags = {str(site), site.hex, public_id("can", site), str(payment.context.get("meal"))}
+    return lot.expires_on >= payment.business_date and all(tags & set(values) for values in lot.scope.values())
+
+
+async def _refuse_second_subsidy(session: AsyncSession, payment: Payment) -> None:
+    """One subsidised meal for each person, meal and day (I13), also by this way."""
+    others = await session.scalars(
+        select(Payment).where(
+            Payment.bucket == payment.bucket,
+            Payment.holder_id == payment.holder_id,
+            Payment.business_date == payment.business_date,
+            Payment.id != payment.id,
+            Payment.status.notin_(("voided", "refunded")),
+        )
+    )
+    same_meal = [other for other in others if other.context.get("meal") == payment.context.get("meal")]
+    corrected = await _corrected(session, [other.id for other in same_meal])
+    for other in same_meal:
+        if other.id in corrected or any(leg["purse"] == "subsidy" for leg in other.legs):
+            raise SubsidyUsed(payment=public_id("pay", other.id))
+
+
+async def _corrected(session: AsyncSession, payment_ids: list[UUID]) -> set[UUID]:
+    rows = await session.scalars(
+        select(Dispute.payment_id).where(Dispute.payment_id.in_(payment_ids), Dispute.charge_id.is_not(None))
+    )
+    return set(rows)
+
+
+async def _count_again(session: AsyncSession, payment_id: UUID) -> None:
+    """A refund of all of it gave the meal's counters back. This meal was eaten, and borne by the unit: it counts."""
+    payment = await queries.get_payment(session, payment_id)
+    if payment.status != "refunded":
+        return
+    for key in payment.counters:
+        counter = await session.get(UsageCounter, (payment.bucket, payment.holder_id, key), populate_existing=True)
+        if counter is not None:
+            counter.count += 1
+            counter.amount_fen += payment.amount_fen
+    await session.flush()
