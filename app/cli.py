@@ -33,6 +33,7 @@ COMMANDS_OF_DOMAINS: Final[dict[str, tuple[str, ...]]] = {
 # The same for commands that find the database by themselves, or do without.
 COMMANDS_APART: Final[dict[str, tuple[str, ...]]] = {
     "app.operation.commands": ("backup", "restore", "doctor", "export", "seed", "terminal"),
+    "payments.settlement.statements.commands": ("verify-statement",),
 }
 
 app = typer.Typer(

@@ -26,6 +26,7 @@ import payments.disputes.routes
 import payments.gateways.channel_routes
 import payments.routes
 import payments.settlement.routes
+import payments.settlement.statements.routes
 import payments.stripe_door.routes
 import payments.subsidies.routes
 import payments.wall_codes.place_code_routes
@@ -85,6 +86,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     payments.disputes.routes.router,
     payments.withdrawals.routes.router,
     payments.settlement.routes.router,
+    payments.settlement.statements.routes.router,
     payments.wall_codes.place_code_routes.router,
     payments.subsidies.routes.router,
     canteen.routes.router,

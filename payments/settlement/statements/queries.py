@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.ids import first_id_at, instant_of
+from payments.settlement.close import SETTLEMENT_KINDS
 from payments.settlement.statements.statement import PERSONAL_ACCOUNTS, StatementKind, StatementLine, account_name
 
 Vector = Mapping[int, int]
@@ -19,15 +20,18 @@ _PERSONAL: Final = ", ".join(f"'{kind}'" for kind in sorted(PERSONAL_ACCOUNTS))
 # A line of a period is recorded in that month or later, so the partitions before it are left alone.
 _RECORDED_AHEAD: Final = timedelta(days=2)
 
+# What settling an earlier month books is no part of what this one owes.
+_OWED: Final = f"l.kind NOT IN ({', '.join(repr(kind) for kind in SETTLEMENT_KINDS)})"
+
 # Which lines are somebody's. `:subject` is theirs; a person's lines also stand in one bucket.
 _SCOPES: Final[Mapping[StatementKind, str]] = {
     StatementKind.UNIT: """(
         (l.debit_kind IN ('unit_prefund', 'unit_receivable') AND l.debit_owner = :subject)
         OR (l.credit_kind IN ('unit_prefund', 'unit_receivable') AND l.credit_owner = :subject)
         OR EXISTS (SELECT FROM subsidy_lots t WHERE t.bucket = l.bucket AND t.id = l.lot_id AND t.unit_id = :subject))""",
-    StatementKind.CANTEEN: """(
+    StatementKind.CANTEEN: f"""{_OWED} AND (
         (l.debit_kind = 'payable' AND l.debit_owner = :subject) OR (l.credit_kind = 'payable' AND l.credit_owner = :subject))""",
-    StatementKind.REGION_PAIR: """(
+    StatementKind.REGION_PAIR: f"""{_OWED} AND (
         (l.debit_kind IN ('due_to', 'due_from') AND l.debit_owner = :subject)
         OR (l.credit_kind IN ('due_to', 'due_from') AND l.credit_owner = :subject))""",
     StatementKind.PERSON: f"""l.bucket = :bucket AND (
@@ -78,13 +82,16 @@ class Extent(NamedTuple):
     subject_id: UUID
     bucket: int | None
     vector: Vector
+    # Before the first of the month, where its books were opened early.
+    opened_early_at: datetime | None = None
 
     def arguments(self) -> dict[str, Any]:
         year, month = int(self.period[:4]), int(self.period[5:])
+        begins = datetime(year, month, 1, tzinfo=UTC)
         found: dict[str, Any] = {
             "region": self.region_id,
             "period": self.period,
-            "since": first_id_at(datetime(year, month, 1, tzinfo=UTC) - _RECORDED_AHEAD),
+            "since": first_id_at(min(begins, self.opened_early_at or begins) - _RECORDED_AHEAD),
             "lanes": list(self.vector),
             "ns": list(self.vector.values()),
         }
@@ -106,6 +113,17 @@ class Movement(NamedTuple):
     line_count: int
 
 
+class AccountMonth(NamedTuple):
+    """What one account did in a month; `settles` for what settling an earlier month has booked on it."""
+
+    kind: str
+    owner: UUID
+    settles: bool
+    debit_fen: int
+    credit_fen: int
+    line_count: int
+
+
 async def movements_of(session: AsyncSession, extent: Extent) -> list[Movement]:
     """The lines added up by day, kind and accounts, in a stable order."""
     statement = text(_MOVEMENTS.format(scope=_SCOPES[extent.kind]))
@@ -120,6 +138,37 @@ async def movements_of(session: AsyncSession, extent: Extent) -> list[Movement]:
             int(row.line_count),
         )
         for row in rows
+    ]
+
+
+async def counted_accounts(session: AsyncSession, settlement_id: UUID) -> list[AccountMonth]:
+    """What each house account did in a month, as its close has counted it; persons' accounts are left out."""
+    rows = await session.execute(
+        text(f"""
+            SELECT account_kind, account_owner, kind = ANY(cast(:settling AS text[])) AS settles, sum(debit_fen)::bigint AS debit_fen,
+                   sum(credit_fen)::bigint AS credit_fen, sum(line_count)::bigint AS line_count
+              FROM settlement_totals WHERE settlement_id = :settlement AND account_kind NOT IN ({_PERSONAL})
+             GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+        """),  # noqa: S608  made from a constant of ours
+        {"settlement": settlement_id, "settling": list(SETTLEMENT_KINDS)},
+    )
+    return [AccountMonth(*row) for row in rows]
+
+
+def accounts_in(movements: Sequence[Movement]) -> list[AccountMonth]:
+    """The same from a month's movements: for a month that is not counted yet."""
+    sums: dict[tuple[str, str, bool], list[int]] = {}
+    for movement in movements:
+        for side, account in enumerate((movement.debit, movement.credit)):
+            kind, _, owner = account.partition(":")
+            if owner:
+                key = (kind, owner, movement.kind in SETTLEMENT_KINDS)
+                entry = sums.setdefault(key, [0, 0, 0])
+                entry[side] += movement.amount_fen
+                entry[2] += movement.line_count
+    return [
+        AccountMonth(kind, UUID(hex=owner), settles, *(sums[kind, owner, settles]))
+        for kind, owner, settles in sorted(sums)
     ]
 
 

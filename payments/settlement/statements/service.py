@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Final
 from uuid import UUID
@@ -34,7 +35,7 @@ from payments.queries import find_holder_key
 from payments.settlement.statements import queries, signatures
 from payments.settlement.statements.line_file import LineFileWriter
 from payments.settlement.statements.paper import PdfWriter
-from payments.settlement.statements.queries import Extent, Movement
+from payments.settlement.statements.queries import AccountMonth, Extent, Movement
 from payments.settlement.statements.sheets import CsvWriter, LineWriter, XlsxWriter
 from payments.settlement.statements.statement import (
     PERSONAL_ACCOUNTS,
@@ -63,6 +64,8 @@ class Made:
 
     statement: Statement
     extent: Extent
+    # The lines added up by day, kind and accounts.
+    movements: Sequence[Movement]
 
 
 def check_period(period: str) -> str:
@@ -81,8 +84,8 @@ async def make_statement(
     """One statement of a region's book; NotFound where the region or the subject is none."""
     check_period(period)
     region, subject, lines_name_it, bucket = await _parties(session, kind, region_id, subject_id)
-    vector, final = await journal_extent(session, region_id, period)
-    extent = Extent(kind, region_id, period, lines_name_it, bucket, vector)
+    reach = await reach_of(session, region_id, period)
+    extent = reach.extent(kind, region_id, period, lines_name_it, bucket)
     movements = await queries.movements_of(session, extent)
     totals = totals_of(movements)
     opening = await _opening(session, extent)
@@ -92,16 +95,16 @@ async def make_statement(
         subject=subject,
         period=period,
         zone=region.timezone,
-        vector=vector,
-        chain=await queries.chain_heads(session, vector),
-        final=final,
+        vector=reach.vector,
+        chain=await queries.chain_heads(session, reach.vector),
+        final=reach.final,
         accounts=await _accounts(session, extent, totals),
         totals=totals,
         count=sum(movement.line_count for movement in movements),
         total_fen=sum(movement.amount_fen for movement in movements),
         opening_fen=opening,
     )
-    return Made(statement, extent)
+    return Made(statement, extent, movements)
 
 
 async def person_statement(session: AsyncSession, person_id: UUID, period: str) -> Made:
@@ -112,12 +115,39 @@ async def person_statement(session: AsyncSession, person_id: UUID, period: str) 
     return await make_statement(session, StatementKind.PERSON, holder.region_id, person_id, period)
 
 
-async def journal_extent(session: AsyncSession, region_id: UUID, period: str) -> tuple[dict[int, int], bool]:
-    """Up to where the journal counts for a period, and whether that was fixed by its cut-off."""
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Up to where the journal counts for a period."""
+
+    vector: dict[int, int]
+    # Fixed by a cut-off.
+    final: bool
+    # The close that has counted it.
+    settlement_id: UUID | None = None
+    opened_early_at: datetime | None = None
+
+    def extent(self, kind: StatementKind, region_id: UUID, period: str, named: UUID, bucket: int | None) -> Extent:
+        """The lines of somebody, named as the journal names them."""
+        return Extent(kind, region_id, period, named, bucket, self.vector, self.opened_early_at)
+
+
+async def reach_of(session: AsyncSession, region_id: UUID, period: str) -> Reach:
+    """The vector that the cut-off has stored; where the journal stands now, until then."""
     row = await session.get(AccountingPeriod, (region_id, period), populate_existing=True)
-    if row is not None and row.vector is not None:
-        return {int(lane): n for lane, n in sorted(row.vector.items(), key=lambda item: int(item[0]))}, True
-    return await queries.journal_heads(session), False
+    early = row.opened_early_at if row is not None else None
+    if row is None or row.vector is None:
+        return Reach(await queries.journal_heads(session), final=False, opened_early_at=early)
+    vector = {int(lane): n for lane, n in sorted(row.vector.items(), key=lambda item: int(item[0]))}
+    return Reach(vector, final=True, settlement_id=row.id if row.aggregates_hash else None, opened_early_at=early)
+
+
+async def accounts_of_month(session: AsyncSession, region_id: UUID, period: str) -> tuple[list[AccountMonth], bool]:
+    """What each house account of a region's book did in a month, and whether that is final."""
+    reach = await reach_of(session, region_id, period)
+    if reach.settlement_id is not None:
+        return await queries.counted_accounts(session, reach.settlement_id), True
+    extent = reach.extent(StatementKind.BOOK, region_id, period, region_id, None)
+    return queries.accounts_in(await queries.movements_of(session, extent)), reach.final
 
 
 def totals_of(movements: Sequence[Movement]) -> dict[str, tuple[int, int]]:
