@@ -220,6 +220,19 @@ SETTLEMENT: Final = (
         ("LateCase",),
         "Booked in a later month than its business date's; after seven days a person looks.",
     ),
+    Term(
+        "明细文件", "line file", ("LineFileWriter",), "A statement line by line, signed, to be checked without a database."
+    ),
+    Term("科目映射", "voucher mapping", ("VoucherMapping",), "Our accounts in somebody's own chart of accounts."),
+    Term("记账凭证", "voucher", ("Voucher",), "A day's lines of one kind in that chart: debits and credits."),
+    Term("外部平台地区", "partner region", ("PartnerRegion",), "A region whose books another installation keeps."),
+    Term("外部平台对账单", "partner statement", ("PartnerStatement",)),
+    Term(
+        "异地就餐垫付",
+        "away",
+        ("AWAY",),
+        "`away:<region>`: what our people ate in a region of another installation, to be borne by their units.",
+    ),
 )
 
 DOOR: Final = (

@@ -25,8 +25,10 @@ import payments.account_routes
 import payments.disputes.routes
 import payments.gateways.channel_routes
 import payments.routes
+import payments.settlement.exchange.routes
 import payments.settlement.routes
 import payments.settlement.statements.routes
+import payments.settlement.vouchers.routes
 import payments.stripe_door.routes
 import payments.subsidies.routes
 import payments.wall_codes.place_code_routes
@@ -87,6 +89,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     payments.withdrawals.routes.router,
     payments.settlement.routes.router,
     payments.settlement.statements.routes.router,
+    payments.settlement.vouchers.routes.router,
+    payments.settlement.exchange.routes.router,
     payments.wall_codes.place_code_routes.router,
     payments.subsidies.routes.router,
     canteen.routes.router,
