@@ -113,11 +113,16 @@ MONEY: Final = (
     Term("充值关闭", "top-up closed", ("TopUpClosed",)),
     Term("访客付款成功", "guest payment succeeded", ("GuestPaymentSucceeded",)),
     Term("访客付款未成", "guest payment ended", ("GuestPaymentEnded",)),
+    Term("访客退款", "guest payment refunded", ("GuestPaymentRefunded",)),
+    Term("访客退款失败", "guest refund failed", ("GuestRefundFailed",)),
+    Term("充值退回", "top-up refunded", ("TopUpRefunded",)),
+    Term("充值退回失败", "top-up refund failed", ("TopUpRefundFailed",)),
     Term("渠道", "channel of payment", ("Channel",), "Somebody else's gateway that money comes through: Alipay."),
     Term("渠道订单", "channel order", ("ChannelOrder",)),
     Term("渠道订单经过", "channel step", ("ChannelStep",)),
     Term("渠道通知", "channel notice", ("ChannelNotice",)),
     Term("差错, 差异", "difference case", ("DifferenceCase",)),
+    Term("渠道退款", "refund through a gateway", ("ChannelRefund",)),
     Term("访客付款", "guest payment", ("GuestPayment",)),
     Term("冻结款", "hold", ("Hold",)),
     Term("提现", "withdrawal", ("Withdrawal",)),
@@ -235,6 +240,22 @@ SETTLEMENT: Final = (
     ),
 )
 
+RECONCILIATION: Final = (
+    Term("对账", "reconciliation run", ("ReconciliationRun",)),
+    Term("对账完成", "reconciliation finished", ("ReconciliationFinished",)),
+    Term("差错", "difference", ("Difference",)),
+    Term("差错关闭", "difference closed", ("DifferenceClosed",)),
+    Term("长款", "over", ("missing_here",), "They have it and we do not."),
+    Term("短款", "short", ("missing_there",), "We have it and they do not."),
+    Term("渠道账单", "channel bill", ("ChannelBill",)),
+    Term("账单明细", "channel bill row", ("ChannelBillRow",)),
+    Term("取账单", "bill fetch", ("BillFetch",)),
+    Term("银行对账单", "bank statement", ("BankStatement",)),
+    Term("银行流水", "bank line", ("BankLine",)),
+    Term("人事名单", "personnel list", ("HrList",)),
+    Term("名单人员", "row of a personnel list", ("HrListRow",)),
+)
+
 DOOR: Final = (
     Term("商户", "merchant", ("merchant",), "A site with its own payable account, as another program sees it."),
     Term("密钥", "secret key", ("SecretKey",)),
@@ -309,6 +330,7 @@ SECTIONS: Final = {
     "Money 钱": MONEY,
     "Books 账": BOOKS,
     "Settlement 结算": SETTLEMENT,
+    "Reconciliation 对账": RECONCILIATION,
     "Other programs 外部程序": DOOR,
     "Canteens 食堂": CANTEENS,
     "Telling 通知": TELLING,

@@ -14,14 +14,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from canteen.models import LastPayments, MinuteTotal
 from kernel.events import StoredEvent
 from kernel.ids import instant_of, parse_public_id
-from payments.events import GuestPaymentSucceeded, PaymentRefunded, PaymentSucceeded, PaymentVoided
+from payments.events import (
+    GuestPaymentRefunded,
+    GuestPaymentSucceeded,
+    GuestRefundFailed,
+    PaymentRefunded,
+    PaymentSucceeded,
+    PaymentVoided,
+)
 
 LAST_PAYMENTS_SHOWN: Final = 12
 
 # What the list of last payments calls somebody without an account.
 GUEST_LABEL: Final = "访客"
 
-PaymentEvent = PaymentSucceeded | GuestPaymentSucceeded | PaymentVoided | PaymentRefunded
+GuestReturn = GuestPaymentRefunded | GuestRefundFailed
+PaymentEvent = PaymentSucceeded | GuestPaymentSucceeded | PaymentVoided | PaymentRefunded | GuestReturn
 MinuteKey = tuple[UUID, date, datetime]
 
 
@@ -59,6 +67,11 @@ def fold(events: Iterable[PaymentEvent]) -> dict[MinuteKey, Delta]:
         if isinstance(event, PaymentSucceeded | GuestPaymentSucceeded):
             delta.count += 1
             delta.amount_fen += event.amount_fen
+        elif isinstance(event, GuestReturn):
+            # What the gateway refuses to give back is the canteen's again.
+            sign = -1 if isinstance(event, GuestRefundFailed) else 1
+            delta.returned_fen += sign * event.amount_fen
+            delta.voided_count += sign * (event.kind == "void")
         else:
             delta.returned_fen += event.amount_fen
             delta.voided_count += isinstance(event, PaymentVoided)
@@ -67,8 +80,8 @@ def fold(events: Iterable[PaymentEvent]) -> dict[MinuteKey, Delta]:
 
 def _posted_at(event: PaymentEvent) -> datetime:
     """When it was posted, from the id that was made then; `happened_at` is only what a till said."""
-    if isinstance(event, GuestPaymentSucceeded):
-        # Its id is older: it was made before the guest was asked for a password.
+    if isinstance(event, GuestPaymentSucceeded | GuestReturn):
+        # Its id is older: it was made before the guest was asked for a password, or the gateway for the refund.
         return datetime.fromisoformat(event.happened_at)
     if isinstance(event, PaymentSucceeded):
         return instant_of(parse_public_id("pay", event.payment))
@@ -144,12 +157,20 @@ def last_after(before: Sequence[dict[str, Any]], events: Iterable[PaymentEvent])
             )
             del payments[LAST_PAYMENTS_SHOWN:]
         else:
-            status = "voided" if isinstance(event, PaymentVoided) else "refunded"
+            subject, status = _status_after(event)
             payments = [
-                {**payment, "status": status} if payment["payment"] == event.payment else payment
-                for payment in payments
+                {**payment, "status": status} if payment["payment"] == subject else payment for payment in payments
             ]
     return payments
+
+
+def _status_after(event: PaymentVoided | PaymentRefunded | GuestReturn) -> tuple[str, str]:
+    """(payment, what is shown of it) once something was given back, or the gateway has refused to."""
+    if isinstance(event, GuestRefundFailed):
+        return event.guest_payment, "succeeded"
+    if isinstance(event, GuestPaymentRefunded):
+        return event.guest_payment, "voided" if event.kind == "void" else "refunded"
+    return event.payment, "voided" if isinstance(event, PaymentVoided) else "refunded"
 
 
 async def note_last_payments(session: AsyncSession, events: Sequence[PaymentEvent]) -> None:

@@ -44,7 +44,7 @@ from identity.csv_table import CellError, Column, ParsedRow, ParsedTable, matchi
 from identity.kinds import ADMINISTRATORS, OrganisationKind, PersonClass, Role, SiteKind, TerminalMode
 from identity.passwords import hash_password, verify_password
 from identity.people import NewPerson, change_membership, change_person_status, open_people, open_person
-from identity.places import open_organisation, open_region, open_site
+from identity.places import members_below, move_organisation, open_organisation, open_region, open_site, units_below
 from identity.principal import EVERYWHERE, Cover, Place, Principal, RoleGrant, Terminal
 from identity.queries import (
     MembershipView,
@@ -150,10 +150,12 @@ __all__ = [
     "load_terminals",
     "mask_name",
     "matching",
+    "members_below",
     "members_of_unit",
     "membership_of",
     "membership_turns",
     "memberships_of",
+    "move_organisation",
     "note_heartbeat",
     "open_organisation",
     "open_people",
@@ -181,6 +183,7 @@ __all__ = [
     "terminal_summary",
     "today",
     "token_of",
+    "units_below",
     "verify_password",
     "withdraw",
     "words",

@@ -83,12 +83,14 @@ class SessionEnded(Event, frozen=True, kw_only=True):
 
 
 class PlacesChanged(Event, frozen=True, kw_only=True):
-    """A region, organisation or site was opened or edited. For handlers."""
+    """A region, organisation or site was opened, edited or moved. For handlers."""
 
     type: ClassVar[str] = "places.changed"
 
     kind: str
     place: str
+    # An organisation that hangs or is at home elsewhere now: other units may pay for its people, in other books.
+    moved: bool = False
 
     def audience(self) -> Sequence[Delivery]:
         return ()

@@ -43,7 +43,7 @@ from identity.people import (
     leave_after,
     open_people,
 )
-from identity.places import edit_place, move_place, open_organisation
+from identity.places import edit_place, move_organisation, open_organisation
 from identity.principal import Cover
 from identity.schemas import BadCell, ImportedRow, ImportReport
 from identity.workbook import TemplateColumn, build_template
@@ -321,7 +321,8 @@ async def _write_organisations(session: AsyncSession, plan: Plan, places: _Place
         names = {name: value for name, value in _wanted_names(row).items() if name in fields}
         await edit_place(session, Organisation, organisation_id, names, actor=actor)
         if "parent_code" in fields:
-            await move_place(session, Organisation, organisation_id, ids[row.cells["parent_code"]], actor=actor)
+            parent_id = ids[row.cells["parent_code"]]
+            await move_organisation(session, organisation_id, parent_id=parent_id, actor=actor)
 
 
 def _parents_first(rows: list[ParsedRow]) -> list[ParsedRow]:

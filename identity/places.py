@@ -1,6 +1,7 @@
 """Regions, organisations and sites: opened and edited. Two trees that stay trees, also when two people edit at once."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, Final, TypeVar
 from uuid import UUID
 from zoneinfo import available_timezones
@@ -144,19 +145,74 @@ async def edit_place(
     await _note(session, place, "edit", changes, actor)
 
 
-async def move_place(
-    session: AsyncSession, cls: type[Region | Organisation], place_id: UUID, parent_id: UUID, *, actor: str
-) -> None:
-    """Hang a region or an organisation below another one.
+async def move_region(session: AsyncSession, region_id: UUID, parent_id: UUID, *, actor: str) -> None:
+    """Hang a region below another one. Its book is its own and stays."""
+    region = await _hang_below(session, Region, region_id, parent_id)
+    await _note(session, region, "move", {"parent": public_id("reg", parent_id)}, actor)
 
-    Two moves at once could each be fine and make a ring together, so moves go one after the other.
-    """
+
+async def move_organisation(
+    session: AsyncSession,
+    organisation_id: UUID,
+    *,
+    parent_id: UUID | None = None,
+    home_region_id: UUID | None = None,
+    actor: str,
+) -> None:
+    """Hang an organisation below another one, let it be at home in another region, or both. Payments hears of it: where
+    another unit or region is to pay now, the money of its people follows."""
+    data: dict[str, Any] = {}
+    organisation = await get_place(session, Organisation, organisation_id)
+    if parent_id is not None:
+        organisation = await _hang_below(session, Organisation, organisation_id, parent_id)
+        data["parent"] = public_id("org", parent_id)
+    if home_region_id is not None:
+        await get_place(session, Region, home_region_id)
+        organisation.home_region_id = home_region_id
+        data["home_region"] = public_id("reg", home_region_id)
+    await _note(session, organisation, "move", data, actor)
+
+
+async def _hang_below(session: AsyncSession, cls: type[P], place_id: UUID, parent_id: UUID) -> P:
+    """Two moves at once could each be fine and make a ring together, so moves go one after the other."""
     await session.execute(text(f"LOCK TABLE {cls.__tablename__} IN SHARE ROW EXCLUSIVE MODE"))
     place = await get_place(session, cls, place_id)
     await get_place(session, cls, parent_id)
     await _refuse_cycle(session, cls, place_id, parent_id)
     place.parent_id = parent_id
-    await _note(session, place, "move", {"parent": public_id(PREFIXES[cls], parent_id)}, actor)
+    return place
+
+
+_BELOW: Final = """
+    WITH RECURSIVE below AS (
+        SELECT id, kind FROM organisations WHERE id = :organisation
+        UNION
+        SELECT o.id, o.kind FROM organisations o JOIN below b ON o.parent_id = b.id
+    )
+"""
+_MEMBERS_BELOW: Final = text(f"""
+    {_BELOW}
+    SELECT m.person_id FROM memberships m JOIN below b ON b.id = m.organisation_id
+     WHERE m.valid @> CAST(:on AS date) AND (CAST(:after AS uuid) IS NULL OR m.person_id > :after)
+     ORDER BY m.person_id LIMIT :limit
+""")  # noqa: S608  (constants only)
+_UNITS_BELOW: Final = text(f"""
+    {_BELOW} SELECT o.id, o.home_region_id FROM organisations o JOIN below b ON b.id = o.id WHERE o.kind = 'unit'
+""")  # noqa: S608  (constants only)
+
+
+async def members_below(
+    session: AsyncSession, organisation_id: UUID, on: date, after: UUID | None, limit: int
+) -> list[UUID]:
+    """Who belongs to an organisation or one below it on a day, in order of id, from behind `after` on."""
+    asked = {"organisation": organisation_id, "on": on, "after": after, "limit": limit}
+    return list(await session.scalars(_MEMBERS_BELOW, asked))
+
+
+async def units_below(session: AsyncSession, organisation_id: UUID) -> dict[UUID, UUID]:
+    """The units at and below an organisation, each with the region whose book it is in."""
+    rows = await session.execute(_UNITS_BELOW, {"organisation": organisation_id})
+    return {row.id: row.home_region_id for row in rows}
 
 
 async def _refuse_cycle(
@@ -178,5 +234,6 @@ async def get_place(session: AsyncSession, cls: type[P], place_id: UUID) -> P:
 async def _note(session: AsyncSession, place: Place, verb: str, data: dict[str, Any], actor: str) -> None:
     prefix = PREFIXES[type(place)]
     kind, subject = _PLACE_NAMES[prefix], public_id(prefix, place.id)
-    publish(session, PlacesChanged(happened_at=clock.rfc3339(clock.now()), kind=kind, place=subject))
+    moved = kind == "organisation" and verb == "move"
+    publish(session, PlacesChanged(happened_at=clock.rfc3339(clock.now()), kind=kind, place=subject, moved=moved))
     await audit_log.record(session, actor=actor, action=f"{kind}.{verb}", subject=subject, data=data)

@@ -1,9 +1,18 @@
 """The wire format of identity. Every text has a bound and no control characters, so that the database never says no."""
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from identity.kinds import GRANTED_ROLES, OrganisationKind, PersonClass, Role, SiteKind, TerminalMode
 from kernel.clock import rfc3339
@@ -269,6 +278,19 @@ class SiteChange(PlaceChange):
 
 class PlaceMove(Wire):
     parent: PublicId
+
+
+class OrganisationMove(Wire):
+    """At least one of the two."""
+
+    parent: PublicId | None = None
+    home_region: PublicId | None = None
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Self:
+        if self.parent is None and self.home_region is None:
+            raise ValueError("parent or home_region is needed")
+        return self
 
 
 class RegionView(BaseModel):

@@ -108,6 +108,72 @@ class TopUpClosed(Event, frozen=True, kw_only=True):
         return (Delivery(f"person:{self.person}", self.data()),)
 
 
+class TopUpRefunded(Event, frozen=True, kw_only=True):
+    """Money that was put in goes back through the gateway: it has left the purse, and is on its way."""
+
+    type: ClassVar[str] = "top_up.refunded"
+
+    refund: str
+    top_up: str
+    person: str
+    channel: str
+    amount_fen: int
+    purses: dict[str, int]
+
+    def audience(self) -> Sequence[Delivery]:
+        return (Delivery(f"person:{self.person}", self.data()),)
+
+
+class TopUpRefundFailed(Event, frozen=True, kw_only=True):
+    """The gateway has refused to give it back: it is in the purse again."""
+
+    type: ClassVar[str] = "top_up.refund_failed"
+
+    refund: str
+    top_up: str
+    person: str
+    amount_fen: int
+    purses: dict[str, int]
+
+    def audience(self) -> Sequence[Delivery]:
+        return (Delivery(f"person:{self.person}", self.data()),)
+
+
+class GuestPaymentRefunded(Event, frozen=True, kw_only=True):
+    """A guest's payment was voided, or a part of it given back: it is on its way through the gateway."""
+
+    type: ClassVar[str] = "guest_payment.refunded"
+
+    refund: str
+    guest_payment: str
+    canteen: str
+    terminal: str
+    channel: str
+    amount_fen: int
+    business_date: str
+    kind: str
+
+    def audience(self) -> Sequence[Delivery]:
+        return (Delivery(f"canteen:{self.canteen}", self.data()),)
+
+
+class GuestRefundFailed(Event, frozen=True, kw_only=True):
+    """The gateway has refused to give a guest's money back: it is the canteen's again, until a person has looked."""
+
+    type: ClassVar[str] = "guest_payment.refund_failed"
+
+    refund: str
+    guest_payment: str
+    canteen: str
+    terminal: str
+    amount_fen: int
+    business_date: str
+    kind: str
+
+    def audience(self) -> Sequence[Delivery]:
+        return (Delivery(f"canteen:{self.canteen}", self.data()),)
+
+
 class GuestPaymentSucceeded(Event, frozen=True, kw_only=True):
     """A guest's own provider has paid a meal."""
 

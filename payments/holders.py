@@ -15,7 +15,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity.api import AttemptPolicy, PersonClass, count_attempt, forget_attempts
+from identity.api import AttemptPolicy, PersonClass, count_attempt, forget_attempts, person_summary
 from kernel import clock
 from kernel.audit_log import record
 from kernel.db import Database
@@ -26,7 +26,9 @@ from payments import queries
 from payments.credentials import cards
 from payments.errors import BalanceLeft, CardNumberTaken
 from payments.events import HolderStateChanged
+from payments.lines import Line
 from payments.models import Card, CardDirectory, Holder, HolderDirectory, Purse
+from payments.moving import move_holder
 from payments.states import CARD, HOLDER, next_state
 from payments.subsidies.closing import return_lots
 
@@ -95,17 +97,13 @@ async def open_holders(session: AsyncSession, people: Sequence[NewHolder]) -> di
 
 async def change_membership(
     session: AsyncSession, person_id: UUID, *, unit_id: UUID, region_id: UUID, person_class: str
-) -> None:
-    """Someone moved to another unit or class: prices follow from the next payment on. Money stays where it is."""
+) -> list[Line]:
+    """Someone moved to another unit or class: prices follow from the next payment on, and so does their money, into the
+    book of the unit's region. The lines are the caller's to post, last."""
     holder = await queries.lock_person(session, person_id)
     holder.unit_id, holder.person_class = unit_id, person_class
-    if holder.region_id != region_id:
-        # The purses are accounts of the home region's book; only a transfer between books can move them. A lot that
-        # has ended counts too: a refund of what it paid comes back as a lot of its book.
-        purses = await queries.purses_of(session, holder.bucket, holder.id)
-        if not any(purse.version for purse in purses.values()) and not await queries.ever_had_lot(session, holder):
-            holder.region_id = region_id
     holder.changed_at = clock.now()
+    return await move_holder(session, holder, region_id)
 
 
 async def end_membership(session: AsyncSession, person_id: UUID) -> None:
@@ -124,11 +122,33 @@ async def change_state(session: AsyncSession, person_id: UUID, trigger: str, *, 
         await _refuse_with_money_left(session, holder)
         await return_lots(session, holder)
     holder.state, holder.changed_at = state, clock.now()
+    # Whatever the office does by hand is its own decision from now on.
+    holder.frozen_for_suspension = False
     card = await live_card(session, holder)
     if card is not None and (card.state, trigger) in CARD:
         card.state, card.changed_at = next_state(CARD, card.state, trigger), clock.now()
     await _tell(session, holder, trigger, actor, reason)
+    if trigger == "unlist":
+        await _freeze_again(session, holder)
     return holder
+
+
+async def follow_status(session: AsyncSession, person_id: UUID, status: str) -> None:
+    """Freeze the account of somebody who may not act for the house now, card and PIN with it; unfreeze it when they are
+    active again, if nobody but their suspension froze it. A lost account is refused everywhere as it is."""
+    holder = await queries.lock_person(session, person_id)
+    if status == "suspended" and holder.state == "active":
+        await change_state(session, person_id, "freeze", actor="system", reason="suspended")
+        holder.frozen_for_suspension = True
+    elif status == "active" and holder.frozen_for_suspension:
+        await change_state(session, person_id, "unfreeze", actor="system", reason="not suspended any more")
+
+
+async def _freeze_again(session: AsyncSession, holder: Holder) -> None:
+    """What was found or replaced while its owner is suspended lives no sooner than they are back."""
+    owner = (await person_summary(session, [holder.person_id])).get(holder.person_id)
+    if owner is not None:
+        await follow_status(session, holder.person_id, owner.status)
 
 
 async def reissue_card(session: AsyncSession, person_id: UUID, *, actor: str, number: str | None = None) -> str:
@@ -145,6 +165,7 @@ async def reissue_card(session: AsyncSession, person_id: UUID, *, actor: str, nu
         await session.flush()
     await _register_card(session, holder, number)
     await _tell(session, holder, "reissue", actor, "")
+    await _freeze_again(session, holder)
     return number
 
 

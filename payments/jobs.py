@@ -28,6 +28,7 @@ IDEMPOTENT_REQUESTS_KEPT: Final = timedelta(days=8)
 TIMERS: Final[Mapping[str, TimerHandler]] = {
     holds.TIMER_KIND: holds.expire_hold,
     handlers.TIMER_KIND: handlers.begin_membership,
+    handlers.ORGANISATION_MOVED: handlers.follow_organisation,
     channel_orders.TIMER_KIND: looks.note_look,
     deadlines.TIMER_KIND: strike,
     schedule.TIMER_KIND: schedule.run_rule,

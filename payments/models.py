@@ -38,6 +38,8 @@ class Holder(Base):
     person_class: Mapped[str] = mapped_column(Text)
     label: Mapped[str] = mapped_column(Text)
     state: Mapped[str] = mapped_column(Text)
+    # Frozen because its person is suspended, and so to be unfrozen when they come back.
+    frozen_for_suspension: Mapped[bool] = mapped_column(default=False)
     opened_at: Mapped[datetime] = mapped_column(Instant)
     changed_at: Mapped[datetime] = mapped_column(Instant)
 
@@ -443,6 +445,8 @@ class ChannelOrder(Base):
     trade_no: Mapped[str | None] = mapped_column(Text)
     qr_text: Mapped[str | None] = mapped_column(Text)
     confirmed_fen: Mapped[int | None] = mapped_column(BigInteger)
+    # Of what was confirmed: given back, or on its way back.
+    refunded_fen: Mapped[int] = mapped_column(BigInteger, default=0)
     refusal: Mapped[str | None] = mapped_column(Text)
     asking_until: Mapped[datetime | None] = mapped_column(Instant)
     looks: Mapped[int] = mapped_column(SmallInteger)
@@ -495,6 +499,33 @@ class DifferenceCase(Base):
     confirmed_fen: Mapped[int | None] = mapped_column(BigInteger)
     opened_at: Mapped[datetime] = mapped_column(Instant)
     resolved_at: Mapped[datetime | None] = mapped_column(Instant)
+    # heard: the gateway has said after all; closed, refunded: two people have decided, for this reason.
+    resolution: Mapped[str | None] = mapped_column(Text)
+    reason: Mapped[str | None] = mapped_column(Text)
+    resolved_by: Mapped[str | None] = mapped_column(Text)
+
+
+class ChannelRefund(Base):
+    """Money that goes back through the gateway it came by; its own order of the same id says what the gateway knows."""
+
+    __tablename__ = "channel_refunds"
+
+    bucket: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    # The order whose money it is.
+    order_id: Mapped[UUID]
+    # What was booked when it was asked for: out of a purse, a canteen's account, or the clearing account itself.
+    region_id: Mapped[UUID]
+    debit_kind: Mapped[str] = mapped_column(Text)
+    debit_owner: Mapped[UUID]
+    kind: Mapped[str] = mapped_column(Text)
+    amount_fen: Mapped[int] = mapped_column(BigInteger)
+    status: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    actor: Mapped[str] = mapped_column(Text)
+    case_id: Mapped[UUID | None]
+    business_date: Mapped[date] = mapped_column(Date)
+    recorded_at: Mapped[datetime] = mapped_column(Instant)
 
 
 class GuestPayment(Base):

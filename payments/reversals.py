@@ -3,7 +3,7 @@
 A void takes back the whole payment at its till within five minutes. A refund gives back a part or the rest, cash
 first. Either way the ledger lines are the payment's own the other way round. A full return gives the meal counter
 back, a part does not. Subsidy never turns into cash: where the lot has ended, a new one opens for seven days; where
-the account is closed, the unit gets it back.
+the account is closed, or the whole grant was reversed, the unit gets it back.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,12 +24,15 @@ from kernel.outbox import publish
 from kernel.settings import get_settings
 from payments import queries
 from payments.answers import wire_legs
+from payments.crossing import BookAccount, crossing_lines
 from payments.errors import PeriodLocked, RefundExceeds
 from payments.events import PaymentRefunded, PaymentVoided
 from payments.ledger import open_period, post_lines
 from payments.lines import Account, Booking, Leg, Line, reversed_lines, sale_lines
 from payments.models import AccountingPeriod, Holder, Payment, Reversal, SubsidyLot, UsageCounter
 from payments.states import PAYMENT, allowed, next_state
+from payments.subsidies.grants import was_reversed
+from payments.subsidies.unit_money import lock_account_of
 
 VOID_WINDOW: Final = timedelta(minutes=5)
 REOPENED_LOT_LIFE: Final = timedelta(days=7)
@@ -140,12 +143,15 @@ async def _reverse(
 ) -> Reversed:
     on, reversal_id = clock.business_date(clock.now(), get_settings().zone), uuid7(payment.bucket)
     amount_fen = sum(leg.amount_fen for leg in legs)
-    period = await open_period(session, payment.home_region_id, payment.business_date, payment.host_region_id)
+    lot_ids = [leg.lot_id for leg in legs if leg.lot_id is not None]
+    books = await queries.granting_regions(session, payment.bucket, lot_ids)
+    books |= {payment.host_region_id, holder.region_id}
+    period = await open_period(session, payment.home_region_id, payment.business_date, *books)
     booking = Booking(payment.bucket, reversal_id, kind, on, period)
     lines = reversed_lines(
         sale_lines(booking, holder.id, legs, payment.home_region_id, payment.host_region_id, payment.site_id)
     )
-    lines += await _give_back(session, payment, holder, legs, lines, on)
+    lines += await _give_back(session, payment, holder, legs, lines, booking)
     payment.status = status
     payment.refunded_fen += amount_fen
     assert payment.refunded_fen <= payment.amount_fen, "more would be given back than was paid"
@@ -178,54 +184,56 @@ async def _reverse(
 
 
 async def _give_back(
-    session: AsyncSession, payment: Payment, holder: Holder, legs: list[Leg], lines: list[Line], on: date
+    session: AsyncSession, payment: Payment, holder: Holder, legs: list[Leg], lines: list[Line], booking: Booking
 ) -> list[Line]:
-    """Raise purses and lots by the legs; returns further lines where a lot had ended and its money goes on."""
+    """Raise purses and lots by the legs; returns further lines where the money goes on: its holder has moved into another
+    book since, or a lot had ended."""
     more: list[Line] = []
+    on = booking.business_date
+
+    def go_on(debit: BookAccount, credit: BookAccount, amount_fen: int, lot_id: UUID | None = None) -> int:
+        crossed = crossing_lines(booking, debit, credit, amount_fen, lot_id, first_ordinal=len(lines) + len(more))
+        more.extend(crossed)
+        return len(crossed)
+
     purses = await queries.purses_of(session, holder.bucket, holder.id)
-    for ordinal, leg in enumerate(legs):
+    for leg in legs:
+        # The payment's own lines bring it back to where it was paid from.
+        paid_from = BookAccount(payment.home_region_id, Account(leg.purse, holder.id))
+        now = paid_from._replace(region_id=holder.region_id)
+        has_moved = holder.region_id != payment.home_region_id
         if leg.lot_id is None:
             purse = purses[leg.purse]
             purse.balance_fen += leg.amount_fen
-            purse.version += 1
+            purse.version += 1 + (go_on(paid_from, now, leg.amount_fen) if has_moved else 0)
             continue
         lot = await session.get(SubsidyLot, (payment.bucket, leg.lot_id), populate_existing=True)
         assert lot is not None, "a leg names a lot that exists"
         if lot.expired_at is None and lot.expires_on >= on and holder.state != "closed":
             lot.balance_fen += leg.amount_fen
-            lot.version += 1
+            lot.version += 1 + (go_on(paid_from, now, leg.amount_fen, lot.id) if has_moved else 0)
             continue
         # The money passes through the old lot so that each lot's entries fold to its balance.
         lot.version += 2
-        line = lines[ordinal]._replace(ordinal=len(lines) + len(more))
-        subsidy, unit = Account("subsidy", holder.id), Account("unit_prefund", lot.unit_id)
-        more.append(line._replace(debit=subsidy, credit=unit, lot_id=lot.id))
-        if holder.state == "closed":
-            await _return_to_unit(session, lot, leg.amount_fen)
+        source = await lock_account_of(session, lot)
+        unit = BookAccount(source.region_id, source.account)
+        go_on(paid_from, unit, leg.amount_fen, lot.id)
+        if holder.state == "closed" or await was_reversed(session, lot):
+            source.give_back(leg.amount_fen)
         else:
-            reopened = await _reopen_lot(session, lot, leg.amount_fen, on)
-            more.append(line._replace(ordinal=line.ordinal + 1, debit=unit, credit=subsidy, lot_id=reopened))
+            source.pass_through()
+            reopened = _reopen_lot(session, lot, leg.amount_fen, on, holder.region_id)
+            go_on(unit, now, leg.amount_fen, reopened)
     return more
 
 
-async def _return_to_unit(session: AsyncSession, lot: SubsidyLot, amount_fen: int) -> None:
-    prefund = await queries.lock_prefund(session, lot.unit_id)
-    assert prefund is not None, "a lot was granted from a prefund"
-    prefund.balance_fen += amount_fen
-    prefund.version += 1
-
-
-async def _reopen_lot(session: AsyncSession, ended: SubsidyLot, amount_fen: int, on: date) -> UUID:
-    prefund = await queries.lock_prefund(session, ended.unit_id)
-    assert prefund is not None, "a lot was granted from a prefund"
-    # In and out of the unit's prefund within one transfer: its balance stays, its count of entries does not.
-    prefund.version += 2
+def _reopen_lot(session: AsyncSession, ended: SubsidyLot, amount_fen: int, on: date, region_id: UUID) -> UUID:
     lot = SubsidyLot(
         bucket=ended.bucket,
         id=uuid7(ended.bucket),
         holder_id=ended.holder_id,
         unit_id=ended.unit_id,
-        region_id=ended.region_id,
+        region_id=region_id,
         granted_fen=amount_fen,
         balance_fen=amount_fen,
         held_fen=0,
@@ -233,6 +241,9 @@ async def _reopen_lot(session: AsyncSession, ended: SubsidyLot, amount_fen: int,
         expires_on=on + REOPENED_LOT_LIFE,
         scope=ended.scope,
         version=1,
+        funded_by=ended.funded_by,
+        grant_id=ended.grant_id,
+        carried_from=ended.id,
     )
     session.add(lot)
     return lot.id

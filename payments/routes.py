@@ -18,7 +18,7 @@ from identity.api import (
     Terminal,
 )
 from kernel import clock
-from kernel.db import Database, DatabaseDep, SessionDep
+from kernel.db import DatabaseDep, SessionDep
 from kernel.errors import (
     Forbidden,
     GuanjiaError,
@@ -42,10 +42,10 @@ from kernel.http import (
     request_id,
     respond,
 )
-from kernel.idempotency import once
 from kernel.ids import parse_public_id, public_id
 from payments import funding, holders, queries, reversals, schemas, service
-from payments.counter_rule import CounterRule, SignOff, TillReturn, UnguardedCounter
+from payments.caller_keys import once_of_caller
+from payments.counter_rule import TillReturn
 from payments.credentials import pay_codes, trust, vouchers
 from payments.credentials.qr import qr_png
 from payments.errors import (
@@ -53,6 +53,7 @@ from payments.errors import (
     CardNumberTaken,
     ConfirmRepeat,
     NoVoucher,
+    OwnAccount,
     PaymentRefused,
     PeriodLocked,
     PrefundTooLow,
@@ -60,6 +61,7 @@ from payments.errors import (
     RefundExceeds,
     SeqReused,
 )
+from payments.giving_back import REFUND_ROLES, CounterDep, refuse_refund_by_strangers, who_signs
 from payments.posting_rule import PostingRule
 from payments.states import HOLDER, allowed
 
@@ -72,8 +74,6 @@ class PaymentIdConvertor(StringConvertor):
 
 register_url_convertor("payment_id", PaymentIdConvertor())
 router = APIRouter(prefix="/v1", tags=["payments"])
-
-REFUND_ROLES = (Role.CANTEEN_MANAGER, Role.FINANCE)
 
 
 def _rule(request: Request) -> PostingRule:
@@ -131,28 +131,10 @@ async def list_terminal_payments(
     limit: LimitQuery = 20,
     starting_after: StartingAfterQuery = None,
 ) -> Page[schemas.PaymentView]:
-    """The till's own payments, newest first, payers masked."""
+    """The till's payments, newest first, payers masked; `credential` is `wall_code` where a phone paid at its printed code."""
     before = parse_public_id("pay", starting_after) if starting_after else None
     rows = await queries.list_terminal_payments(session, terminal.id, limit, before)
     return page_of([schemas.PaymentView.model_validate(service.payment_view(row, rule)) for row in rows], limit)
-
-
-def _counter(request: Request) -> CounterRule:
-    rule: CounterRule = getattr(request.app.state, "counter_rule", None) or UnguardedCounter()
-    return rule
-
-
-CounterDep = Annotated[CounterRule, Depends(_counter)]
-
-
-async def _who_signs(
-    db: Database, counter: CounterRule, terminal: Terminal, body: schemas.SignedRequest | None
-) -> UUID | None:
-    """Verified in transactions of its own and before the others: a wrong PIN stays counted whatever comes after it."""
-    if body is None or body.pin is None:
-        return None
-    person_id = parse_public_id("per", body.person) if body.person else None
-    return await counter.verify(db, terminal, SignOff(body.pin, person_id))
 
 
 @router.post(
@@ -174,7 +156,7 @@ async def void_payment(
     language: LanguageHeader = None,
 ) -> Response:
     """Take a payment back whole, at a till of its canteen, within five minutes. In a shift somebody signs by PIN."""
-    signed_by = await _who_signs(db, counter, terminal, body)
+    signed_by = await who_signs(db, counter, terminal, body)
     async with db.session() as session:
 
         async def act() -> dict[str, Any]:
@@ -185,7 +167,7 @@ async def void_payment(
             return voided.body()
 
         # Who signs is no part of the request: the same void, signed again, is still the same void.
-        answer = await once(session, terminal.actor, key, ["void", payment_id], act, tell_refusal=_teller(language))
+        answer = await once_of_caller(session, terminal, key, ["void", payment_id], act, tell_refusal=_teller(language))
     return respond(answer)
 
 
@@ -220,7 +202,7 @@ async def refund_payment(
 ) -> Response:
     """Give back a part or the rest: tills of the canteen, and staff who manage it. At a till in a shift, signed by PIN."""
     till = caller if isinstance(caller, Terminal) else None
-    signed_by = await _who_signs(db, counter, till, body) if till else None
+    signed_by = await who_signs(db, counter, till, body) if till else None
     async with db.session() as session:
 
         async def act() -> dict[str, Any]:
@@ -228,7 +210,7 @@ async def refund_payment(
                 await counter.allow_return(session, till, "refund", signed_by)
             identifier = parse_public_id("pay", payment_id)
             payment = await queries.get_payment(session, identifier)
-            _refuse_refund_by_strangers(caller, payment.site_id, payment.host_region_id)
+            refuse_refund_by_strangers(caller, payment.site_id, payment.host_region_id)
             refunded = await reversals.refund_payment(
                 session, identifier, body.amount_fen, body.reason, actor=_actor(caller), site_label=rule.site_label
             )
@@ -237,16 +219,8 @@ async def refund_payment(
             return refunded.body()
 
         parsed = ["refund", payment_id, body.amount_fen, body.reason]
-        answer = await once(session, _actor(caller), key, parsed, act, tell_refusal=_teller(language))
+        answer = await once_of_caller(session, caller, key, parsed, act, tell_refusal=_teller(language))
     return respond(answer)
-
-
-def _refuse_refund_by_strangers(caller: Principal | Terminal, site_id: UUID, region_id: UUID) -> None:
-    if isinstance(caller, Terminal):
-        if caller.site_id != site_id:
-            raise Forbidden
-    else:
-        caller.require(*REFUND_ROLES, site_id=site_id, region_id=region_id)
 
 
 def _actor(caller: Principal | Terminal) -> str:
@@ -344,7 +318,9 @@ async def reissue_card(
     "/people/{person_id}/account/top_ups",
     status_code=201,
     response_model=schemas.TopUpView,
-    responses=raises(IdempotencyKeyRequired, Unauthenticated, Forbidden, NotFound, StateConflict, IdempotencyKeyReused),
+    responses=raises(
+        IdempotencyKeyRequired, Unauthenticated, Forbidden, OwnAccount, NotFound, StateConflict, IdempotencyKeyReused
+    ),
 )
 async def top_up_at_counter(
     person_id: PersonId,
@@ -354,7 +330,7 @@ async def top_up_at_counter(
     key: IdempotencyKeyHeader = None,
     language: LanguageHeader = None,
 ) -> Response:
-    """Cash taken at the service counter."""
+    """Cash taken at the service counter, by somebody else than the one who pays it in."""
 
     async def act() -> dict[str, Any]:
         identifier = parse_public_id("per", person_id)
@@ -363,7 +339,7 @@ async def top_up_at_counter(
         return {"id": public_id("top", top_up), "status": "succeeded", "amount_fen": body.amount_fen}
 
     parsed = ["top_up", person_id, body.amount_fen]
-    return respond(await once(session, person.actor, key, parsed, act, tell_refusal=_teller(language)))
+    return respond(await once_of_caller(session, person, key, parsed, act, tell_refusal=_teller(language)))
 
 
 # After its neighbours, which it would take in otherwise.
@@ -408,7 +384,33 @@ async def prefund_unit(
         return {"unit": organisation_id, "balance_fen": balance}
 
     parsed = ["prefund", organisation_id, body.amount_fen]
-    return respond(await once(session, person.actor, key, parsed, act, tell_refusal=_teller(language)))
+    return respond(await once_of_caller(session, person, key, parsed, act, tell_refusal=_teller(language)))
+
+
+@router.post(
+    "/organisations/{organisation_id}/bill_payments",
+    status_code=201,
+    response_model=schemas.BillView,
+    responses=raises(IdempotencyKeyRequired, Unauthenticated, Forbidden, NotFound),
+)
+async def pay_bill(
+    organisation_id: Annotated[str, Path(max_length=80)],
+    body: schemas.PrefundRequest,
+    person: CurrentPerson,
+    session: SessionDep,
+    key: IdempotencyKeyHeader = None,
+    language: LanguageHeader = None,
+) -> Response:
+    """A unit that is billed has paid, as the bank has told the office."""
+
+    async def act() -> dict[str, Any]:
+        unit_id = parse_public_id("org", organisation_id)
+        person.require(Role.FINANCE, region_id=await service.region_of_unit(session, unit_id))
+        owed_fen = await funding.pay_bill(session, unit_id, body.amount_fen, actor=person.actor)
+        return {"unit": organisation_id, "owed_fen": owed_fen}
+
+    parsed = ["pay_bill", organisation_id, body.amount_fen]
+    return respond(await once_of_caller(session, person, key, parsed, act, tell_refusal=_teller(language)))
 
 
 @router.get("/trust_list")

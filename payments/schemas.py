@@ -405,6 +405,7 @@ class ChannelTopUpView(BaseModel):
     status: Literal["pending", "succeeded", "failed", "closed"]
     channel: str
     amount_fen: int
+    refunded_fen: int = Field(description="Given back through the gateway, or on its way")
     qr_text: str | None = Field(description="What stands in the QR code, while it can be paid")
     opened_at: str
     expires_at: str | None = Field(description="Until when the code can be paid; null at the counter")
@@ -424,16 +425,61 @@ class TopUpChannels(BaseModel):
 
 
 class DifferenceCaseView(BaseModel):
-    """What a gateway and our books say differently. It is resolved when the gateway says the same as we do."""
+    """What a gateway and our books say differently. It is resolved when the gateway says the same as we do, or when two
+    people have decided."""
 
     id: str
     channel: str
-    order: str = Field(description="Our name of the order at the gateway: a top-up, a guest payment, or none of ours")
-    kind: Literal["no_answer", "amount_differs", "account_closed", "unknown_order"]
+    order: str = Field(
+        description="Our name of the order at the gateway: a top-up, a guest payment, a refund, or none of ours"
+    )
+    kind: str = Field(
+        description="no_answer, amount_differs, account_closed, unknown_order, refund_refused, paid_after_failure"
+    )
     expected_fen: int | None
     confirmed_fen: int | None
     opened_at: str
     resolved_at: str | None
+    resolution: Literal["heard", "closed", "refunded"] | None = Field(
+        description="heard: the gateway has said after all; closed and refunded: by two people, for `reason`"
+    )
+    reason: str | None
+    approval: str | None = Field(description="What a second person is asked to decide on")
+    allowed: list[str] = Field(description="The triggers that are possible now: close, refund, ask_again")
+
+
+class DecisionRequest(_Model):
+    """Why: it is shown to the second person, and kept."""
+
+    reason: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00]*\S[^\x00]*$")
+
+
+class TopUpRefundRequest(DecisionRequest):
+    """How much of a top-up is to go back, and why."""
+
+    amount_fen: int = Field(ge=1, le=AMOUNT_FEN_MAX, strict=True)
+
+
+class AskedRefund(BaseModel):
+    """A second person has to decide."""
+
+    top_up: str
+    approval: str
+    amount_fen: int
+    status: Literal["asked"]
+
+
+class ChannelRefundView(BaseModel):
+    """Money on its way back through the gateway that it came by."""
+
+    id: str
+    payment: str = Field(description="The guest payment or top-up that it came in by")
+    kind: Literal["void", "refund"]
+    status: Literal["pending", "succeeded", "failed"]
+    amount_fen: int
+    reason: str
+    business_date: str
+    recorded_at: str
 
 
 class GuestPaymentRequest(_Model):
@@ -448,12 +494,15 @@ class GuestPaymentView(BaseModel):
     """A guest's payment."""
 
     id: str
-    status: Literal["pending", "succeeded", "failed", "cancelled"]
+    status: Literal["pending", "succeeded", "failed", "cancelled", "partially_refunded", "refunded"]
     channel: str
     amount_fen: int
+    refunded_fen: int = Field(description="Given back, or on its way")
     canteen: str
     terminal: str
     seq: int
     business_date: str
     happened_at: str
     can_cancel: bool
+    can_void: bool
+    refunds: list[ChannelRefundView] | None = Field(default=None, description="Of one payment, not in lists")

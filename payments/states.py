@@ -60,6 +60,8 @@ CHANNEL_ORDER: Final[StateTable] = {
     # Money that moved counts, also where we had given the order up.
     **{(state, "differ"): "disputed" for state in ("written", "unknown", "waiting", "failed", "closed")},
     **{(state, "pay"): "succeeded" for state in ("written", "unknown", "waiting", "failed", "closed", "disputed")},
+    # What came in and cannot be credited: two people have decided where it goes.
+    ("disputed", "decide"): "decided",
     # Taking back is our own word, written down before it is sent; what is paid from then on is given back by it.
     **{(state, "take_back"): "cancelling" for state in ("written", "unknown", "waiting")},
     ("cancelling", "cancel"): "cancelled",
@@ -74,6 +76,7 @@ CHANNEL_RANKS: Final[Mapping[str, int]] = {
     "closed": 3,
     "disputed": 4,
     "succeeded": 5,
+    "decided": 5,
     "cancelling": 6,
     "cancelled": 7,
 }

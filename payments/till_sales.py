@@ -11,13 +11,13 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import select, text, tuple_
+from sqlalchemy import and_, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel import clock
 from kernel.ids import HOUSE_BUCKET, bucket_of, first_id_at
 from payments import queries
-from payments.models import GuestPayment, LedgerLine, Payment, Reversal
+from payments.models import ChannelOrder, ChannelRefund, GuestPayment, LedgerLine, Payment, Reversal
 
 # How far a batch's instant may lie from its commit, and the clocks of two processes apart.
 _SLACK: Final = timedelta(minutes=1)
@@ -119,10 +119,12 @@ async def _guests_of(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, T
     places = {row.transfer_id: (row.lane, row.n) for row in await session.execute(booked)}
     if not places:
         return {}
-    guests = await session.scalars(
-        select(GuestPayment).where(GuestPayment.bucket == HOUSE_BUCKET, GuestPayment.id.in_(places))
+    rows = await session.execute(
+        select(GuestPayment, ChannelOrder.refunded_fen)
+        .join(ChannelOrder, and_(ChannelOrder.bucket == GuestPayment.bucket, ChannelOrder.id == GuestPayment.id))
+        .where(GuestPayment.bucket == HOUSE_BUCKET, GuestPayment.id.in_(places))
     )
-    return {guest.id: _guest_sale(guest, *places[guest.id]) for guest in guests}
+    return {guest.id: _guest_sale(guest, refunded_fen, *places[guest.id]) for guest, refunded_fen in rows}
 
 
 _REFUSALS: Final = text("""
@@ -156,7 +158,20 @@ async def returned_by_id(session: AsyncSession, reversal_ids: Sequence[UUID]) ->
     rows = await session.scalars(
         select(Reversal).where(tuple_(Reversal.bucket, Reversal.id).in_(keys)).order_by(Reversal.id)
     )
-    return [Returned(row.id, row.payment_id, row.kind, row.amount_fen, _legs(row.legs)) for row in rows]
+    returned = [Returned(row.id, row.payment_id, row.kind, row.amount_fen, _legs(row.legs)) for row in rows]
+    return sorted([*returned, *await _returned_to_guests(session, keys)], key=lambda each: each.id)
+
+
+async def _returned_to_guests(session: AsyncSession, keys: Sequence[tuple[int, UUID]]) -> list[Returned]:
+    """What goes back through a gateway; what that has refused is the canteen's again."""
+    rows = await session.execute(
+        select(ChannelRefund, ChannelOrder.channel)
+        .join(ChannelOrder, and_(ChannelOrder.bucket == ChannelRefund.bucket, ChannelOrder.id == ChannelRefund.id))
+        .where(tuple_(ChannelRefund.bucket, ChannelRefund.id).in_(keys), ChannelRefund.status != "failed")
+    )
+    return [
+        Returned(row.id, row.order_id, row.kind, row.amount_fen, ((channel, row.amount_fen),)) for row, channel in rows
+    ]
 
 
 _LINES: Final = text("""
@@ -191,14 +206,14 @@ def _sale_of(row: Payment) -> TillSale:
     )
 
 
-def _guest_sale(guest: GuestPayment, lane: int, n: int) -> TillSale:
+def _guest_sale(guest: GuestPayment, refunded_fen: int, lane: int, n: int) -> TillSale:
     return TillSale(
         guest.id,
         guest.site_id,
         guest.terminal_id,
         guest.amount_fen,
-        0,
-        guest.status,
+        refunded_fen,
+        _status_of_guest(guest, refunded_fen),
         ((guest.channel, guest.amount_fen),),
         {},
         guest.business_date.isoformat(),
@@ -207,6 +222,12 @@ def _guest_sale(guest: GuestPayment, lane: int, n: int) -> TillSale:
         n,
         is_guest=True,
     )
+
+
+def _status_of_guest(guest: GuestPayment, refunded_fen: int) -> str:
+    if not refunded_fen:
+        return guest.status
+    return "refunded" if refunded_fen == guest.amount_fen else "partially_refunded"
 
 
 def _legs(column: list[dict[str, Any]]) -> tuple[tuple[str, int], ...]:

@@ -17,6 +17,7 @@ from identity.schemas import (
     NewOrganisation,
     NewRegion,
     NewSite,
+    OrganisationMove,
     OrganisationView,
     PlaceChange,
     PlaceMove,
@@ -105,7 +106,7 @@ async def move_region(region: PublicId, body: PlaceMove, person: CurrentPerson, 
     region_id, parent_id = parse_public_id("reg", region), parse_public_id("reg", body.parent)
     person.require(Role.SYSTEM_ADMIN, region_id=region_id)
     person.require(Role.SYSTEM_ADMIN, region_id=parent_id)
-    await places.move_place(session, Region, region_id, parent_id, actor=person.actor)
+    await places.move_region(session, region_id, parent_id, actor=person.actor)
     return _region(await places.get_place(session, Region, region_id))
 
 
@@ -169,12 +170,20 @@ async def patch_organisation(
 
 @router.post("/v1/organisations/{organisation}/move", responses=_WRITE | raises(NotATree, AlreadyExists))
 async def move_organisation(
-    organisation: PublicId, body: PlaceMove, person: CurrentPerson, session: SessionDep
+    organisation: PublicId, body: OrganisationMove, person: CurrentPerson, session: SessionDep
 ) -> OrganisationView:
-    organisation_id, parent_id = parse_public_id("org", organisation), parse_public_id("org", body.parent)
+    """Under another organisation, to another home region, or both. The money of its people follows into the book of the
+    region whose unit pays for them now."""
+    organisation_id = parse_public_id("org", organisation)
+    parent_id, region_id = optional("org", body.parent), optional("reg", body.home_region)
     person.require(Role.SYSTEM_ADMIN, organisation_id=organisation_id)
-    person.require(Role.SYSTEM_ADMIN, organisation_id=parent_id)
-    await places.move_place(session, Organisation, organisation_id, parent_id, actor=person.actor)
+    if parent_id is not None:
+        person.require(Role.SYSTEM_ADMIN, organisation_id=parent_id)
+    if region_id is not None:
+        person.require(Role.SYSTEM_ADMIN, region_id=region_id)
+    await places.move_organisation(
+        session, organisation_id, parent_id=parent_id, home_region_id=region_id, actor=person.actor
+    )
     return _organisation(await places.get_place(session, Organisation, organisation_id))
 
 

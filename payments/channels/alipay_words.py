@@ -116,6 +116,27 @@ def heard_of_cancelling(answer: Answer | None) -> Heard:
     return _miss(answer)
 
 
+def heard_of_refunding(answer: Answer | None, amount_fen: int) -> Heard:
+    """trade.refund. `fund_change` says whether this very call has moved money; without it, the query knows."""
+    if answer is None:
+        return _miss({})
+    if answer.get("code") == OK and answer.get("fund_change") == "Y":
+        return Heard(Word.PAY, amount_fen, _text(answer.get("trade_no")), detail="fund_change Y")
+    return _miss(answer) if answer.get("code") == OK else _refused(answer)
+
+
+def heard_of_asking_refund(answer: Answer | None) -> Heard:
+    """trade.fastpay.refund.query. A known trade without this refund: it was never made, and may be asked for again."""
+    if answer is None or answer.get("code") != OK:
+        return _miss(answer or {})
+    if answer.get("refund_status") == "REFUND_SUCCESS":
+        amount_fen = fen_of(answer.get("refund_amount"))
+        if amount_fen is None:
+            return _miss(answer)
+        return Heard(Word.PAY, amount_fen, _text(answer.get("trade_no")), detail="REFUND_SUCCESS")
+    return Heard(Word.NOT_THERE, detail="no such refund") if "refund_status" not in answer else _miss(answer)
+
+
 def heard_of_transferring(answer: Answer | None, amount_fen: int) -> Heard:
     """fund.trans.uni.transfer. Refused is only what is certain not to have moved; of all else the query knows."""
     if answer is None:

@@ -71,6 +71,14 @@ class Channel(Protocol):
         """Take it back whatever became of it: what was paid is given back."""
         ...
 
+    async def refund(self, order_name: str, number: str, amount_fen: int, reason: str) -> Heard:
+        """Give back a part of a paid order, or all of it. Asked again with one number it is given back once."""
+        ...
+
+    async def ask_refund(self, order_name: str, number: str) -> Heard:
+        """What became of a refund."""
+        ...
+
     async def transfer(self, order_name: str, amount_fen: int, account: str, name: str, title: str) -> Heard:
         """Send money to somebody's account there, if it is theirs by name. Asked again with one name it is sent once."""
         ...

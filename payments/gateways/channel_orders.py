@@ -20,9 +20,9 @@ from payments.models import ChannelOrder, ChannelStep, DifferenceCase
 from payments.states import CHANNEL_RANKS, hear
 
 TIMER_KIND: Final = "payments.channel_look"
-PREFIXES: Final = {"withdrawal": "wdr", "top_up": "top", "guest_payment": "gst"}
+PREFIXES: Final = {"refund": "rfd", "withdrawal": "wdr", "top_up": "top", "guest_payment": "gst"}
 # What nothing more is expected of.
-SETTLED: Final = frozenset({"failed", "closed", "succeeded", "cancelled"})
+SETTLED: Final = frozenset({"failed", "closed", "succeeded", "decided", "cancelled"})
 
 # When the gateway is asked, in seconds after the order was written, if nothing settled it before; after the last time
 # a person looks into it. A payer at a till stands there and waits, so that is asked often, for a minute.
@@ -30,8 +30,18 @@ TOP_UP_LOOKS_S: Final = (5, 15, 60, 300, 3600)
 GUEST_LOOKS_S: Final = (*range(5, 60, 5), 60, 65, 75, 120, 360, 3660)
 # Nobody stands there and waits, and money that is lost sight of is worth another day.
 WITHDRAWAL_LOOKS_S: Final = (*TOP_UP_LOOKS_S, 24 * 3600)
-LOOKS_S: Final = {"withdrawal": WITHDRAWAL_LOOKS_S, "top_up": TOP_UP_LOOKS_S, "guest_payment": GUEST_LOOKS_S}
-LIFE: Final = {"withdrawal": timedelta(days=1), "top_up": timedelta(minutes=5), "guest_payment": timedelta(seconds=60)}
+LOOKS_S: Final = {
+    "withdrawal": WITHDRAWAL_LOOKS_S,
+    "refund": WITHDRAWAL_LOOKS_S,
+    "top_up": TOP_UP_LOOKS_S,
+    "guest_payment": GUEST_LOOKS_S,
+}
+LIFE: Final = {
+    "withdrawal": timedelta(days=1),
+    "refund": timedelta(days=1),
+    "top_up": timedelta(minutes=5),
+    "guest_payment": timedelta(seconds=60),
+}
 
 
 def order_name(order: ChannelOrder) -> str:
@@ -122,7 +132,7 @@ async def move(session: AsyncSession, order: ChannelOrder, word: str, source: st
     assert CHANNEL_RANKS[state] > CHANNEL_RANKS[order.state], "what is known of an order never becomes less"
     order.state, order.changed_at = state, clock.now()
     _add_step(session, order, word, source)
-    if state in ("succeeded", "cancelled", "failed"):
+    if state in ("succeeded", "decided", "cancelled", "failed"):
         order.look_due_at = None
         await timers.cancel(session, TIMER_KIND, order_name(order))
     return True
@@ -182,9 +192,13 @@ async def open_case(
 
 
 async def resolve_cases(session: AsyncSession, order_id: UUID) -> None:
-    """The gateway has said after all what became of it."""
+    """The gateway has said after all what became of it. That it refuses to give money back is no such word."""
     await session.execute(
         update(DifferenceCase)
-        .where(DifferenceCase.order_id == order_id, DifferenceCase.resolved_at.is_(None))
-        .values(resolved_at=clock.now())
+        .where(
+            DifferenceCase.order_id == order_id,
+            DifferenceCase.resolved_at.is_(None),
+            DifferenceCase.kind != "refund_refused",
+        )
+        .values(resolved_at=clock.now(), resolution="heard")
     )

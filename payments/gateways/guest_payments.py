@@ -22,12 +22,15 @@ from kernel.errors import Forbidden, GuanjiaError, IdempotencyKeyReused, Malform
 from kernel.idempotency import Answer, begin, check_key, finish, hash_of
 from kernel.ids import HOUSE_BUCKET, public_id, uuid7
 from kernel.settings import get_settings
+from payments.channel_refunds.queries import refunds_of
+from payments.channel_refunds.service import refund_view
 from payments.channels.channel import Channel, Heard, Word
 from payments.errors import ChannelRefused, SeqReused
 from payments.gateways import channel_orders
 from payments.gateways.hearing import hear
 from payments.gateways.top_ups import ASKING_FOR, channel_of, take_over
 from payments.models import ChannelOrder, GuestPayment, TerminalRequest
+from payments.reversals import VOID_WINDOW
 
 _WAIT_S: Final = 12.0
 _LOOK_AGAIN_S: Final = 0.2
@@ -183,23 +186,42 @@ def guest_view(guest: GuestPayment, order: ChannelOrder | None) -> dict[str, Any
     """The wire form. `can_cancel` is false once the end is near or here."""
     return {
         "id": public_id("gst", guest.id),
-        "status": guest.status,
+        "status": _status_of(guest, order),
         "channel": guest.channel,
         "amount_fen": guest.amount_fen,
+        "refunded_fen": order.refunded_fen if order is not None else 0,
         "canteen": public_id("can", guest.site_id),
         "terminal": public_id("ter", guest.terminal_id),
         "seq": guest.seq,
         "business_date": guest.business_date.isoformat(),
         "happened_at": clock.rfc3339(guest.recorded_at),
         "can_cancel": order is not None and order.state in ("written", "unknown", "waiting"),
+        "can_void": order is not None and _can_void(order),
     }
+
+
+def _status_of(guest: GuestPayment, order: ChannelOrder | None) -> str:
+    refunded_fen = order.refunded_fen if order is not None else 0
+    if not refunded_fen:
+        return guest.status
+    return "refunded" if refunded_fen == guest.amount_fen else "partially_refunded"
+
+
+def _can_void(order: ChannelOrder) -> bool:
+    return order.state == "succeeded" and not order.refunded_fen and clock.now() - order.changed_at <= VOID_WINDOW
+
+
+async def find_guest_payment(session: AsyncSession, guest_id: UUID) -> GuestPayment:
+    """By its id; NotFound where there is none. The caller decides who may have it."""
+    guest = await session.get(GuestPayment, (HOUSE_BUCKET, guest_id), populate_existing=True)
+    if guest is None:
+        raise NotFound(what="gst")
+    return guest
 
 
 async def get_guest_payment(session: AsyncSession, terminal: Terminal, guest_id: UUID) -> GuestPayment:
     """One of the till's own canteen; NotFound where there is none, Forbidden where it is another canteen's."""
-    guest = await session.get(GuestPayment, (HOUSE_BUCKET, guest_id), populate_existing=True)
-    if guest is None:
-        raise NotFound(what="gst")
+    guest = await find_guest_payment(session, guest_id)
     if guest.site_id != terminal.site_id:
         raise Forbidden
     return guest
@@ -208,7 +230,9 @@ async def get_guest_payment(session: AsyncSession, terminal: Terminal, guest_id:
 async def show_guest_payment(session: AsyncSession, terminal: Terminal, guest_id: UUID) -> dict[str, Any]:
     """Where it stands."""
     guest = await get_guest_payment(session, terminal, guest_id)
-    return guest_view(guest, await session.get(ChannelOrder, (guest.bucket, guest.id)))
+    view = guest_view(guest, await session.get(ChannelOrder, (guest.bucket, guest.id)))
+    refunds = await refunds_of(session, guest.id)
+    return {**view, "refunds": [refund_view(refund, public_id("gst", guest.id)) for refund in refunds]}
 
 
 async def list_guest_payments(

@@ -21,16 +21,16 @@ async def hear(session: AsyncSession, order_id: UUID, heard: Heard, source: str)
     order, holder = await lock_with_holder(session, order_id)
     word = channel_orders.weigh(order, heard)
     case = "amount_differs"
-    if word is Word.PAY and order.purpose == "withdrawal":
+    if word is Word.PAY and order.purpose in ("withdrawal", "refund"):
         if order.state in ("failed", "closed", "disputed"):
-            # Its hold was let go, or nobody knows: what has left all the same is a person's business.
+            # What was set aside for it was let go, or nobody knows: what has left all the same is a person's business.
             word, case = Word.DIFFER, "paid_after_failure"
     elif word is Word.PAY and holder is not None and holder.state == "closed":
         # No way leads out of a closed account: a person finds out whose money this is.
         word, case = Word.DIFFER, "account_closed"
     order.trade_no = heard.trade_no or order.trade_no
     order.qr_text = heard.qr_text or order.qr_text
-    if word in (Word.PAY, Word.DIFFER) and order.state not in ("succeeded", "cancelling", "cancelled"):
+    if word in (Word.PAY, Word.DIFFER) and order.state not in ("succeeded", "decided", "cancelling", "cancelled"):
         order.confirmed_fen = heard.amount_fen
     if word is Word.REFUSE:
         order.refusal = heard.detail
@@ -60,7 +60,8 @@ async def _note_difference(session: AsyncSession, order: ChannelOrder, heard: He
     name = channel_orders.order_name(order)
     log.error("channel.differs", order=name, kind=kind, expected_fen=order.amount_fen, confirmed_fen=heard.amount_fen)
     # Also after it was credited: a gateway that signs two amounts for one order is a person's business.
-    if order.state in ("disputed", "succeeded"):
+    told_before = order.state == "decided" and heard.amount_fen == order.confirmed_fen
+    if order.state in ("disputed", "succeeded", "decided") and not told_before:
         await channel_orders.open_case(
             session,
             kind,

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel import clock, timers
 from kernel.db import Database
+from payments.channel_refunds import sending as refund_sending
 from payments.channels.channel import Channel, Heard, Word
 from payments.gateways import channel_orders
 from payments.gateways.hearing import hear
@@ -33,7 +34,7 @@ async def note_look(session: AsyncSession, timer: timers.Timer) -> None:
     order_id = channel_orders.parse_order_name(timer.ref)
     assert order_id is not None, "the timer was set with the order's name"
     order = await channel_orders.lock_order(session, order_id)
-    if order.state in ("succeeded", "failed", "cancelled"):
+    if order.state in ("succeeded", "decided", "failed", "cancelled"):
         return
     order.looks += 1
     order.look_due_at = clock.now()
@@ -69,7 +70,7 @@ async def look_at_orders(db: Database, channels: Mapping[str, Channel]) -> int:
 async def look_at(db: Database, channel: Channel, order_id: UUID) -> None:
     """One look: ask what became of it, end it where its time is over, hear the answer."""
     order = await _prepared(db, order_id)
-    heard = await (sending.ask(db, channel, order) if order.purpose == "withdrawal" else _ask(channel, order))
+    heard = await _ask(db, channel, order)
     async with db.session() as session:
         order = await hear(session, order_id, heard, "look")
         order.look_due_at = None
@@ -86,7 +87,11 @@ async def _prepared(db: Database, order_id: UUID) -> ChannelOrder:
     return order
 
 
-async def _ask(channel: Channel, order: ChannelOrder) -> Heard:
+async def _ask(db: Database, channel: Channel, order: ChannelOrder) -> Heard:
+    if order.purpose == "withdrawal":
+        return await sending.ask(db, channel, order)
+    if order.purpose == "refund":
+        return await refund_sending.ask(db, channel, order)
     name = channel_orders.order_name(order)
     if order.state == "cancelling":
         return await channel.cancel(name)

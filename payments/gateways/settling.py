@@ -6,7 +6,6 @@ because its state leads there once.
 """
 
 from typing import Final
-from uuid import UUID, uuid5
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,14 +14,13 @@ from kernel.ids import public_id
 from kernel.outbox import publish
 from kernel.settings import get_settings
 from payments import queries
+from payments.channel_refunds import outcome as refund_outcome
 from payments.events import GuestPaymentEnded, GuestPaymentSucceeded, TopUpClosed, TopUpSucceeded
+from payments.gateways.accounts import clearing
 from payments.ledger import open_period, post_lines
 from payments.lines import Account, Booking, single_line
 from payments.models import ChannelOrder, GuestPayment, Holder, Purse, TopUp
 from payments.withdrawals import outcome
-
-# A channel's name as an account's owner: the same in every installation, so that books can be compared.
-_CHANNELS: Final = UUID("6f0a4f52-1f0e-5e5c-8f3b-6d0f5a0a7c11")
 
 # How an order's state is told to whoever waits for it.
 TOP_UP_STATUS: Final = {
@@ -34,14 +32,10 @@ TOP_UP_STATUS: Final = {
     "succeeded": "succeeded",
     "failed": "failed",
     "closed": "closed",
+    "decided": "closed",
     "cancelled": "closed",
 }
-GUEST_STATUS: Final = {**TOP_UP_STATUS, "closed": "cancelled", "cancelled": "cancelled"}
-
-
-def clearing(channel: str) -> Account:
-    """What a gateway has taken and not yet paid out."""
-    return Account("psp_clearing", uuid5(_CHANNELS, channel))
+GUEST_STATUS: Final = {**TOP_UP_STATUS, "closed": "cancelled", "decided": "cancelled", "cancelled": "cancelled"}
 
 
 async def settle(session: AsyncSession, order: ChannelOrder, holder: Holder | None) -> None:
@@ -52,6 +46,8 @@ async def settle(session: AsyncSession, order: ChannelOrder, holder: Holder | No
     elif order.purpose == "withdrawal":
         assert holder is not None, "a withdrawal belongs to a holder, whose lock is held"
         await outcome.follow(session, order, holder, clearing(order.channel))
+    elif order.purpose == "refund":
+        await refund_outcome.follow(session, order, holder)
     else:
         await _settle_guest(session, order)
 

@@ -20,6 +20,7 @@ from kernel.errors import GuanjiaError, NotFound, StateConflict, TryAgain
 from kernel.idempotency import Answer, begin, check_key, finish
 from kernel.ids import bucket_of, public_id, uuid7
 from payments import queries
+from payments.caller_keys import claim_key
 from payments.channels.channel import Channel, Heard, Word
 from payments.errors import ChannelRefused, ChannelSilent, ChannelUnavailable
 from payments.gateways import channel_orders
@@ -93,6 +94,7 @@ async def _write(
     session: AsyncSession, channel: Channel, person_id: UUID, amount_fen: int, key: str, actor: str
 ) -> ChannelOrder:
     holder = await queries.lock_person(session, person_id)
+    await claim_key(session, person_id, key)
     if holder.state == "closed":
         raise StateConflict(state="closed", trigger="top_up", allowed=[])
     order_id = uuid7(holder.bucket)
@@ -171,6 +173,7 @@ def top_up_view(top_up: TopUp, order: ChannelOrder | None) -> dict[str, Any]:
         "status": top_up.state,
         "channel": top_up.channel,
         "amount_fen": top_up.amount_fen,
+        "refunded_fen": order.refunded_fen if order is not None else 0,
         "qr_text": order.qr_text if order is not None and top_up.state == "pending" else None,
         "opened_at": clock.rfc3339(top_up.recorded_at),
         "expires_at": clock.rfc3339(order.expires_at) if order is not None else None,

@@ -63,7 +63,7 @@ async def take_back(
     source.give_back(amount_fen)
     lot.balance_fen -= amount_fen
     lot.version += 1
-    period = await open_period(session, lot.region_id, on)
+    period = await open_period(session, lot.region_id, on, source.region_id)
     booking = Booking(lot.bucket, uuid7(lot.bucket), kind, on, period)
     purse = BookAccount(lot.region_id, Account("subsidy", lot.holder_id))
     return crossing_lines(booking, purse, BookAccount(source.region_id, source.account), amount_fen, lot.id)
@@ -117,7 +117,7 @@ async def _carry(session: AsyncSession, lot: SubsidyLot, fresh: SubsidyLot, sour
     lot.balance_fen -= amount_fen
     lot.version += 1
     lot.carried_to = fresh.id
-    period = await open_period(session, lot.region_id, on)
+    period = await open_period(session, lot.region_id, on, source.region_id)
     booking = Booking(lot.bucket, uuid7(lot.bucket), "carry_over", on, period)
     purse = BookAccount(lot.region_id, Account("subsidy", lot.holder_id))
     unit = BookAccount(source.region_id, source.account)

@@ -4,7 +4,6 @@ It is the very queue of the tills: the same limits, reasons and answers. The pho
 caller that a key is scoped to, and the numbers that a till would count are made from the keys.
 """
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -19,6 +18,7 @@ from kernel.idempotency import check_key, hash_of
 from kernel.ids import parse_public_id, public_id, uuid7
 from payments import queries
 from payments.batch import Item
+from payments.caller_keys import number_of_key
 from payments.credentials.presented import Presented
 from payments.decide import Request
 from payments.errors import PlaceCodeEnded, PlaceCodeUnknown, refusal_sentence
@@ -182,8 +182,3 @@ def _as_terminal(person_id: UUID, site_id: UUID) -> Terminal:
         token_hash=b"",
         configuration_version=0,
     )
-
-
-def number_of_key(key: str) -> int:
-    """A phone counts nothing: its number in the table of requests is made from the key, so the same key has the same."""
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") >> 2 or 1

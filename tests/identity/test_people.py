@@ -14,7 +14,7 @@ from identity.errors import MembershipOverlaps, NotATree
 from identity.kinds import Role
 from identity.models import Organisation
 from identity.people import NewPerson, change_membership, open_people
-from identity.places import move_place, open_organisation
+from identity.places import move_organisation, open_organisation
 from identity.principal import Place
 from identity.queries import mask_name, membership_of, memberships_of, payers_of, person_summary, site_summary
 from kernel import clock
@@ -305,7 +305,7 @@ class TestPlaces:
 
         async def hang(below: UUID, above: UUID) -> None:
             async with db.session() as session:
-                await move_place(session, Organisation, below, above, actor="system")
+                await move_organisation(session, below, parent_id=above, actor="system")
 
         answers = await asyncio.gather(hang(one, two), hang(two, one), return_exceptions=True)
         assert sum(answer is None for answer in answers) == 1
@@ -315,7 +315,7 @@ class TestPlaces:
         bursar = await house.person("财务", Role.FINANCE, Place(organisation_id=house.university))
         assert not (await house.principal(bursar)).may(Role.FINANCE, organisation_id=house.ward)
         async with db.session() as session:
-            await move_place(session, Organisation, house.ward, house.university, actor="system")
+            await move_organisation(session, house.ward, parent_id=house.university, actor="system")
         assert (await house.principal(bursar)).may(Role.FINANCE, organisation_id=house.ward)
 
 

@@ -120,7 +120,7 @@ ONE_PAYMENT = "(SELECT id FROM payments WHERE status = 'succeeded' ORDER BY id L
 
 # (invariant, words that its finding must hold, what is done to the rows)
 PLANTED = [
-    ("I1", "stands in two books", """
+    ("I1", "money of a person stands in another book", """
         UPDATE ledger_lines SET region_id = (SELECT id FROM regions WHERE id <> region_id LIMIT 1)
          WHERE kind = 'grant' AND debit_owner IN (SELECT unit_id FROM subsidy_lots WHERE balance_fen > 0)"""),
     ("I1", "due_to and due_from", "UPDATE ledger_lines SET amount_fen = amount_fen + 1 WHERE debit_kind = 'due_from'"),
@@ -167,6 +167,10 @@ PLANTED = [
         UPDATE ledger_lines SET business_date = business_date + 1 WHERE transfer_id = {ONE_PAYMENT}"""),
     ("I7", "a link of the chain is missing", "DELETE FROM ledger_batches WHERE lane = 1 AND n = 2"),
     ("I7", "not those that were sealed", "UPDATE ledger_batches SET hash = sha256(hash) WHERE lane = 1 AND n = 2"),
+    ("I8", "more than one period, or in another", "UPDATE payments SET accounting_period = '2000-01' WHERE status = 'succeeded'"),
+    ("I8", "booked in a period after its cut-off", """
+        INSERT INTO accounting_periods (region_id, period, state, id, vector)
+        SELECT DISTINCT region_id, accounting_period, 'cutoff', region_id, '{"0": 1}'::json FROM ledger_lines"""),
     ("I9", "was not told once", "DELETE FROM outbox WHERE events LIKE '%payment.voided%'"),
     ("I9", "was not told once", "INSERT INTO outbox SELECT lane, n + 1000, recorded_at, events FROM outbox WHERE lane = 1"),
     ("I9", "told and did not happen", "DELETE FROM reversals WHERE kind = 'refund'"),

@@ -79,8 +79,8 @@ export const zh = {
     leave: '离开',
     return: '返回',
     ask: {
-      suspend: '停用 {name}？立即不能登录和取付款码；实体卡请到“卡务”冻结账户。',
-      resume: '恢复 {name}？',
+      suspend: '停用 {name}？立即不能登录；账户、付款码和实体卡一并冻结，恢复时自动解冻。',
+      resume: '恢复 {name}？因停用而冻结的账户同时解冻。',
       leave: '{name} 离开单位？归属记录到今天为止。',
       return: '{name} 返回？',
     } as Record<string, string>,
@@ -215,8 +215,8 @@ export const en: typeof zh = {
     return: 'Return',
     ask: {
       suspend:
-        'Suspend {name}? They can neither sign in nor get pay codes, at once. For a plastic card, freeze the account on the cards page.',
-      resume: 'Resume {name}?',
+        'Suspend {name}? They cannot sign in from now on, and their account is frozen, pay codes and card with it, until they resume.',
+      resume: 'Resume {name}? An account that was frozen by the suspension is unfrozen.',
       leave: 'Does {name} leave? The membership ends today.',
       return: 'Does {name} return?',
     },

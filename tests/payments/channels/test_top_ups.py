@@ -12,7 +12,7 @@ from app.simulators.alipay.trades import WAITING
 from identity.api import Cover
 from kernel import clock
 from payments import differences
-from payments.gateways import settling
+from payments.gateways import accounts, settling
 from payments.gateways.top_ups import ASKING_FOR
 from tests.payments.channels.shop import Shop, body_of
 
@@ -36,7 +36,7 @@ class TestATopUp:
         assert await shop.cash_of(person) == 10_000
         (line,) = await shop.rows("SELECT * FROM ledger_lines WHERE debit_kind = 'psp_clearing'")
         assert (line.kind, line.credit_kind, line.amount_fen) == ("top_up", "cash", 10_000)
-        assert line.debit_owner == settling.clearing("alipay").owner
+        assert line.debit_owner == accounts.clearing("alipay").owner
 
     async def test_the_counters_top_ups_stand_in_the_same_list(self, shop: Shop) -> None:
         person = await shop.world.person(cash_fen=500)
