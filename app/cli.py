@@ -28,6 +28,7 @@ COMMANDS_OF_DOMAINS: Final[dict[str, tuple[str, ...]]] = {
     "identity.commands": ("import", "administrators"),
     "payments.commands": ("audit",),
     "app.explain": ("explain",),
+    "app.reconcile": ("reconcile",),
 }
 
 # The same for commands that find the database by themselves, or do without.

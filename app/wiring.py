@@ -24,6 +24,7 @@ import identity.routes
 import payments.account_routes
 import payments.disputes.routes
 import payments.gateways.channel_routes
+import payments.reconciliation.routes
 import payments.routes
 import payments.settlement.exchange.routes
 import payments.settlement.routes
@@ -43,6 +44,7 @@ from canteen.api import (
     CanteenCounter,
     CanteenPricing,
     configuration_for_till,
+    handed_over_totals,
     next_meal_of_unit,
     unit_share_of_lunch,
 )
@@ -52,10 +54,18 @@ from kernel import audit_log, calendar, timers
 from kernel.db import Database
 from kernel.handlers import run_handler
 from payments import jobs as payments_jobs
-from payments.api import PaymentsEndpoint, Posting, next_seq, register_lunch_share, register_meal_calendar
+from payments.api import (
+    PaymentsEndpoint,
+    Posting,
+    next_seq,
+    register_lunch_share,
+    register_meal_calendar,
+    register_shift_totals,
+)
 from payments.channels.registry import open_channels
 from payments.gateways import looks
 from payments.handlers import follow_people
+from payments.reconciliation import jobs as reconciliation_jobs
 from payments.settlement import jobs as settlement_jobs
 from payments.settlement.handlers import follow_approvals as follow_adjustment_approvals
 from payments.stripe_door import jobs as stripe_door_jobs
@@ -85,6 +95,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     payments.stripe_door.routes.router,
     payments.account_routes.router,
     payments.gateways.channel_routes.router,
+    payments.reconciliation.routes.router,
     payments.disputes.routes.router,
     payments.withdrawals.routes.router,
     payments.settlement.routes.router,
@@ -112,6 +123,9 @@ register_meal_calendar(next_meal_of_unit)
 
 # What a unit bears of a lunch, for a forecast.
 register_lunch_share(unit_share_of_lunch)
+
+# What the cashiers have handed over, for the tills' reconciliation.
+register_shift_totals(handed_over_totals)
 
 CHANNEL_POLICIES: Final[tuple[ChannelPolicy, ...]] = (
     CANTEEN_CHANNEL,
@@ -215,6 +229,10 @@ LOOPS: Final[tuple[Loop, ...]] = (
     Loop("payments lots", _every(60, payments_jobs.expire_due_lots)),
     Loop("payments warnings", _every(60, subsidy_warnings.warn_due)),
     Loop("payments forgets", _every(600, payments_jobs.forget_old_requests)),
+    Loop(
+        "payments reconciliation",
+        lambda s: reconciliation_jobs.reconcile_for_ever(s.database, open_channels(s.settings)),
+    ),
     Loop("payments audit", lambda s: payments_jobs.audit_every_night(s.database)),
     Loop("door webhooks", lambda s: stripe_door_jobs.deliver_webhooks(s.database)),
     Loop("door reversals", _every(1, stripe_door_jobs.hear_of_reversals)),

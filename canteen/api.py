@@ -1,7 +1,7 @@
 """The front door of the canteens: what the assembly and the command line may call.
 
 For app/wiring.py: `CanteenPricing` (the posting rule), `CanteenCounter` (who signs for returns), `configuration_for_till` (the canteens' part of what a till is
-told), `next_meal_of_unit` (for vouchers), `CANTEEN_CHANNEL` (who may hear a canteen); and from `jobs.py` the two loops. The rest are the use cases, for demo data.
+told), `next_meal_of_unit` (for vouchers), `handed_over_totals` (for reconciliation), `CANTEEN_CHANNEL` (who may hear a canteen); and from `jobs.py` the two loops. The rest are the use cases, for demo data.
 """
 
 from canteen.canteens import NewWindow, edit_canteen, open_canteen, set_timetable
@@ -14,6 +14,7 @@ from canteen.next_meal import next_meal_of_unit
 from canteen.pins import set_pin
 from canteen.prices import NewLadder, NewLimit, Serving, set_limit, set_prices
 from canteen.pricing import CanteenPricing
+from canteen.shift_totals import handed_over_totals
 from canteen.shifts import hand_over, open_shift
 from canteen.till import configuration_for_till
 
@@ -35,6 +36,7 @@ __all__ = [
     "configuration_for_till",
     "edit_canteen",
     "hand_over",
+    "handed_over_totals",
     "mark_sold_out",
     "next_meal_of_unit",
     "open_canteen",

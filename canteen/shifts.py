@@ -130,7 +130,7 @@ async def hand_over(session: AsyncSession, shift_id: UUID, signer: Principal) ->
 
 async def count_shift(session: AsyncSession, shift: Shift) -> dict[str, Any]:
     """The sheet, counted from the journal: of a shift that is open, as it stands now."""
-    return await _count(session, shift.id, await _span_of(session, shift))
+    return await _count(session, shift.id, await span_of(session, shift))
 
 
 async def _count(session: AsyncSession, shift_id: UUID, span: Span) -> dict[str, Any]:
@@ -147,10 +147,11 @@ async def _count(session: AsyncSession, shift_id: UUID, span: Span) -> dict[str,
 
 async def sales_of_shift(session: AsyncSession, shift: Shift) -> list[TillSale]:
     """The payments of a shift, the oldest first."""
-    return await sales_of_till(session, await _span_of(session, shift))
+    return await sales_of_till(session, await span_of(session, shift))
 
 
-async def _span_of(session: AsyncSession, shift: Shift) -> Span:
+async def span_of(session: AsyncSession, shift: Shift) -> Span:
+    """Its part of the journal; of one that is open, up to now."""
     until = await journal_position(session) if shift.until is None else _read(shift.until)
     return Span(shift.terminal_id, shift.opened_at, _read(shift.after), shift.handed_over_at, until)
 
@@ -174,7 +175,7 @@ async def find_shift_of(session: AsyncSession, sale: TillSale) -> Shift | None:
         .limit(_SHIFTS_LOOKED_AT)
     )
     for shift in rows:
-        if (await _span_of(session, shift)).holds(sale.lane, sale.n):
+        if (await span_of(session, shift)).holds(sale.lane, sale.n):
             return shift
     return None
 

@@ -28,6 +28,7 @@ from payments.posting_rule import (
     Usage,
 )
 from payments.queries import find_holder_key, holder_keys, next_seq
+from payments.reconciliation.shift_level import ShiftTotal, register_shift_totals
 from payments.reversals import refund_payment, void_payment
 from payments.schemas import ItemRequest, PaymentRequest
 from payments.service import queue_item
@@ -71,6 +72,7 @@ __all__ = [
     "Returned",
     "Sale",
     "SaleItem",
+    "ShiftTotal",
     "SignOff",
     "Span",
     "TerminalCache",
@@ -100,6 +102,7 @@ __all__ = [
     "refusals_of_till",
     "register_lunch_share",
     "register_meal_calendar",
+    "register_shift_totals",
     "reissue_card",
     "returned_by_id",
     "root_public_key",

@@ -5,6 +5,7 @@ from typing import Final
 
 import canteen.states
 import identity.states
+import payments.reconciliation.states
 import payments.settlement.states
 import payments.disputes.states
 import payments.states
@@ -23,6 +24,7 @@ MACHINES: Final[Mapping[str, Mapping[str, Machine]]] = {
     },
     "payments": payments.states.TABLES,
     "settlement": payments.settlement.states.TABLES,
+    "reconciliation": payments.reconciliation.states.TABLES,
     "the Stripe-compatible door": payments.stripe_door.states.TABLES,
     "disputes": payments.disputes.states.TABLES,
     "withdrawals": payments.withdrawals.states.TABLES,

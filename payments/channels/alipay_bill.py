@@ -148,7 +148,7 @@ def _check_footer(lines: Sequence[str], bill: Bill) -> None:
     for kind, pattern in _FOOTERS.items():
         found = next(((n, match) for n, line in enumerate(lines, start=1) if (match := pattern.match(line))), None)
         if found is None:
-            raise BillRefused("end", len(lines), lines[-1])
+            raise BillRefused("cut_off", len(lines), lines[-1])
         number, match = found
         rows = bill.of_kind(kind)
         total_fen = sum(row.amount_fen for row in rows)
@@ -164,7 +164,7 @@ def _check_summary(lines: Sequence[str], bill: Bill) -> None:
     number, line = body[-1]
     cells = _cells(line)
     if len(cells) != len(SUMMARY_COLUMNS) or cells[0] != "合计":
-        raise BillRefused("end", number, line)
+        raise BillRefused("cut_off", number, line)
     named = dict(zip(SUMMARY_COLUMNS, cells, strict=True))
     said = (
         named["交易订单总笔数"],
