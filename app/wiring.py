@@ -63,6 +63,7 @@ from payments.api import (
     register_shift_totals,
 )
 from payments.channels.registry import open_channels
+from payments.disputes.handlers import follow_vouchers
 from payments.gateways import looks
 from payments.handlers import follow_people
 from payments.reconciliation import jobs as reconciliation_jobs
@@ -208,6 +209,11 @@ async def _follow_people(db: Database) -> None:
         pass
 
 
+async def _follow_vouchers(db: Database) -> None:
+    while await run_handler(db, "payments.follow_vouchers", follow_vouchers):
+        pass
+
+
 async def _follow_withdrawals(db: Database) -> None:
     while await run_handler(db, "payments.follow_withdrawals", follow_approvals):
         pass
@@ -223,6 +229,7 @@ LOOPS: Final[tuple[Loop, ...]] = (
     Loop("payments follow people", _every(1, _follow_people)),
     Loop("settlement follow adjustments", _every(2, _follow_adjustments)),
     Loop("settlement months", _every(300, settlement_jobs.keep_settlements)),
+    Loop("payments follow vouchers", _every(2, _follow_vouchers)),
     Loop("payments follow withdrawals", _every(2, _follow_withdrawals)),
     Loop("payments partitions", _every(3600, payments_jobs.keep_partitions)),
     Loop("payments checkpoints", _every(30, payments_jobs.fold_account_deltas)),

@@ -7,7 +7,7 @@ the lot that should have paid pays now, the canteen gets from it what it gives b
 subsidy never becomes cash: what the person gets is their own money that should not have been taken.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select
@@ -17,6 +17,7 @@ from kernel import clock
 from kernel.ids import public_id, uuid7
 from kernel.settings import get_settings
 from payments import queries, reversals
+from payments.disputes import queries as dispute_queries
 from payments.disputes.errors import NoSubsidyLeft, SubsidyUsed
 from payments.disputes.models import Dispute
 from payments.errors import RefundExceeds
@@ -24,6 +25,7 @@ from payments.ledger import open_period, post_lines
 from payments.lines import Booking, Leg, sale_lines
 from payments.models import Holder, Payment, SubsidyLot, UsageCounter
 from payments.posting_rule import PostingRule
+from payments.settlement.api import put_in_suspense, take_from_suspense
 
 
 class GivenBack(NamedTuple):
@@ -48,6 +50,36 @@ async def give_back(
     if is_subsidy:
         await _count_again(session, dispute.payment_id)
     return GivenBack(refund.id, charge_id)
+
+
+async def suspend(session: AsyncSession, dispute: Dispute, payment: Payment) -> None:
+    """What is disputed is set aside out of the canteen's account, so that the rest can settle.
+
+    Not for a missing subsidy: whoever is right about it, the canteen is owed the same.
+    """
+    if dispute.reason == "missing_subsidy":
+        return
+    free_fen = left_fen(payment) - await dispute_queries.suspended_fen_of(session, payment.id)
+    dispute.suspended_fen = max(0, min(dispute.claimed_fen or free_fen, free_fen))
+    if dispute.suspended_fen:
+        await put_in_suspense(session, **_of_suspense(dispute))
+
+
+async def release(session: AsyncSession, dispute: Dispute) -> None:
+    """The canteen's account has again what was set aside."""
+    if dispute.suspended_fen:
+        await take_from_suspense(session, **_of_suspense(dispute))
+    dispute.suspended_fen = 0
+
+
+def _of_suspense(dispute: Dispute) -> dict[str, Any]:
+    return {
+        "region_id": dispute.host_region_id,
+        "site_id": dispute.site_id,
+        "amount_fen": dispute.suspended_fen,
+        "dispute_id": dispute.id,
+        "business_date": clock.business_date(clock.now(), get_settings().zone),
+    }
 
 
 def left_fen(payment: Payment) -> int:
@@ -77,7 +109,7 @@ async def _charge_lots(session: AsyncSession, dispute: Dispute, amount_fen: int)
     await _refuse_second_subsidy(session, payment)
     legs = await _take_from_lots(session, holder, payment, amount_fen)
     on = clock.business_date(clock.now(), get_settings().zone)
-    period = await open_period(session, payment.home_region_id, payment.business_date)
+    period = await open_period(session, payment.home_region_id, payment.business_date, payment.host_region_id)
     charge_id = uuid7(payment.bucket)
     booking = Booking(payment.bucket, charge_id, "subsidy_correction", on, period)
     await session.flush()

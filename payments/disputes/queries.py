@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, false, or_, select, tuple_
+from sqlalchemy import ColumnElement, false, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity.api import Principal, Role
@@ -37,6 +37,19 @@ async def find_under_way(session: AsyncSession, payment_id: UUID, reason: str) -
             Dispute.payment_id == payment_id, Dispute.reason == reason, Dispute.state.in_(UNDER_WAY)
         )
     )
+
+
+async def find_by_voucher(session: AsyncSession, voucher_id: UUID) -> UUID | None:
+    """The dispute that a voucher was asked for."""
+    return await session.scalar(select(Dispute.id).where(Dispute.voucher_id == voucher_id))
+
+
+async def suspended_fen_of(session: AsyncSession, payment_id: UUID) -> int:
+    """What other disputes of a payment have set aside already."""
+    total = await session.scalar(
+        select(func.coalesce(func.sum(Dispute.suspended_fen), 0)).where(Dispute.payment_id == payment_id)
+    )
+    return int(total or 0)
 
 
 async def steps_of(session: AsyncSession, disputes: Sequence[UUID]) -> dict[UUID, list[DisputeStep]]:

@@ -18,7 +18,7 @@ from kernel.errors import Forbidden, Malformed, StateConflict, TooManyRequests
 from kernel.ids import parse_public_id, public_id, uuid7
 from kernel.outbox import publish, savepoint
 from payments import queries as payment_queries
-from payments.disputes import money, queries
+from payments.disputes import money, queries, vouchers
 from payments.disputes.deadlines import TIMER_KIND, start_clock
 from payments.disputes.errors import DisputeExists, DisputeTooLate, NothingToDispute
 from payments.disputes.events import DisputeChanged
@@ -33,6 +33,8 @@ DISPUTED_WITHIN: Final = timedelta(days=30)
 # Who disputes everything that they eat is slowed down; nobody has ten real ones in an hour.
 OPENING: Final = AttemptPolicy(10, timedelta(hours=1), timedelta(minutes=15), timedelta(hours=24))
 _GRANTING: Final = ("accept", "uphold")
+# What was set aside is the canteen's again from here on; a refund takes from there what it gives back.
+_SETTLED: Final = ("withdrawn", "closed", "dismissed", "accepted", "upheld", "returned")
 
 
 async def open_dispute(session: AsyncSession, actor: Principal, payment_id: UUID, wanted: DisputeRequest) -> Dispute:
@@ -52,6 +54,7 @@ async def open_dispute(session: AsyncSession, actor: Principal, payment_id: UUID
     if wait_s:
         raise TooManyRequests(retry_after_s=wait_s)
     dispute = await _write(session, payment, await _label_of(session, payment), wanted)
+    await money.suspend(session, dispute, payment)
     await start_clock(session, dispute)
     await _note(session, dispute, "open", "payer", actor.actor, wanted.words, wanted.amount_fen)
     return dispute
@@ -109,11 +112,33 @@ async def pull(
         dispute.answered_by = actor.person_id
     await _move(session, dispute, trigger, actor.actor, words, granted_fen)
     if granted_fen is not None:
-        dispute.granted_fen = granted_fen
-        returned = await money.give_back(session, dispute, granted_fen, actor=actor.actor, rule=rule)
-        dispute.refund_id, dispute.charge_id = returned.refund_id, returned.charge_id
-        await _move(session, dispute, "give_back", "system", "", granted_fen)
+        await _grant(session, actor, dispute, granted_fen, rule)
     return dispute
+
+
+async def _grant(
+    session: AsyncSession, actor: Principal, dispute: Dispute, granted_fen: int, rule: PostingRule
+) -> None:
+    """The money is back now; where its month is locked, as soon as two people have approved the voucher."""
+    dispute.granted_fen = granted_fen
+    locked = await vouchers.locked_book_of(session, dispute)
+    if locked is not None:
+        dispute.voucher_id = await vouchers.ask(session, actor, dispute, locked)
+        return
+    returned = await money.give_back(session, dispute, granted_fen, actor=actor.actor, rule=rule)
+    dispute.refund_id, dispute.charge_id = returned.refund_id, returned.charge_id
+    await _move(session, dispute, "give_back", "system", "", granted_fen)
+
+
+async def hear_of_voucher(session: AsyncSession, voucher_id: UUID, *, is_booked: bool) -> None:
+    """The adjustment voucher of a dispute was booked, and with it the refund; or somebody has refused it."""
+    dispute_id = await queries.find_by_voucher(session, voucher_id)
+    if dispute_id is None:
+        return
+    dispute = await queries.lock_dispute(session, dispute_id)
+    trigger = "give_back" if is_booked else "refuse_voucher"
+    if (dispute.state, trigger) in DISPUTE:
+        await _move(session, dispute, trigger, "system", "", dispute.granted_fen)
 
 
 def _words_of(trigger: str, answer: DisputeAnswer) -> str:
@@ -214,6 +239,8 @@ async def _move(
 ) -> None:
     state = next_state(DISPUTE, dispute.state, trigger)
     dispute.state, dispute.changed_at = state, clock.now()
+    if state in _SETTLED:
+        await money.release(session, dispute)
     await start_clock(session, dispute, is_striking=is_striking)
     await _note(session, dispute, trigger, SIDES[trigger], actor, words, amount_fen)
 

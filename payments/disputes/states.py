@@ -21,7 +21,9 @@ DISPUTE: Final[StateTable] = {
     ("escalated", "dismiss"): "dismissed",
     ("escalated", "withdraw"): "withdrawn",
     ("accepted", "give_back"): "returned",
+    ("accepted", "refuse_voucher"): "escalated",
     ("upheld", "give_back"): "returned",
+    ("upheld", "refuse_voucher"): "dismissed",
 }
 
 TABLES: Final[Mapping[str, StateTable]] = {"dispute": DISPUTE}
@@ -37,6 +39,7 @@ SIDES: Final[Mapping[str, str]] = {
     "pass_on": "system",
     "lapse": "system",
     "give_back": "system",
+    "refuse_voucher": "system",
 }
 
 # Something is still to be said or done. Named by the unique index too.

@@ -138,7 +138,8 @@ async def _approve_second(session: AsyncSession, payload: dict[str, Any]) -> Non
     """The second approval books it."""
     voucher = await queries.lock_voucher(session, parse_public_id("adj", payload["voucher"]))
     row = await queries.get_settlement(session, voucher.settlement_id)
-    voucher.state = next_state(ADJUSTMENT, voucher.state, "approve")
+    # Both at once: whatever is read next writes them down, and a booked voucher has its time.
+    voucher.state, voucher.booked_at = next_state(ADJUSTMENT, voucher.state, "approve"), clock.now()
     voucher.second_approver = public_id("per", await decider_of(session, SECOND_APPROVAL, payload["voucher"]))
     await _book(session, voucher, row)
     await audit_log.record(

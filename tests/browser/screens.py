@@ -62,6 +62,7 @@ SCREENS: Final[tuple[Screen, ...]] = (
         "main .detail",
         without={"empty": "a payment is there, or an error"},
     ),
+    Screen("leaving", "/", "/?tab=withdraw", "employee", "[data-testid=withdraw] form"),
     Screen("scan", "/pay/:code?", "/pay", "employee", "main section", without=FORM),
     Screen(
         "pay at a wall code",
@@ -87,6 +88,8 @@ SCREENS: Final[tuple[Screen, ...]] = (
     Screen("demo", "/demo", "/demo", None, "[data-testid=hold]", without=FORM),
     Screen("board", "/desk/canteen", "/desk/canteen", "canteen_manager", "[data-testid=board-count]"),
     Screen("shifts", "/desk/shifts", "/desk/shifts", "canteen_manager", TABLE),
+    Screen("disputes", "/desk/disputes", "/desk/disputes", "canteen_manager", "[data-testid=dispute-list] li"),
+    Screen("disputes decided", "/admin/disputes", "/admin/disputes", "finance", "[data-testid=dispute-list] li"),
     Screen("organisations", "/admin/organisations", "/admin/organisations", "system_admin", TABLE),
     Screen("people", "/admin/people", "/admin/people", "system_admin", TABLE),
     Screen("approvals", "/admin/approvals", "/admin/approvals", "system_admin", "main h1"),

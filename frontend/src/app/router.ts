@@ -15,6 +15,7 @@ export const router = createRouter({
     { path: '/desk', redirect: '/desk/canteen' },
     { path: '/desk/canteen', component: () => import('./BoardPage.vue'), meta: { title: 'board' } },
     { path: '/desk/shifts', component: () => import('./ShiftsPage.vue'), meta: { title: 'shifts' } },
+    { path: '/desk/disputes', component: () => import('./DisputesPage.vue'), meta: { title: 'disputes' } },
     {
       path: '/admin',
       component: () => import('./admin/AdminShell.vue'),
@@ -28,6 +29,7 @@ export const router = createRouter({
         { path: 'security', component: () => import('@/identity/admin/SecurityPage.vue') },
         { path: 'terminals', component: () => import('@/identity/admin/TerminalsPage.vue') },
         { path: 'cards', component: () => import('@/payments/admin/CardsPage.vue') },
+        { path: 'disputes', component: () => import('@/payments/disputes/DisputesDesk.vue') },
         { path: 'wall-codes', component: () => import('@/payments/admin/WallCodesPage.vue') },
         { path: 'canteens', component: () => import('@/canteen/admin/CanteensPage.vue') },
         { path: 'setup', component: () => import('@/canteen/admin/SetupPage.vue') },

@@ -198,6 +198,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/bank_accounts/{party_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Bank Account
+         * @description Where a region's, canteen's or organisation's money is.
+         */
+        get: operations["show_bank_account_v1_bank_accounts__party_id__get"];
+        /**
+         * Set Bank Account
+         * @description Enter or change it.
+         */
+        put: operations["set_bank_account_v1_bank_accounts__party_id__put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/canteens": {
         parameters: {
             query?: never;
@@ -216,6 +240,30 @@ export interface paths {
          * @description Begin to serve meals at a site.
          */
         post: operations["open_canteen_v1_canteens_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/canteens/{canteen_id}/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Shares
+         * @description How a canteen's takings are shared, each set from the month that it began in.
+         */
+        get: operations["list_shares_v1_canteens__canteen_id__shares_get"];
+        /**
+         * Set Shares
+         * @description Share a canteen's takings from a month on that is not cut off yet.
+         */
+        put: operations["set_shares_v1_canteens__canteen_id__shares_put"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -710,6 +758,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/difference_cases/{case_id}/{trigger}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Settle Difference Case
+         * @description Ask a second person of finance to close a case by hand, or to give its money back through the gateway.
+         */
+        post: operations["settle_difference_case_v1_difference_cases__case_id___trigger__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/difference_cases/{case_id}/ask_again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask Again
+         * @description Have the gateway asked once more what became of the order.
+         */
+        post: operations["ask_again_v1_difference_cases__case_id__ask_again_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/dishes/{dish}": {
         parameters: {
             query?: never;
@@ -728,6 +816,66 @@ export interface paths {
          * @description Change a dish; menus that are made already keep their price.
          */
         patch: operations["edit_dish_v1_dishes__dish__patch"];
+        trace?: never;
+    };
+    "/v1/disputes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Disputes
+         * @description Those of the canteens that I manage and of the regions whose finance I am, newest first.
+         */
+        get: operations["list_disputes_v1_disputes_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/disputes/{dispute_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Dispute
+         * @description One, with its steps and its clock: for its payer, the canteen's manager and the region's finance.
+         */
+        get: operations["show_dispute_v1_disputes__dispute_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/disputes/{dispute_id}/{trigger}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pull Trigger
+         * @description accept, reject: the canteen. escalate, withdraw: the payer. uphold, dismiss: the region. Money is back with the answer.
+         */
+        post: operations["pull_trigger_v1_disputes__dispute_id___trigger__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/v1/guest_payments": {
@@ -784,6 +932,47 @@ export interface paths {
          * @description Take it back while it is pending; what is paid in that moment goes back to the guest.
          */
         post: operations["cancel_guest_payment_v1_guest_payments__guest_payment_id__cancel_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/guest_payments/{guest_payment_id}/refunds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refund Guest Payment
+         * @description Give a guest back a part or the rest: tills of the canteen (in a shift, signed by PIN), and staff who manage it.
+         */
+        post: operations["refund_guest_payment_v1_guest_payments__guest_payment_id__refunds_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/guest_payments/{guest_payment_id}/void": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Void Guest Payment
+         * @description Take a guest's paid meal back whole, at a till of its canteen, within five minutes; in a shift somebody signs by PIN.
+         *     It is on its way with the answer: `refunds` of the guest payment say when the gateway has done it.
+         */
+        post: operations["void_guest_payment_v1_guest_payments__guest_payment_id__void_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -913,6 +1102,26 @@ export interface paths {
          * @description Make a blank card one's own by the number printed on it; the card before it is refused from now on.
          */
         post: operations["take_card_v1_me_card_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/disputes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List My Disputes
+         * @description Mine, newest first.
+         */
+        get: operations["list_my_disputes_v1_me_disputes_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1107,6 +1316,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me/statements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List My Statements
+         * @description The months of one's own accounts.
+         */
+        get: operations["list_my_statements_v1_me_statements_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/statements/{period}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download My Statement
+         * @description One's own month: every meal, top-up and subsidy with its day and time.
+         */
+        get: operations["download_my_statement_v1_me_statements__period__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/subsidies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show My Subsidies
+         * @description One's own lots: how much, where and when it can be spent, until which day; and what is lost within a week.
+         */
+        get: operations["show_my_subsidies_v1_me_subsidies_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me/till_pin": {
         parameters: {
             query?: never;
@@ -1235,6 +1504,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me/withdrawal_terms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show My Terms
+         * @description What would be sent, and what would go back to my unit.
+         */
+        get: operations["show_my_terms_v1_me_withdrawal_terms_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/withdrawals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List My Withdrawals
+         * @description Mine, newest first.
+         */
+        get: operations["list_my_withdrawals_v1_me_withdrawals_get"];
+        put?: never;
+        /**
+         * Start My Withdrawal
+         * @description Send all my cash to my own Alipay account and close my account here; what is left of subsidies goes to its unit.
+         */
+        post: operations["start_my_withdrawal_v1_me_withdrawals_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/menus/{menu}/items": {
         parameters: {
             query?: never;
@@ -1353,6 +1666,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/organisations/{organisation_id}/bill_payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pay Bill
+         * @description A unit that is billed has paid, as the bank has told the office.
+         */
+        post: operations["pay_bill_v1_organisations__organisation_id__bill_payments_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/organisations/{organisation_id}/prefund": {
         parameters: {
             query?: never;
@@ -1400,8 +1733,62 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Move Organisation */
+        /**
+         * Move Organisation
+         * @description Under another organisation, to another home region, or both. The money of its people follows into the book of the
+         *     region whose unit pays for them now.
+         */
         post: operations["move_organisation_v1_organisations__organisation__move_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/partner_regions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Partner Regions
+         * @description Regions whose books another installation keeps, and the root key that we know it by.
+         */
+        get: operations["list_partner_regions_v1_partner_regions_get"];
+        put?: never;
+        /**
+         * Pin Partner Region
+         * @description Ask for another installation's root key to be pinned; a second person decides (`/v1/approvals`).
+         */
+        post: operations["pin_partner_region_v1_partner_regions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/partner_statements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Partner Statements
+         * @description What other installations have sent to a region, and how it compares with our book; the latest first.
+         */
+        get: operations["list_partner_statements_v1_partner_statements_get"];
+        put?: never;
+        /**
+         * Receive Partner Statement
+         * @description Another installation's line file of the pair: checked against its pinned root key, booked where it is news, compared.
+         *
+         *     Sent again it changes nothing, and is compared again.
+         */
+        post: operations["receive_partner_statement_v1_partner_statements_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1442,6 +1829,26 @@ export interface paths {
         get: operations["show_payment_v1_payments__payment_id__get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/payments/{payment_id}/disputes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open Dispute
+         * @description Something is wrong with a payment of mine, of the last 30 days. The canteen has three work days to answer.
+         */
+        post: operations["open_dispute_v1_payments__payment_id__disputes_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1643,13 +2050,41 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * List Top Ups Of Account
+         * @description What somebody has put in, for finance, newest first.
+         */
+        get: operations["list_top_ups_of_account_v1_people__person_id__account_top_ups_get"];
         put?: never;
         /**
          * Top Up At Counter
-         * @description Cash taken at the service counter.
+         * @description Cash taken at the service counter, by somebody else than the one who pays it in.
          */
         post: operations["top_up_at_counter_v1_people__person_id__account_top_ups_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/people/{person_id}/withdrawals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Withdrawals Of Person
+         * @description Somebody's, newest first: for finance.
+         */
+        get: operations["list_withdrawals_of_person_v1_people__person_id__withdrawals_get"];
+        put?: never;
+        /**
+         * Start Withdrawal
+         * @description The same for somebody who has left and cannot sign in any more: for finance.
+         */
+        post: operations["start_withdrawal_v1_people__person_id__withdrawals_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1984,6 +2419,222 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/reconciliation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Overview
+         * @description The seven levels: what is open, how old it is, and when each was last compared.
+         */
+        get: operations["show_overview_v1_reconciliation_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reconciliation/bank_statements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Bank Statements
+         * @description Statements of the caller's regions, newest first.
+         */
+        get: operations["list_bank_statements_v1_reconciliation_bank_statements_get"];
+        put?: never;
+        /**
+         * Take Bank Statement
+         * @description A camt.053, or the table as CSV or XLSX. Its days are compared at once.
+         */
+        post: operations["take_bank_statement_v1_reconciliation_bank_statements_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reconciliation/bills": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Bills
+         * @description The gateways' bills, newest first. A bill is of all regions: for finance of everywhere.
+         */
+        get: operations["list_bills_v1_reconciliation_bills_get"];
+        put?: never;
+        /**
+         * Fetch Bill Now
+         * @description Ask a gateway for its bill of a day now, and compare it.
+         */
+        post: operations["fetch_bill_now_v1_reconciliation_bills_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reconciliation/differences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Differences
+         * @description Differences of the places that the caller's role reaches, newest first.
+         */
+        get: operations["list_differences_v1_reconciliation_differences_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reconciliation/differences/{difference_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Difference
+         * @description One difference.
+         */
+        get: operations["show_difference_v1_reconciliation_differences__difference_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reconciliation/differences/{difference_id}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close Difference
+         * @description Close what somebody else has explained.
+         */
+        post: operations["close_difference_v1_reconciliation_differences__difference_id__close_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reconciliation/differences/{difference_id}/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Explain Difference
+         * @description Say why it differs; the caller owns it from then on.
+         */
+        post: operations["explain_difference_v1_reconciliation_differences__difference_id__explain_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reconciliation/hr_lists": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Hr Lists
+         * @description Lists of the caller's units, newest first.
+         */
+        get: operations["list_hr_lists_v1_reconciliation_hr_lists_get"];
+        put?: never;
+        /**
+         * Take Hr List Of Unit
+         * @description Columns: staff_number, name, subsidy; or Chinese titles. The month is compared at once.
+         */
+        post: operations["take_hr_list_of_unit_v1_reconciliation_hr_lists_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reconciliation/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Runs
+         * @description What was compared, newest first.
+         */
+        get: operations["list_runs_v1_reconciliation_runs_get"];
+        put?: never;
+        /**
+         * Run Now
+         * @description Compare some levels for a day now. Running again never doubles a difference.
+         */
+        post: operations["run_now_v1_reconciliation_runs_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reconciliation/templates/{what}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Template
+         * @description An empty workbook to fill in, with a note at each column.
+         */
+        get: operations["get_template_v1_reconciliation_templates__what__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/regions": {
         parameters: {
             query?: never;
@@ -2182,6 +2833,450 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/settlements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Settlements
+         * @description The months of the regions whose books this person may see; the newest month first.
+         */
+        get: operations["list_settlements_v1_settlements_get"];
+        put?: never;
+        /**
+         * Open Settlement
+         * @description A region's month, made if it has no row yet: a month that nobody has booked in is open without one.
+         */
+        post: operations["open_settlement_v1_settlements_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlements/{settlement_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Settlement
+         * @description One month: how far it has come, what was counted, what banks are to move.
+         */
+        get: operations["show_settlement_v1_settlements__settlement_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlements/{settlement_id}/adjustments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask For Adjustment
+         * @description Write a voucher to a locked month; two others approve it, then it is booked in the month that is open.
+         */
+        post: operations["ask_for_adjustment_v1_settlements__settlement_id__adjustments_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlements/{settlement_id}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm
+         * @description Agree with statements, for a party; once none is left unanswered, the month is confirmed.
+         */
+        post: operations["confirm_v1_settlements__settlement_id__confirm_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlements/{settlement_id}/cut_off": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cut Off
+         * @description Let nothing more into the month, and write down where the journal stands.
+         */
+        post: operations["cut_off_v1_settlements__settlement_id__cut_off_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlements/{settlement_id}/dispute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Dispute
+         * @description Do not agree with a line of a statement: its sum waits in suspense, the rest settles.
+         */
+        post: operations["dispute_v1_settlements__settlement_id__dispute_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlements/{settlement_id}/disputes/{dispute_id}/dismiss": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Dismiss Dispute
+         * @description The line was right: its sum is settled with the month that is open now.
+         */
+        post: operations["dismiss_dispute_v1_settlements__settlement_id__disputes__dispute_id__dismiss_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlements/{settlement_id}/disputes/{dispute_id}/uphold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Uphold Dispute
+         * @description The line was wrong: its sum waits in suspense until an adjustment voucher says where it goes.
+         */
+        post: operations["uphold_dispute_v1_settlements__settlement_id__disputes__dispute_id__uphold_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlements/{settlement_id}/instructions/{instruction_id}/fail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fail Instruction
+         * @description The bank has refused it; nothing was moved.
+         */
+        post: operations["fail_instruction_v1_settlements__settlement_id__instructions__instruction_id__fail_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlements/{settlement_id}/instructions/{instruction_id}/reissue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reissue Instruction
+         * @description Send it to the bank once more, under the same end-to-end id.
+         */
+        post: operations["reissue_instruction_v1_settlements__settlement_id__instructions__instruction_id__reissue_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlements/{settlement_id}/lock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lock
+         * @description From now on only adjustment vouchers follow.
+         */
+        post: operations["lock_v1_settlements__settlement_id__lock_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlements/{settlement_id}/net": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Net
+         * @description Net the month of all regions that owe each other with this one, and write what banks are to move.
+         */
+        post: operations["net_v1_settlements__settlement_id__net_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlements/{settlement_id}/pay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pay
+         * @description The bank has moved these sums.
+         */
+        post: operations["pay_v1_settlements__settlement_id__pay_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlements/{settlement_id}/reconcile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reconcile
+         * @description Count it: totals, statements, the hash.
+         */
+        post: operations["reconcile_v1_settlements__settlement_id__reconcile_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlements/{settlement_id}/send_statement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send Statement
+         * @description Send every party its statement; the region confirms by this, the others within five work days.
+         */
+        post: operations["send_statement_v1_settlements__settlement_id__send_statement_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlements/{settlement_id}/settle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Settle
+         * @description Every sum is paid.
+         */
+        post: operations["settle_v1_settlements__settlement_id__settle_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlements/{settlement_id}/statements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Statements
+         * @description What the parties are told of it. Who answers for a party sees that party's own.
+         */
+        get: operations["list_statements_v1_settlements__settlement_id__statements_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlements/{settlement_id}/statements/{statement_id}/lines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Lines
+         * @description A statement's lines: what moved on each day, by kind. All of them: a month has a few hundred at the most.
+         */
+        get: operations["list_lines_v1_settlements__settlement_id__statements__statement_id__lines_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlements/{settlement_id}/statements/{statement_id}/meals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Meals
+         * @description The payments of one day under a statement: what and where, and not who.
+         */
+        get: operations["list_meals_v1_settlements__settlement_id__statements__statement_id__meals_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlements/late_sales": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Late Sales
+         * @description The exception queue: sales that were booked more than seven days after their business date.
+         */
+        get: operations["list_late_sales_v1_settlements_late_sales_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlements/late_sales/{payment_id}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resolve Late Sale
+         * @description Say what was found out about a late sale.
+         */
+        post: operations["resolve_late_sale_v1_settlements_late_sales__payment_id__resolve_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlements/positions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Positions
+         * @description Who owes whom for a month, before netting and after; of the regions that have counted it.
+         */
+        get: operations["show_positions_v1_settlements_positions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/shifts/{shift}": {
         parameters: {
             query?: never;
@@ -2320,6 +3415,378 @@ export interface paths {
         head?: never;
         /** Patch Site */
         patch: operations["patch_site_v1_sites__site__patch"];
+        trace?: never;
+    };
+    "/v1/statement_files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Statement Files
+         * @description Every statement of a region's month, with what it comes to and where its files are.
+         */
+        get: operations["list_statement_files_v1_statement_files_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/statement_files/{kind}/{subject}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Statement
+         * @description One statement: of a unit, a canteen, or what two regions owe each other. A draft until the period is cut off.
+         */
+        get: operations["download_statement_v1_statement_files__kind___subject__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subsidies/attendance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Attendance
+         * @description The months of which there is a list, the last one first.
+         */
+        get: operations["list_attendance_v1_subsidies_attendance_get"];
+        put?: never;
+        /**
+         * Import Attendance
+         * @description A month's list, XLSX or CSV: staff_number, name, attended_days, leave_days, field_days; or their Chinese titles.
+         */
+        post: operations["import_attendance_v1_subsidies_attendance_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subsidies/batches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Batches
+         * @description A unit's batches, newest first.
+         */
+        get: operations["list_batches_v1_subsidies_batches_get"];
+        put?: never;
+        /**
+         * Import Batch
+         * @description Subsidies for many people from an XLSX or CSV file: staff_number, name, amount, note; or their Chinese titles.
+         */
+        post: operations["import_batch_v1_subsidies_batches_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subsidies/batches/{batch}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Batch
+         * @description One batch.
+         */
+        get: operations["show_batch_v1_subsidies_batches__batch__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subsidies/batches/{batch}/discard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Discard Batch
+         * @description It was prepared in error; it is kept and never paid.
+         */
+        post: operations["discard_batch_v1_subsidies_batches__batch__discard_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subsidies/batches/{batch}/post": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask To Post
+         * @description Ask for it to be paid: somebody else decides at `/v1/approvals`, and all lots are opened in that decision.
+         */
+        post: operations["ask_to_post_v1_subsidies_batches__batch__post_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subsidies/batches/{batch}/reverse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask To Reverse
+         * @description Ask for all of it to be taken back: somebody else decides, and what is unspent then goes back to the unit.
+         */
+        post: operations["ask_to_reverse_v1_subsidies_batches__batch__reverse_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subsidies/batches/{batch}/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Batch Rows
+         * @description Who is in it, with how much and why, what they have eaten of it, and what came back.
+         */
+        get: operations["list_batch_rows_v1_subsidies_batches__batch__rows_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subsidies/batches/{batch}/workbook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Batch
+         * @description The batch as XLSX.
+         */
+        get: operations["download_batch_v1_subsidies_batches__batch__workbook_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subsidies/expiring": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Expiring
+         * @description What a unit's people are about to lose, day by day: sums, nobody's name.
+         */
+        get: operations["show_expiring_v1_subsidies_expiring_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subsidies/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Rules
+         * @description A unit's schedules, newest first.
+         */
+        get: operations["list_rules_v1_subsidies_rules_get"];
+        put?: never;
+        /**
+         * Make Rule
+         * @description A new schedule. What it prepares is paid only when two people have approved it.
+         */
+        post: operations["make_rule_v1_subsidies_rules_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subsidies/rules/{rule}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Edit Rule
+         * @description Change a schedule from its next run on.
+         */
+        put: operations["edit_rule_v1_subsidies_rules__rule__put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subsidies/rules/{rule}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End Rule
+         * @description Nothing is prepared by it any more.
+         */
+        post: operations["end_rule_v1_subsidies_rules__rule__end_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subsidies/rules/{rule}/prepare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prepare Month
+         * @description Prepare a month's batch now, earlier than its day or anew after a reversal; once for a month.
+         */
+        post: operations["prepare_month_v1_subsidies_rules__rule__prepare_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subsidies/templates/{what}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Template
+         * @description An empty workbook to fill in, with a note at each column.
+         */
+        get: operations["download_template_v1_subsidies_templates__what__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subsidies/terms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask For Terms
+         * @description Ask for a unit to pay ahead, or on a bill up to a limit; somebody else decides.
+         */
+        post: operations["ask_for_terms_v1_subsidies_terms_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subsidies/terms/{unit}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Terms
+         * @description How a unit pays for its subsidies, what it has and owes, and how that has changed.
+         */
+        get: operations["show_terms_v1_subsidies_terms__unit__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/v1/terminals": {
@@ -2537,7 +4004,7 @@ export interface paths {
         };
         /**
          * List Terminal Payments
-         * @description The till's own payments, newest first, payers masked.
+         * @description The till's payments, newest first, payers masked; `credential` is `wall_code` where a phone paid at its printed code.
          */
         get: operations["list_terminal_payments_v1_terminals_me_payments_get"];
         put?: never;
@@ -2612,6 +4079,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/top_ups/{top_up_id}/refund": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask To Refund Top Up
+         * @description A top-up that should not stand: once a second person of finance approves, it goes back through its gateway.
+         */
+        post: operations["ask_to_refund_top_up_v1_top_ups__top_up_id__refund_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/trust_list": {
         parameters: {
             query?: never;
@@ -2632,10 +4119,168 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/voucher_mappings/{kind}/{owner}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Voucher Mapping
+         * @description The mapping in force; with a period, also the accounts that moved in it and have no entry.
+         */
+        get: operations["show_voucher_mapping_v1_voucher_mappings__kind___owner__get"];
+        /**
+         * Change Voucher Mapping
+         * @description Replace the mapping; what it was before stays in its history.
+         */
+        put: operations["change_voucher_mapping_v1_voucher_mappings__kind___owner__put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/voucher_mappings/{kind}/{owner}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Voucher Mapping Versions
+         * @description Every version of a mapping: who changed it, when and why; the latest first.
+         */
+        get: operations["list_voucher_mapping_versions_v1_voucher_mappings__kind___owner__history_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/vouchers/{kind}/{owner}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Vouchers
+         * @description A month's accounting vouchers in the owner's chart of accounts. They add up to the statement of that month.
+         */
+        get: operations["download_vouchers_v1_vouchers__kind___owner__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/withdrawals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Withdrawals
+         * @description Those of the regions whose finance I am, newest first.
+         */
+        get: operations["list_withdrawals_v1_withdrawals_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/withdrawals/{withdrawal_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Withdrawal
+         * @description How far it has come.
+         */
+        get: operations["show_withdrawal_v1_withdrawals__withdrawal_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/withdrawals/{withdrawal_id}/ask": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask About Withdrawal
+         * @description Have the gateway asked once more what became of it: for finance.
+         */
+        post: operations["ask_about_withdrawal_v1_withdrawals__withdrawal_id__ask_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/withdrawals/{withdrawal_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Withdrawal
+         * @description Take back what I asked for, while nobody has decided on it.
+         */
+        post: operations["cancel_withdrawal_v1_withdrawals__withdrawal_id__cancel_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AccountTotalView
+         * @description What the month moved on all accounts of a kind.
+         */
+        AccountTotalView: {
+            /** Account */
+            account: string;
+            /** Credit Fen */
+            credit_fen: number;
+            /** Debit Fen */
+            debit_fen: number;
+            /** Line Count */
+            line_count: number;
+        };
         /**
          * AccountView
          * @description An account, as the office sees it.
@@ -2693,11 +4338,67 @@ export interface components {
             username: string;
         };
         /**
+         * AdjustmentBody
+         * @description A voucher: either a payment to refund (`original` is its id, no accounts), or a sum between two accounts of the book.
+         */
+        AdjustmentBody: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Credit */
+            credit?: string | null;
+            /** Debit */
+            debit?: string | null;
+            /** Original */
+            original: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * AdjustmentView
+         * @description A voucher.
+         */
+        AdjustmentView: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Asked At */
+            asked_at: string;
+            /** Asked By */
+            asked_by: string;
+            /** Booked In */
+            booked_in: string | null;
+            /** Credit */
+            credit: string;
+            /** Debit */
+            debit: string;
+            /** First Approver */
+            first_approver: string | null;
+            /** Id */
+            id: string;
+            /** Original */
+            original: string;
+            /** Reason */
+            reason: string;
+            /** Second Approver */
+            second_approver: string | null;
+            /** State */
+            state: string;
+        };
+        /**
          * AfterLast
          * @description What comes after the last serving that the price matrix names.
          * @enum {string}
          */
         AfterLast: "refuse" | "guest";
+        /**
+         * ApprovalRef
+         * @description What waits for a second person.
+         */
+        ApprovalRef: {
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+        };
         /** ApprovalView */
         ApprovalView: {
             /** Decided At */
@@ -2741,6 +4442,31 @@ export interface components {
             subject_name: string | null;
         };
         /**
+         * AskedPin
+         * @description A second person decides on it.
+         */
+        AskedPin: {
+            /** Approval */
+            approval: string;
+        };
+        /**
+         * AskedRefund
+         * @description A second person has to decide.
+         */
+        AskedRefund: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Approval */
+            approval: string;
+            /**
+             * Status
+             * @constant
+             */
+            status: "asked";
+            /** Top Up */
+            top_up: string;
+        };
+        /**
          * AttemptView
          * @description One try at a delivery.
          */
@@ -2755,6 +4481,46 @@ export interface components {
             status: number | null;
             /** Took Ms */
             took_ms: number;
+        };
+        /**
+         * AttendanceReport
+         * @description What a list would do (dry run) or did.
+         */
+        AttendanceReport: {
+            /** Bad Cells */
+            bad_cells: components["schemas"]["BadCell"][];
+            /** Bad Cells Total */
+            bad_cells_total: number;
+            /** Created */
+            created: number;
+            /** Dry Run */
+            dry_run: boolean;
+            /** Rows */
+            rows: number;
+            /** Unchanged */
+            unchanged: number;
+            /** Updated */
+            updated: number;
+        };
+        /**
+         * AttendanceView
+         * @description A month's list.
+         */
+        AttendanceView: {
+            /** Attended Days */
+            attended_days: string;
+            /** Field Days */
+            field_days: string;
+            /** Leave Days */
+            leave_days: string;
+            /** Month */
+            month: string;
+            /** People */
+            people: number;
+            /** Recorded At */
+            recorded_at: string;
+            /** Unit */
+            unit: string;
         };
         /**
          * BadCell
@@ -2773,6 +4539,170 @@ export interface components {
             row: number;
             /** Value */
             value: string;
+        };
+        /**
+         * BankAccountBody
+         * @description Where a party's money is.
+         */
+        BankAccountBody: {
+            /** Account Name */
+            account_name: string;
+            /** Account Number */
+            account_number: string;
+            /** Bank Name */
+            bank_name: string;
+            /**
+             * Bank Number
+             * @description The bank's number in the interbank directory.
+             */
+            bank_number: string;
+        };
+        /**
+         * BankAccountView
+         * @description The same, and whose it is.
+         */
+        BankAccountView: {
+            /** Account Name */
+            account_name: string;
+            /** Account Number */
+            account_number: string;
+            /** Bank Name */
+            bank_name: string;
+            /**
+             * Bank Number
+             * @description The bank's number in the interbank directory.
+             */
+            bank_number: string;
+            /** Party */
+            party: string;
+        };
+        /**
+         * BatchReport
+         * @description What a file would do (dry run) or did. With bad cells nothing is taken; the first 200 are named.
+         */
+        BatchReport: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Bad Cells */
+            bad_cells: components["schemas"]["BadCell"][];
+            /** Bad Cells Total */
+            bad_cells_total: number;
+            /**
+             * Batch
+             * @description Null in a dry run
+             */
+            batch: string | null;
+            /** Dry Run */
+            dry_run: boolean;
+            /** Rows */
+            rows: number;
+        };
+        /**
+         * BatchRowView
+         * @description One person of a batch.
+         */
+        BatchRowView: {
+            /** Amount Fen */
+            amount_fen: number;
+            /**
+             * Days
+             * @description Days paid, as `21.5`; empty for a file's row
+             */
+            days: string;
+            /** Deducted Fen */
+            deducted_fen: number;
+            /** Field Days */
+            field_days: string;
+            /** Leave Days */
+            leave_days: string;
+            /** Name */
+            name: string;
+            /** Note */
+            note: string;
+            /** Person */
+            person: string;
+            /**
+             * Returned Fen
+             * @description What a reversal gave back to the unit
+             */
+            returned_fen: number | null;
+            /**
+             * Spent Fen
+             * @description Null until it is posted
+             */
+            spent_fen: number | null;
+            /** Staff Number */
+            staff_number: string | null;
+            /** Still To Deduct Fen */
+            still_to_deduct_fen: number;
+        };
+        /**
+         * BatchView
+         * @description A batch.
+         */
+        BatchView: {
+            /**
+             * Allowed
+             * @description The triggers that this state allows; posting and reversing take two people
+             */
+            allowed: string[];
+            /** Amount Fen */
+            amount_fen: number;
+            carry_over: components["schemas"]["CarryOverBody"] | null;
+            /** Expires On */
+            expires_on: string;
+            /** Id */
+            id: string;
+            /** Month */
+            month: string | null;
+            /** Name */
+            name: string;
+            /** People */
+            people: number;
+            /** Posted At */
+            posted_at: string | null;
+            /** Prepared At */
+            prepared_at: string;
+            /** Reversed At */
+            reversed_at: string | null;
+            /** Rule */
+            rule: string | null;
+            /** Scope */
+            scope: {
+                [key: string]: string[];
+            };
+            /**
+             * Skipped
+             * @description Who is not in it, and why: staff_number, name, reason_zh, reason_en
+             */
+            skipped: {
+                [key: string]: string;
+            }[];
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "prepared" | "posted" | "reversed" | "discarded";
+            /** Unit */
+            unit: string;
+            /**
+             * Waiting
+             * @description The approval that a second person has not decided on yet
+             */
+            waiting: string | null;
+        };
+        /**
+         * BillRequest
+         * @description Which bill to ask for now.
+         */
+        BillRequest: {
+            /** Channel */
+            channel: string;
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
         };
         /** BoardTerminal */
         BoardTerminal: {
@@ -2907,6 +4837,49 @@ export interface components {
             number: string;
         };
         /**
+         * CarryOverBody
+         * @description What a holder keeps when a lot ends: up to a sum, or a share of the rest, whichever is less.
+         */
+        CarryOverBody: {
+            /** Days */
+            days: number;
+            /** Max Fen */
+            max_fen?: number | null;
+            /** Percent */
+            percent?: number | null;
+        };
+        /**
+         * ChannelRefundView
+         * @description Money on its way back through the gateway that it came by.
+         */
+        ChannelRefundView: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Business Date */
+            business_date: string;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "void" | "refund";
+            /**
+             * Payment
+             * @description The guest payment or top-up that it came in by
+             */
+            payment: string;
+            /** Reason */
+            reason: string;
+            /** Recorded At */
+            recorded_at: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "succeeded" | "failed";
+        };
+        /**
          * ChannelTopUpView
          * @description Money that is being put in, or was.
          */
@@ -2930,6 +4903,11 @@ export interface components {
              */
             qr_text: string | null;
             /**
+             * Refunded Fen
+             * @description Given back through the gateway, or on its way
+             */
+            refunded_fen: number;
+            /**
              * Status
              * @enum {string}
              */
@@ -2941,6 +4919,14 @@ export interface components {
             code: string;
             /** Token */
             token: string;
+        };
+        /**
+         * ConfirmBody
+         * @description Which statements; without a list, all that are the caller's to confirm.
+         */
+        ConfirmBody: {
+            /** Statements */
+            statements?: string[] | null;
         };
         /** CountedSum */
         CountedSum: {
@@ -2982,15 +4968,42 @@ export interface components {
             reason: string;
         };
         /**
+         * CutOffBody
+         * @description `early`: cut off now although the month is not over; later sales are booked in the next one.
+         */
+        CutOffBody: {
+            /**
+             * Early
+             * @default false
+             */
+            early: boolean;
+        };
+        /**
          * DayType
          * @description The kind of day that a window is for. A row for a day's own kind replaces the one for any day.
          * @enum {string}
          */
         DayType: "workday" | "weekend" | "holiday" | "any";
+        /**
+         * DecideBody
+         * @description What was found out.
+         */
+        DecideBody: {
+            /** Note */
+            note: string;
+        };
         /** Decision */
         Decision: {
             /** Note */
             note?: string | null;
+        };
+        /**
+         * DecisionRequest
+         * @description Why: it is shown to the second person, and kept.
+         */
+        DecisionRequest: {
+            /** Reason */
+            reason: string;
         };
         /**
          * DeliveryView
@@ -3014,9 +5027,20 @@ export interface components {
         };
         /**
          * DifferenceCaseView
-         * @description What a gateway and our books say differently. It is resolved when the gateway says the same as we do.
+         * @description What a gateway and our books say differently. It is resolved when the gateway says the same as we do, or when two
+         *     people have decided.
          */
         DifferenceCaseView: {
+            /**
+             * Allowed
+             * @description The triggers that are possible now: close, refund, ask_again
+             */
+            allowed: string[];
+            /**
+             * Approval
+             * @description What a second person is asked to decide on
+             */
+            approval: string | null;
             /** Channel */
             channel: string;
             /** Confirmed Fen */
@@ -3027,16 +5051,23 @@ export interface components {
             id: string;
             /**
              * Kind
-             * @enum {string}
+             * @description no_answer, amount_differs, account_closed, unknown_order, refund_refused, paid_after_failure
              */
-            kind: "no_answer" | "amount_differs" | "account_closed" | "unknown_order";
+            kind: string;
             /** Opened At */
             opened_at: string;
             /**
              * Order
-             * @description Our name of the order at the gateway: a top-up, a guest payment, or none of ours
+             * @description Our name of the order at the gateway: a top-up, a guest payment, a refund, or none of ours
              */
             order: string;
+            /** Reason */
+            reason: string | null;
+            /**
+             * Resolution
+             * @description heard: the gateway has said after all; closed and refunded: by two people, for `reason`
+             */
+            resolution: ("heard" | "closed" | "refunded") | null;
             /** Resolved At */
             resolved_at: string | null;
         };
@@ -3081,6 +5112,154 @@ export interface components {
             nutrition: components["schemas"]["Nutrition"];
             /** Price Fen */
             price_fen: number;
+        };
+        /**
+         * DisputeAnswer
+         * @description Words to a trigger. `amount_fen` is what comes back, on accept and uphold; `version` is the one that was looked at.
+         */
+        DisputeAnswer: {
+            /** Amount Fen */
+            amount_fen?: number | null;
+            /** Version */
+            version?: number | null;
+            /** Words */
+            words?: string | null;
+        };
+        /**
+         * DisputeBody
+         * @description A line of a statement, named by its day and kind, and how much of it is not agreed.
+         */
+        DisputeBody: {
+            /** Amount Fen */
+            amount_fen: number;
+            /**
+             * Business Date
+             * Format: date
+             */
+            business_date: string;
+            /** Line Kind */
+            line_kind: string;
+            /** Reason */
+            reason: string;
+            /** Statement */
+            statement: string;
+        };
+        /**
+         * DisputeClock
+         * @description Whose turn it is and until when.
+         */
+        DisputeClock: {
+            /** Due At */
+            due_at: string;
+            /** Is Late */
+            is_late: boolean;
+            /**
+             * Turn
+             * @enum {string}
+             */
+            turn: "canteen" | "payer" | "region";
+            /** Work Days */
+            work_days: number;
+        };
+        /**
+         * DisputedPayment
+         * @description The payment that it is about; the person stays masked.
+         */
+        DisputedPayment: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Business Date */
+            business_date: string;
+            /** Canteen */
+            canteen: string;
+            /** Canteen Name */
+            canteen_name: string;
+            /** Id */
+            id: string;
+            /** Meal */
+            meal: string | null;
+            /** Paid At */
+            paid_at: string;
+            /** Payer Label */
+            payer_label: string;
+            /** Refunded Fen */
+            refunded_fen: number;
+            /** Status */
+            status: string;
+        };
+        /**
+         * DisputeRequest
+         * @description What is wrong with a payment. Without an amount it is about the whole of it.
+         */
+        DisputeRequest: {
+            /** Amount Fen */
+            amount_fen?: number | null;
+            /**
+             * Reason
+             * @enum {string}
+             */
+            reason: "duplicate" | "wrong_amount" | "not_me" | "wrong_unit" | "late_offline" | "location_mismatch" | "missing_subsidy";
+            /** Words */
+            words: string;
+        };
+        /**
+         * DisputeStepView
+         * @description One step, in order.
+         */
+        DisputeStepView: {
+            /** Amount Fen */
+            amount_fen: number | null;
+            /** At */
+            at: string;
+            /** Side */
+            side: string;
+            /** State */
+            state: string;
+            /** Trigger */
+            trigger: string;
+            /** Words */
+            words: string;
+        };
+        /**
+         * DisputeView
+         * @description A dispute, with the triggers that its reader may pull.
+         */
+        DisputeView: {
+            /** Allowed */
+            allowed: ("accept" | "reject" | "withdraw" | "escalate" | "uphold" | "dismiss")[];
+            /** Changed At */
+            changed_at: string;
+            /** Claimed Fen */
+            claimed_fen: number | null;
+            clock: components["schemas"]["DisputeClock"] | null;
+            /** Granted Fen */
+            granted_fen: number | null;
+            /** Id */
+            id: string;
+            /** Opened At */
+            opened_at: string;
+            /** Paid By Subsidy */
+            paid_by_subsidy: boolean;
+            payment: components["schemas"]["DisputedPayment"];
+            /**
+             * Reason
+             * @enum {string}
+             */
+            reason: "duplicate" | "wrong_amount" | "not_me" | "wrong_unit" | "late_offline" | "location_mismatch" | "missing_subsidy";
+            /** Refund */
+            refund: string | null;
+            /** State */
+            state: string;
+            /** Steps */
+            steps: components["schemas"]["DisputeStepView"][];
+            /** Suggested Fen */
+            suggested_fen: number;
+            /** Suspended Fen */
+            suspended_fen: number;
+            /** Version */
+            version: number;
+            /** Words */
+            words: string;
         };
         /**
          * EditedEndpoint
@@ -3174,6 +5353,63 @@ export interface components {
         EventTypesView: {
             /** Data */
             data: string[];
+        };
+        /**
+         * ExpiringDay
+         * @description What ends on a day.
+         */
+        ExpiringDay: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Days */
+            days: number;
+            /** Expires On */
+            expires_on: string;
+            /** People */
+            people: number;
+        };
+        /**
+         * ExpiringView
+         * @description What a unit's people are about to lose, day by day.
+         */
+        ExpiringView: {
+            /** Data */
+            data: components["schemas"]["ExpiringDay"][];
+            /**
+             * Left Fen
+             * @description In all lots, whenever they end
+             */
+            left_fen: number;
+            /** Unit */
+            unit: string;
+        };
+        /**
+         * FailBody
+         * @description Why the bank has refused it.
+         */
+        FailBody: {
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * ForecastView
+         * @description What is lost on a day, and how many lunches use it.
+         */
+        ForecastView: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Days */
+            days: number;
+            /** Expires On */
+            expires_on: string;
+            /** Lost Fen */
+            lost_fen: number;
+            /** Lunches */
+            lunches: number | null;
+            /** Sentence En */
+            sentence_en: string;
+            /** Sentence Zh */
+            sentence_zh: string;
         };
         /**
          * FoundCardView
@@ -3291,6 +5527,8 @@ export interface components {
             business_date: string;
             /** Can Cancel */
             can_cancel: boolean;
+            /** Can Void */
+            can_void: boolean;
             /** Canteen */
             canteen: string;
             /** Channel */
@@ -3299,13 +5537,23 @@ export interface components {
             happened_at: string;
             /** Id */
             id: string;
+            /**
+             * Refunded Fen
+             * @description Given back, or on its way
+             */
+            refunded_fen: number;
+            /**
+             * Refunds
+             * @description Of one payment, not in lists
+             */
+            refunds?: components["schemas"]["ChannelRefundView"][] | null;
             /** Seq */
             seq: number;
             /**
              * Status
              * @enum {string}
              */
-            status: "pending" | "succeeded" | "failed" | "cancelled";
+            status: "pending" | "succeeded" | "failed" | "cancelled" | "partially_refunded" | "refunded";
             /** Terminal */
             terminal: string;
         };
@@ -3374,6 +5622,22 @@ export interface components {
             state: string;
         };
         /**
+         * HrListView
+         * @description A unit's list of a month.
+         */
+        HrListView: {
+            /** Id */
+            id: string;
+            /** Month */
+            month: string;
+            /** Row Count */
+            row_count: number;
+            /** Taken At */
+            taken_at: string;
+            /** Unit */
+            unit: string;
+        };
+        /**
          * ImportedRow
          * @description `row` null: somebody whom a complete list does not name any more.
          */
@@ -3413,6 +5677,34 @@ export interface components {
             updated: number;
         };
         /**
+         * InstructionView
+         * @description One sum that a bank is to move.
+         */
+        InstructionView: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Bank Reference */
+            bank_reference: string | null;
+            creditor: components["schemas"]["PlaceView"];
+            debtor: components["schemas"]["PlaceView"];
+            /** End To End Id */
+            end_to_end_id: string;
+            /** Id */
+            id: string;
+            /** Issued At */
+            issued_at: string;
+            /** Kind */
+            kind: string;
+            /** Paid At */
+            paid_at: string | null;
+            /** Ready */
+            ready: boolean;
+            /** Reference */
+            reference: string;
+            /** State */
+            state: string;
+        };
+        /**
          * ItemBody
          * @description A dish and how many of it.
          */
@@ -3424,6 +5716,20 @@ export interface components {
              * @default 1
              */
             quantity: number;
+        };
+        /** Page[StatementView] */
+        kernel__http__Page_StatementView___1: {
+            /** Data */
+            data: components["schemas"]["payments__reconciliation__schemas__StatementView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[StatementView] */
+        kernel__http__Page_StatementView___2: {
+            /** Data */
+            data: components["schemas"]["payments__settlement__schemas__StatementView"][];
+            /** Has More */
+            has_more: boolean;
         };
         /**
          * KeyView
@@ -3448,6 +5754,24 @@ export interface components {
             site: string;
             /** State */
             state: string;
+        };
+        /**
+         * Kind
+         * @description The class of a difference.
+         * @enum {string}
+         */
+        Kind: "missing_here" | "missing_there" | "amount" | "fee" | "refund" | "duplicate" | "late" | "chain";
+        /**
+         * KnownAccount
+         * @description A kind of account of ours.
+         */
+        KnownAccount: {
+            /** Account */
+            account: string;
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
         };
         /**
          * LadderChange
@@ -3519,6 +5843,29 @@ export interface components {
             terminal: string | null;
         };
         /**
+         * LateCaseView
+         * @description A sale that was booked more than seven days after its day.
+         */
+        LateCaseView: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Business Date */
+            business_date: string;
+            canteen: components["schemas"]["PlaceView"];
+            /** Id */
+            id: string;
+            /** Note */
+            note: string | null;
+            /** Opened At */
+            opened_at: string;
+            /** Period */
+            period: string;
+            /** Region */
+            region: string;
+            /** State */
+            state: string;
+        };
+        /**
          * LedgerSums
          * @description The same from the ledger's own lines.
          */
@@ -3546,6 +5893,25 @@ export interface components {
             lot: string | null;
             /** Purse */
             purse: string;
+        };
+        /**
+         * LevelView
+         * @description How a level stands: what is open, since when, and when it was last compared.
+         */
+        LevelView: {
+            /** Explained */
+            explained: number;
+            last_run: components["schemas"]["RunView"] | null;
+            /** Level */
+            level: number;
+            /** Oldest Age Days */
+            oldest_age_days: number | null;
+            /** Oldest Opened At */
+            oldest_opened_at: string | null;
+            /** Open */
+            open: number;
+            /** Open Fen */
+            open_fen: number;
         };
         /**
          * LimitAmounts
@@ -3600,6 +5966,55 @@ export interface components {
          */
         LimitWindow: "transaction" | "period" | "day";
         /**
+         * LineDisputeView
+         * @description A line that is not agreed.
+         */
+        LineDisputeView: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Business Date */
+            business_date: string;
+            /** Id */
+            id: string;
+            /** Line Kind */
+            line_kind: string;
+            /** Note */
+            note: string | null;
+            /** Opened At */
+            opened_at: string;
+            /** Opened By */
+            opened_by: string;
+            /** Reason */
+            reason: string;
+            /** State */
+            state: string;
+            /** Statement */
+            statement: string;
+        };
+        /**
+         * LineView
+         * @description One line of a statement.
+         */
+        LineView: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Base Fen */
+            base_fen: number | null;
+            /** Business Date */
+            business_date: string;
+            canteen: components["schemas"]["PlaceView"] | null;
+            /** Counted */
+            counted: boolean;
+            /** Is Late */
+            is_late: boolean;
+            /** Kind */
+            kind: string;
+            /** Line Count */
+            line_count: number;
+            /** Ordinal */
+            ordinal: number;
+        };
+        /**
          * LocationBody
          * @description Where the phone is, roughly. It is compared with the canteen's place and not kept.
          */
@@ -3649,6 +6064,85 @@ export interface components {
             key: components["schemas"]["KeyView"];
             /** Secret */
             secret: string;
+        };
+        /**
+         * MappingChange
+         * @description The whole mapping, as it shall be.
+         */
+        MappingChange: {
+            /**
+             * Base Version
+             * @description The version that was changed; 0 where there is none yet.
+             */
+            base_version: number;
+            /** Entries */
+            entries: components["schemas"]["MappingEntry"][];
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+        };
+        /**
+         * MappingEntry
+         * @description One account of ours, or all of a kind, and the account in the owner's chart.
+         */
+        MappingEntry: {
+            /**
+             * Account
+             * @description `payable` for all of a kind, `payable:<32 digits>` for one.
+             */
+            account: string;
+            /** Code */
+            code: string;
+            /** Name */
+            name: string;
+        };
+        /**
+         * MappingVersionView
+         * @description One change of a mapping.
+         */
+        MappingVersionView: {
+            /** Changed At */
+            changed_at: string;
+            /** Changed By */
+            changed_by: string;
+            /** Entries */
+            entries: components["schemas"]["MappingEntry"][];
+            /** Note */
+            note: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * MappingView
+         * @description A mapping as it is in force.
+         */
+        MappingView: {
+            /** Changed At */
+            changed_at: string | null;
+            /** Changed By */
+            changed_by: string | null;
+            /** Entries */
+            entries: components["schemas"]["MappingEntry"][];
+            /**
+             * Holes
+             * @description Accounts that moved in the period asked about and have no entry.
+             */
+            holes: string[];
+            /** Kind */
+            kind: string;
+            /**
+             * Known
+             * @description The kinds of account that there are.
+             */
+            known: components["schemas"]["KnownAccount"][];
+            /** Note */
+            note: string;
+            /** Owner */
+            owner: string;
+            /** Version */
+            version: number;
         };
         /**
          * Me
@@ -3701,6 +6195,27 @@ export interface components {
             count: number;
             /** Meal */
             meal: string;
+        };
+        /**
+         * MealView
+         * @description A payment under a statement's line: what and where, not who.
+         */
+        MealView: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Business Date */
+            business_date: string;
+            canteen: components["schemas"]["PlaceView"];
+            /** Happened At */
+            happened_at: string;
+            /** Meal */
+            meal: string | null;
+            /** Payment */
+            payment: string;
+            /** Refunded Fen */
+            refunded_fen: number;
+            /** Subsidy Fen */
+            subsidy_fen: number;
         };
         /** MeChange */
         MeChange: {
@@ -3797,6 +6312,23 @@ export interface components {
             minute: string;
         };
         /**
+         * MonthBody
+         * @description Which month.
+         */
+        MonthBody: {
+            /**
+             * Month
+             * @example 2026-11
+             */
+            month: string;
+            /**
+             * Without List
+             * @description Ahead only: nobody was on leave or in the field in the month before
+             * @default false
+             */
+            without_list: boolean;
+        };
+        /**
          * MyCardView
          * @description What somebody can pay with besides the phone.
          */
@@ -3811,6 +6343,74 @@ export interface components {
              * @description The account's
              */
             state: string;
+        };
+        /**
+         * MyLot
+         * @description A lot of one's own.
+         */
+        MyLot: {
+            /** Amount Fen */
+            amount_fen: number;
+            /**
+             * Canteens
+             * @description The canteens of its scope by name: id, name_zh, name_en
+             */
+            canteens: {
+                [key: string]: string;
+            }[];
+            carry_over: components["schemas"]["CarryOverBody"] | null;
+            /** Days */
+            days: number;
+            /** Expires On */
+            expires_on: string;
+            /** Id */
+            id: string;
+            /** Scope */
+            scope: {
+                [key: string]: string[];
+            };
+        };
+        /**
+         * MyStatementView
+         * @description A month in which one's own accounts moved.
+         */
+        MyStatementView: {
+            /** Final */
+            final: boolean;
+            /** Forms */
+            forms: string[];
+            /** Path */
+            path: string;
+            /** Period */
+            period: string;
+        };
+        /**
+         * MySubsidies
+         * @description One's own lots, and what of them is lost within a week.
+         */
+        MySubsidies: {
+            forecast: components["schemas"]["ForecastView"] | null;
+            /** Lots */
+            lots: components["schemas"]["MyLot"][];
+            /**
+             * Lunch Share Fen
+             * @description What a lunch usually takes of it
+             */
+            lunch_share_fen: number | null;
+        };
+        /**
+         * NamedParty
+         * @description A region, unit, canteen or person.
+         */
+        NamedParty: {
+            /** Code */
+            code: string;
+            /** Id */
+            id: string;
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
         };
         /** NamedPerson */
         NamedPerson: {
@@ -4132,6 +6732,19 @@ export interface components {
             sodium_mg?: number | null;
         };
         /**
+         * OpenBody
+         * @description Which month of which region's book.
+         */
+        OpenBody: {
+            /**
+             * Period
+             * @example 2026-11
+             */
+            period: string;
+            /** Region */
+            region: string;
+        };
+        /**
          * OrderState
          * @description Whether the meal was signed up for. A till without sign-ups sells to walk-ins only.
          * @enum {string}
@@ -4143,6 +6756,16 @@ export interface components {
          * @enum {string}
          */
         OrganisationKind: "unit" | "department" | "operator";
+        /**
+         * OrganisationMove
+         * @description At least one of the two.
+         */
+        OrganisationMove: {
+            /** Home Region */
+            home_region?: string | null;
+            /** Parent */
+            parent?: string | null;
+        };
         /** OrganisationView */
         OrganisationView: {
             /** Code */
@@ -4166,6 +6789,47 @@ export interface components {
             /** Pinyin */
             pinyin: string;
         };
+        /**
+         * OverviewView
+         * @description All seven levels.
+         */
+        OverviewView: {
+            /** Levels */
+            levels: components["schemas"]["LevelView"][];
+            /**
+             * Yesterday
+             * Format: date
+             */
+            yesterday: string;
+        };
+        /**
+         * OwedView
+         * @description The debtor owes the creditor.
+         */
+        OwedView: {
+            /** Amount Fen */
+            amount_fen: number;
+            creditor: components["schemas"]["PlaceView"];
+            debtor: components["schemas"]["PlaceView"];
+        };
+        /**
+         * OwnerView
+         * @description Whose business it is: a role at a place, and the person who took it on.
+         */
+        OwnerView: {
+            /** Name */
+            name: string | null;
+            /** Person */
+            person: string | null;
+            /** Region */
+            region: string | null;
+            /** Role */
+            role: string;
+            /** Site */
+            site: string | null;
+            /** Unit */
+            unit: string | null;
+        };
         /** OwnPassword */
         OwnPassword: {
             /** Password */
@@ -4175,6 +6839,34 @@ export interface components {
         Page_ApprovalView_: {
             /** Data */
             data: components["schemas"]["ApprovalView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[AttendanceView] */
+        Page_AttendanceView_: {
+            /** Data */
+            data: components["schemas"]["AttendanceView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[BatchRowView] */
+        Page_BatchRowView_: {
+            /** Data */
+            data: components["schemas"]["BatchRowView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[BatchView] */
+        Page_BatchView_: {
+            /** Data */
+            data: components["schemas"]["BatchView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[BillView] */
+        Page_BillView_: {
+            /** Data */
+            data: components["schemas"]["payments__reconciliation__schemas__BillView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -4206,10 +6898,24 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
+        /** Page[DifferenceView] */
+        Page_DifferenceView_: {
+            /** Data */
+            data: components["schemas"]["payments__reconciliation__schemas__DifferenceView"][];
+            /** Has More */
+            has_more: boolean;
+        };
         /** Page[DishView] */
         Page_DishView_: {
             /** Data */
             data: components["schemas"]["DishView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[DisputeView] */
+        Page_DisputeView_: {
+            /** Data */
+            data: components["schemas"]["DisputeView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -4234,6 +6940,13 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
+        /** Page[HrListView] */
+        Page_HrListView_: {
+            /** Data */
+            data: components["schemas"]["HrListView"][];
+            /** Has More */
+            has_more: boolean;
+        };
         /** Page[KeyView] */
         Page_KeyView_: {
             /** Data */
@@ -4248,10 +6961,31 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
+        /** Page[LateCaseView] */
+        Page_LateCaseView_: {
+            /** Data */
+            data: components["schemas"]["LateCaseView"][];
+            /** Has More */
+            has_more: boolean;
+        };
         /** Page[LimitView] */
         Page_LimitView_: {
             /** Data */
             data: components["schemas"]["LimitView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[MappingVersionView] */
+        Page_MappingVersionView_: {
+            /** Data */
+            data: components["schemas"]["MappingVersionView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[MealView] */
+        Page_MealView_: {
+            /** Data */
+            data: components["schemas"]["MealView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -4262,10 +6996,31 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
+        /** Page[MyStatementView] */
+        Page_MyStatementView_: {
+            /** Data */
+            data: components["schemas"]["MyStatementView"][];
+            /** Has More */
+            has_more: boolean;
+        };
         /** Page[OrganisationView] */
         Page_OrganisationView_: {
             /** Data */
             data: components["schemas"]["OrganisationView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[PartnerRegionView] */
+        Page_PartnerRegionView_: {
+            /** Data */
+            data: components["schemas"]["PartnerRegionView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[PartnerStatementView] */
+        Page_PartnerStatementView_: {
+            /** Data */
+            data: components["schemas"]["PartnerStatementView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -4304,6 +7059,27 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
+        /** Page[RuleView] */
+        Page_RuleView_: {
+            /** Data */
+            data: components["schemas"]["RuleView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[RunView] */
+        Page_RunView_: {
+            /** Data */
+            data: components["schemas"]["RunView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[SettlementView] */
+        Page_SettlementView_: {
+            /** Data */
+            data: components["schemas"]["SettlementView"][];
+            /** Has More */
+            has_more: boolean;
+        };
         /** Page[ShiftLine] */
         Page_ShiftLine_: {
             /** Data */
@@ -4325,6 +7101,13 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
+        /** Page[StatementFileView] */
+        Page_StatementFileView_: {
+            /** Data */
+            data: components["schemas"]["StatementFileView"][];
+            /** Has More */
+            has_more: boolean;
+        };
         /** Page[TerminalView] */
         Page_TerminalView_: {
             /** Data */
@@ -4343,6 +7126,13 @@ export interface components {
         Page_VoucherStatusView_: {
             /** Data */
             data: components["schemas"]["VoucherStatusView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[WithdrawalView] */
+        Page_WithdrawalView_: {
+            /** Data */
+            data: components["schemas"]["WithdrawalView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -4372,12 +7162,103 @@ export interface components {
              */
             status: "ok" | "failing";
         };
+        /**
+         * PartnerPin
+         * @description Which root key another installation is known by.
+         */
+        PartnerPin: {
+            /** Reason */
+            reason: string;
+            /**
+             * Region
+             * @description Our row of the region whose books the other installation keeps.
+             */
+            region: string;
+            /**
+             * Root Key
+             * @description Its root key, base64, heard by another way than this file.
+             */
+            root_key: string;
+        };
+        /**
+         * PartnerRegionView
+         * @description A region of another installation.
+         */
+        PartnerRegionView: {
+            /** Code */
+            code: string;
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Pinned At */
+            pinned_at: string;
+            /** Pinned By */
+            pinned_by: string;
+            /** Region */
+            region: string;
+            /** Root Key */
+            root_key: string;
+        };
+        /**
+         * PartnerStatementView
+         * @description A statement that another installation has sent, and how it compares with our book.
+         */
+        PartnerStatementView: {
+            /**
+             * Agreed
+             * @description Both sides are cut off and differ on nothing: the month can be netted.
+             */
+            agreed: boolean;
+            /** Booked Count */
+            booked_count: number;
+            /** Booked Fen */
+            booked_fen: number;
+            /** Difference Count */
+            difference_count: number;
+            /** Differences */
+            differences: components["schemas"]["payments__settlement__exchange__schemas__DifferenceView"][];
+            /** Final */
+            final: boolean;
+            /** Id */
+            id: string;
+            /** Line Count */
+            line_count: number;
+            /** Ours Fen */
+            ours_fen: number;
+            /** Ours Final */
+            ours_final: boolean;
+            /** Partner */
+            partner: string;
+            /** Period */
+            period: string;
+            /** Received At */
+            received_at: string;
+            /** Received By */
+            received_by: string;
+            /** Region */
+            region: string;
+            /** Sha256 */
+            sha256: string;
+            /** Theirs Fen */
+            theirs_fen: number;
+        };
         /** PasswordChange */
         PasswordChange: {
             /** New */
             new: string;
             /** Present */
             present: string;
+        };
+        /**
+         * PayBody
+         * @description What the bank has moved; without a list, everything that is still open.
+         */
+        PayBody: {
+            /** Bank Reference */
+            bank_reference: string;
+            /** Instructions */
+            instructions?: string[] | null;
         };
         /**
          * PayCodeView
@@ -4462,6 +7343,188 @@ export interface components {
              * @description A number that this terminal has not used in this epoch
              */
             seq: number;
+        };
+        /**
+         * BillView
+         * @description A gateway's bill of one day.
+         */
+        payments__reconciliation__schemas__BillView: {
+            /** Channel */
+            channel: string;
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Fee Fen */
+            fee_fen: number;
+            /** Fetched At */
+            fetched_at: string;
+            /** Id */
+            id: string;
+            /** Net Fen */
+            net_fen: number;
+            /** Paid At */
+            paid_at: string | null;
+            /** Refund Count */
+            refund_count: number;
+            /** Refund Fen */
+            refund_fen: number;
+            /** Sha256 */
+            sha256: string;
+            /** Trade Count */
+            trade_count: number;
+            /** Trade Fen */
+            trade_fen: number;
+        };
+        /**
+         * DifferenceView
+         * @description One difference.
+         */
+        payments__reconciliation__schemas__DifferenceView: {
+            /** Age Days */
+            age_days: number;
+            /** Allowed */
+            allowed: string[];
+            /** Amount Fen */
+            amount_fen: number;
+            /** Closed At */
+            closed_at: string | null;
+            /** Closed By */
+            closed_by: string | null;
+            /** Closed By Name */
+            closed_by_name: string | null;
+            /** Closed Reason */
+            closed_reason: string | null;
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Detail */
+            detail: {
+                [key: string]: unknown;
+            };
+            /** Expected Fen */
+            expected_fen: number | null;
+            /** Explanation */
+            explanation: string | null;
+            /** Found Fen */
+            found_fen: number | null;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Level */
+            level: number;
+            /** Opened At */
+            opened_at: string;
+            owner: components["schemas"]["OwnerView"];
+            /** Reference */
+            reference: string;
+            /** State */
+            state: string;
+        };
+        /**
+         * StatementView
+         * @description A bank's statement.
+         */
+        payments__reconciliation__schemas__StatementView: {
+            /** Account */
+            account: string;
+            /** Closing Fen */
+            closing_fen: number;
+            /**
+             * First Day
+             * Format: date
+             */
+            first_day: string;
+            /** Form */
+            form: string;
+            /** Id */
+            id: string;
+            /**
+             * Last Day
+             * Format: date
+             */
+            last_day: string;
+            /** Line Count */
+            line_count: number;
+            /** Opening Fen */
+            opening_fen: number;
+            /** Reference */
+            reference: string;
+            /** Region */
+            region: string;
+            /** Taken At */
+            taken_at: string;
+        };
+        /**
+         * BillView
+         * @description What a unit that is billed still owes; below zero where it has paid more.
+         */
+        payments__schemas__BillView: {
+            /** Owed Fen */
+            owed_fen: number;
+            /** Unit */
+            unit: string;
+        };
+        /**
+         * DifferenceView
+         * @description One transfer on which the two sides differ. Sums from our side: + is what they owe us.
+         */
+        payments__settlement__exchange__schemas__DifferenceView: {
+            /** Business Date */
+            business_date: string;
+            /**
+             * Kind
+             * @description missing_here, missing_there, amount, other_period, not_credible
+             */
+            kind: string;
+            /**
+             * Line
+             * @description The line of the file that begins it.
+             */
+            line: number | null;
+            /** Ours Fen */
+            ours_fen: number | null;
+            /** Theirs Fen */
+            theirs_fen: number | null;
+            /** Transfer */
+            transfer: string;
+        };
+        /**
+         * StatementView
+         * @description What one party is told. `net_fen` + : the region owes the party.
+         */
+        payments__settlement__schemas__StatementView: {
+            /** Base Fen */
+            base_fen: number;
+            /** Confirmed At */
+            confirmed_at: string | null;
+            /** Disputed Fen */
+            disputed_fen: number;
+            /** Due Fen */
+            due_fen: number;
+            /** Id */
+            id: string;
+            /** In Fen */
+            in_fen: number;
+            /** Kind */
+            kind: string;
+            /** Line Count */
+            line_count: number;
+            /** Mine */
+            mine: boolean;
+            /** Net Fen */
+            net_fen: number;
+            /** Out Fen */
+            out_fen: number;
+            party: components["schemas"]["PlaceView"];
+            /** Sent At */
+            sent_at: string | null;
+            /** State */
+            state: string;
         };
         /**
          * PaymentView
@@ -4698,6 +7761,45 @@ export interface components {
             parent: string;
         };
         /**
+         * PlaceView
+         * @description A region, organisation or site, as it is named on a page.
+         */
+        PlaceView: {
+            /** Id */
+            id: string;
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+        };
+        /**
+         * PositionsView
+         * @description Who owes whom for a month, before netting and after.
+         */
+        PositionsView: {
+            /** Gross Fen */
+            gross_fen: number;
+            /** Moved Fen */
+            moved_fen: number;
+            /** Obligations */
+            obligations: components["schemas"]["OwedView"][];
+            /** Period */
+            period: string;
+            /** Positions */
+            positions: components["schemas"]["PositionView"][];
+            /** Transfers */
+            transfers: components["schemas"]["OwedView"][];
+        };
+        /**
+         * PositionView
+         * @description What a region receives (+) or pays (-) once debts are set against each other.
+         */
+        PositionView: {
+            /** Net Fen */
+            net_fen: number;
+            region: components["schemas"]["PlaceView"];
+        };
+        /**
          * PrefundRequest
          * @description What a unit pays in ahead.
          */
@@ -4886,6 +7988,14 @@ export interface components {
             status: "ok" | "failing";
         };
         /**
+         * ReasonBody
+         * @description Why, for the one who decides.
+         */
+        ReasonBody: {
+            /** Reason */
+            reason: string;
+        };
+        /**
          * RecoveryCodes
          * @description Shown this once; each opens the door once.
          */
@@ -4954,6 +8064,22 @@ export interface components {
             timezone: string;
         };
         /**
+         * Remark
+         * @description Why it differs, or why it is closed.
+         */
+        Remark: {
+            /** Text */
+            text: string;
+        };
+        /**
+         * ResolveBody
+         * @description What was found out about a late sale.
+         */
+        ResolveBody: {
+            /** Note */
+            note: string;
+        };
+        /**
          * ReversalView
          * @description A void or a refund.
          */
@@ -4993,6 +8119,162 @@ export interface components {
             place: components["schemas"]["PreviewPlace"];
             reach: components["schemas"]["Reach"];
             role: components["schemas"]["Role"];
+        };
+        /**
+         * RuleBody
+         * @description A schedule of a unit, as data.
+         */
+        RuleBody: {
+            /**
+             * Basis
+             * @description `ahead`: by work days, when the month begins; leave and field days are settled with the next month. `attended`: by the list of attendance, when the month is over.
+             * @enum {string}
+             */
+            basis: "ahead" | "attended";
+            carry_over?: components["schemas"]["CarryOverBody"] | null;
+            /**
+             * Day Fen
+             * @description For a day
+             */
+            day_fen: number;
+            /**
+             * Field Day Fen
+             * @description For a day in the field
+             * @default 0
+             */
+            field_day_fen: number;
+            /**
+             * First Month
+             * @example 2026-11
+             */
+            first_month: string;
+            /**
+             * Lot Days
+             * @description How many days after the last one of the month it is for a lot can be spent
+             * @default 0
+             */
+            lot_days: number;
+            /** Name */
+            name: string;
+            /** Person Classes */
+            person_classes: components["schemas"]["PersonClass"][];
+            /**
+             * Prepare On
+             * @description Day of the month on which the batch is prepared
+             */
+            prepare_on: number;
+            /** @default {} */
+            scope: components["schemas"]["ScopeBody"];
+            /** Unit */
+            unit: string;
+        };
+        /**
+         * RuleView
+         * @description A schedule.
+         */
+        RuleView: {
+            /**
+             * Allowed
+             * @description The triggers that this state allows
+             */
+            allowed: string[];
+            /**
+             * Basis
+             * @enum {string}
+             */
+            basis: "ahead" | "attended";
+            carry_over: components["schemas"]["CarryOverBody"] | null;
+            /** Day Fen */
+            day_fen: number;
+            /** Field Day Fen */
+            field_day_fen: number;
+            /** First Month */
+            first_month: string;
+            /** Id */
+            id: string;
+            /**
+             * Last Month
+             * @description The last month for which there is a batch
+             */
+            last_month: string | null;
+            /** Lot Days */
+            lot_days: number;
+            /** Name */
+            name: string;
+            /**
+             * Next Run At
+             * @description When the worker prepares the next batch
+             */
+            next_run_at: string | null;
+            /** Person Classes */
+            person_classes: string[];
+            /** Prepare On */
+            prepare_on: number;
+            /** Scope */
+            scope: {
+                [key: string]: string[];
+            };
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "active" | "ended";
+            /** Unit */
+            unit: string;
+        };
+        /**
+         * RunRequest
+         * @description A day, and the levels to compare; all seven where none is named.
+         */
+        RunRequest: {
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Levels */
+            levels?: number[] | null;
+        };
+        /**
+         * RunsView
+         * @description What was just compared.
+         */
+        RunsView: {
+            /** Data */
+            data: components["schemas"]["RunView"][];
+        };
+        /**
+         * RunView
+         * @description One level, compared for one day.
+         */
+        RunView: {
+            /** Actor */
+            actor: string;
+            /** Compared */
+            compared: number;
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Figures */
+            figures: {
+                [key: string]: number;
+            };
+            /** Finished At */
+            finished_at: string;
+            /** Found */
+            found: number;
+            /** Id */
+            id: string;
+            /** Level */
+            level: number;
+            /** Opened */
+            opened: number;
+            /** Started At */
+            started_at: string;
+            /** Vanished */
+            vanished: number;
         };
         /**
          * ScannedPlaceView
@@ -5045,6 +8327,18 @@ export interface components {
             /** Place Code */
             place_code: string;
         };
+        /**
+         * ScopeBody
+         * @description Where and when a lot may be spent; what is left out is not limited.
+         */
+        ScopeBody: {
+            /** Days */
+            days?: ("workday" | "weekend" | "holiday" | "monday" | "tuesday" | "wednesday" | "thursday" | "friday" | "saturday" | "sunday")[] | null;
+            /** Meals */
+            meals?: string[] | null;
+            /** Sites */
+            sites?: string[] | null;
+        };
         /** SecondFactorView */
         SecondFactorView: {
             /** Enrolled */
@@ -5080,6 +8374,78 @@ export interface components {
             serving: number;
             /** Unit Share Fen */
             unit_share_fen: number;
+        };
+        /**
+         * SettlementDetail
+         * @description The same with what its close found and what became of it; statements come page by page.
+         */
+        SettlementDetail: {
+            /** Adjustments */
+            adjustments: components["schemas"]["AdjustmentView"][];
+            /** Aggregates Hash */
+            aggregates_hash: string | null;
+            /** Allowed */
+            allowed: string[];
+            /** Chain Heads */
+            chain_heads: {
+                [key: string]: string;
+            } | null;
+            /** Clearing */
+            clearing: string | null;
+            /** Cut Off At */
+            cut_off_at: string | null;
+            /** Disputes */
+            disputes: components["schemas"]["LineDisputeView"][];
+            /** Id */
+            id: string;
+            /** Instructions */
+            instructions: components["schemas"]["InstructionView"][];
+            /** Line Count */
+            line_count: number | null;
+            /** Period */
+            period: string;
+            region: components["schemas"]["PlaceView"];
+            /** Silence Ends At */
+            silence_ends_at: string | null;
+            /** State */
+            state: string;
+            /** Statement Counts */
+            statement_counts: {
+                [key: string]: number;
+            };
+            /** Steps */
+            steps: components["schemas"]["StepView"][];
+            /** Totals */
+            totals: components["schemas"]["AccountTotalView"][];
+            /** Vector */
+            vector: {
+                [key: string]: number;
+            } | null;
+        };
+        /**
+         * SettlementView
+         * @description One region's month, as a list shows it.
+         */
+        SettlementView: {
+            /** Aggregates Hash */
+            aggregates_hash: string | null;
+            /** Allowed */
+            allowed: string[];
+            /** Clearing */
+            clearing: string | null;
+            /** Cut Off At */
+            cut_off_at: string | null;
+            /** Id */
+            id: string;
+            /** Line Count */
+            line_count: number | null;
+            /** Period */
+            period: string;
+            region: components["schemas"]["PlaceView"];
+            /** Silence Ends At */
+            silence_ends_at: string | null;
+            /** State */
+            state: string;
         };
         /**
          * SetupStepView
@@ -5118,6 +8484,48 @@ export interface components {
             done: number;
             /** Steps */
             steps: components["schemas"]["SetupStepView"][];
+        };
+        /**
+         * ShareBody
+         * @description One part of a canteen's takings.
+         */
+        ShareBody: {
+            /** Organisation */
+            organisation: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "canteen" | "operator";
+            /** Weight */
+            weight: number;
+        };
+        /**
+         * SharesBody
+         * @description How a canteen's takings are shared from a month on; one part at least is the canteen's own.
+         */
+        SharesBody: {
+            /**
+             * From Period
+             * @example 2026-11
+             */
+            from_period: string;
+            /** Shares */
+            shares: components["schemas"]["ShareBody"][];
+        };
+        /**
+         * ShareView
+         * @description One part, as it stands.
+         */
+        ShareView: {
+            /** From Period */
+            from_period: string;
+            /** Organisation */
+            organisation: string;
+            /** Role */
+            role: string;
+            /** Weight */
+            weight: number;
         };
         /**
          * SheetView
@@ -5440,6 +8848,63 @@ export interface components {
             /** Sold Out */
             sold_out: boolean;
         };
+        /**
+         * StatementAmount
+         * @description What one account gained over the period, as its owner sees it: what they have, or are owed.
+         */
+        StatementAmount: {
+            /** Account */
+            account: string;
+            /** Gain Fen */
+            gain_fen: number;
+        };
+        /**
+         * StatementFileView
+         * @description A statement that can be fetched, in each of `forms`.
+         */
+        StatementFileView: {
+            /** Amounts */
+            amounts: components["schemas"]["StatementAmount"][];
+            /**
+             * Final
+             * @description Fixed by the period's cut-off; a draft until then.
+             */
+            final: boolean;
+            /** Forms */
+            forms: string[];
+            /** Kind */
+            kind: string;
+            /**
+             * Line Count
+             * @description Of the accounts in `amounts`.
+             */
+            line_count: number;
+            /**
+             * Path
+             * @description `GET` it with `form=`; the signature of the line file is `form=sig`.
+             */
+            path: string;
+            /** Period */
+            period: string;
+            region: components["schemas"]["NamedParty"];
+            subject: components["schemas"]["NamedParty"];
+        };
+        /**
+         * StepView
+         * @description A state that it came to.
+         */
+        StepView: {
+            /** Actor */
+            actor: string;
+            /** By Silence */
+            by_silence: boolean;
+            /** Happened At */
+            happened_at: string;
+            /** State */
+            state: string;
+            /** Trigger */
+            trigger: string;
+        };
         /** TerminalChange */
         TerminalChange: {
             /** Modes */
@@ -5519,6 +8984,72 @@ export interface components {
             triggers: string[];
         };
         /**
+         * TermsBody
+         * @description How a unit is going to pay.
+         */
+        TermsBody: {
+            /**
+             * Funded By
+             * @enum {string}
+             */
+            funded_by: "unit_prefund" | "unit_receivable";
+            /**
+             * Limit Fen
+             * @description The most that a billed unit may owe
+             */
+            limit_fen: number;
+            /** Reason */
+            reason: string;
+            /** Unit */
+            unit: string;
+        };
+        /**
+         * TermsEntry
+         * @description How a unit paid from an instant on.
+         */
+        TermsEntry: {
+            /**
+             * Funded By
+             * @enum {string}
+             */
+            funded_by: "unit_prefund" | "unit_receivable";
+            /** Limit Fen */
+            limit_fen: number;
+            /** Reason */
+            reason: string;
+            /** Since */
+            since: string;
+        };
+        /**
+         * TermsView
+         * @description How a unit pays for its subsidies, with what it has and what it owes.
+         */
+        TermsView: {
+            /**
+             * Funded By
+             * @enum {string}
+             */
+            funded_by: "unit_prefund" | "unit_receivable";
+            /** History */
+            history: components["schemas"]["TermsEntry"][];
+            /** Limit Fen */
+            limit_fen: number;
+            /**
+             * Owed Fen
+             * @description Below zero where more came back than was open
+             */
+            owed_fen: number;
+            /** Prefund Fen */
+            prefund_fen: number;
+            /** Unit */
+            unit: string;
+            /**
+             * Waiting
+             * @description The approval that a second person has not decided on yet
+             */
+            waiting: string | null;
+        };
+        /**
          * TillShift
          * @description What is open at the calling till.
          */
@@ -5569,6 +9100,16 @@ export interface components {
         TopUpChannels: {
             /** Data */
             data: components["schemas"]["TopUpChannel"][];
+        };
+        /**
+         * TopUpRefundRequest
+         * @description How much of a top-up is to go back, and why.
+         */
+        TopUpRefundRequest: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Reason */
+            reason: string;
         };
         /**
          * TopUpRequest
@@ -5676,6 +9217,73 @@ export interface components {
              * @description 220 digits: what stands in the QR code; a till has to read all of it
              */
             text: string;
+        };
+        /**
+         * WithdrawalRequest
+         * @description All free cash, to this account. The name is asked of whoever starts it, and of the gateway once more.
+         */
+        WithdrawalRequest: {
+            /** Account */
+            account: string;
+            /**
+             * Channel
+             * @default alipay
+             * @constant
+             */
+            channel: "alipay";
+            /** Name */
+            name: string;
+        };
+        /**
+         * WithdrawalTerms
+         * @description What would happen, before it is asked for: what is sent, what goes back to the unit, whether a second person decides.
+         */
+        WithdrawalTerms: {
+            /** Allowed */
+            allowed: boolean;
+            /** Approval Above Fen */
+            approval_above_fen: number;
+            /** Cash Fen */
+            cash_fen: number;
+            /** Channels */
+            channels: string[];
+            /** Subsidy Fen */
+            subsidy_fen: number;
+        };
+        /**
+         * WithdrawalView
+         * @description A withdrawal. `refusal` is the gateway's own code, where it refused.
+         */
+        WithdrawalView: {
+            /** Account Hint */
+            account_hint: string;
+            /** Amount Fen */
+            amount_fen: number;
+            /** Approval */
+            approval: string | null;
+            /** Changed At */
+            changed_at: string;
+            /** Channel */
+            channel: string;
+            /** Id */
+            id: string;
+            /** May Cancel */
+            may_cancel: boolean;
+            /** Name */
+            name: string;
+            /** Opened At */
+            opened_at: string;
+            /** Person */
+            person: string;
+            /** Refusal */
+            refusal: string | null;
+            /** Returned Fen */
+            returned_fen: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "asked" | "sending" | "unknown" | "paid" | "failed" | "declined" | "cancelled";
         };
     };
     responses: never;
@@ -6221,6 +9829,124 @@ export interface operations {
             };
         };
     };
+    show_bank_account_v1_bank_accounts__party_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                party_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BankAccountView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    set_bank_account_v1_bank_accounts__party_id__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                party_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BankAccountBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     list_canteens_v1_canteens_get: {
         parameters: {
             query?: {
@@ -6352,6 +10078,133 @@ export interface operations {
             };
             /** @description `TRY_AGAIN`: Busy; nothing was done, please send the same request again */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_shares_v1_canteens__canteen_id__shares_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                canteen_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShareView"][];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    set_shares_v1_canteens__canteen_id__shares_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                canteen_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SharesBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8157,6 +12010,8 @@ export interface operations {
                 limit?: number;
                 /** @description Id of the last row of the page before. */
                 starting_after?: string | null;
+                /** @description Only those that nobody has settled */
+                state?: "open" | null;
             };
             header?: never;
             path?: never;
@@ -8193,6 +12048,157 @@ export interface operations {
             };
             /** @description `NOT_FOUND`: There is nothing here by that name */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    settle_difference_case_v1_difference_cases__case_id___trigger__post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Accept-Language"?: string | null;
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+                trigger: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecisionRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DifferenceCaseView"];
+                };
+            };
+            /** @description `IDEMPOTENCY_KEY_REQUIRED`: An Idempotency-Key header of 1 to 255 characters is required */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `IDEMPOTENCY_KEY_REUSED`: This Idempotency-Key was used with another body */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    ask_again_v1_difference_cases__case_id__ask_again_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DifferenceCaseView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8282,6 +12288,199 @@ export interface operations {
             };
             /** @description `TRY_AGAIN`: Busy; nothing was done, please send the same request again */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_disputes_v1_disputes_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Those that somebody still has to act on, or those that are over. */
+                stage?: "under_way" | "over";
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DisputeView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_dispute_v1_disputes__dispute_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dispute_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisputeView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    pull_trigger_v1_disputes__dispute_id___trigger__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dispute_id: string;
+                trigger: "accept" | "reject" | "withdraw" | "escalate" | "uphold" | "dismiss";
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["DisputeAnswer"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisputeView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this; `SAME_PERSON`: Somebody else has to decide on this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `REFUND_EXCEEDS`: More than what is left of this payment; `NOTHING_TO_DISPUTE`: This payment was taken back whole; `NO_SUBSIDY_LEFT`: This person holds not enough subsidy that could pay for that meal; `SUBSIDY_USED`: The unit has borne another of this person's payments of that meal; `PERIOD_LOCKED`: That accounting period is locked; only an adjustment voucher can follow */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8497,6 +12696,190 @@ export interface operations {
             };
             /** @description `MALFORMED`: The request cannot be read: {reason} */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    refund_guest_payment_v1_guest_payments__guest_payment_id__refunds_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Accept-Language"?: string | null;
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                guest_payment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefundRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelRefundView"];
+                };
+            };
+            /** @description `IDEMPOTENCY_KEY_REQUIRED`: An Idempotency-Key header of 1 to 255 characters is required */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `REFUND_EXCEEDS`: More than what is left of this payment; `IDEMPOTENCY_KEY_REUSED`: This Idempotency-Key was used with another body; `PERIOD_LOCKED`: That accounting period is locked; only an adjustment voucher can follow */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS`: Too many requests; try again in {retry_after_s} seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    void_guest_payment_v1_guest_payments__guest_payment_id__void_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Accept-Language"?: string | null;
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                guest_payment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["VoidRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelRefundView"];
+                };
+            };
+            /** @description `IDEMPOTENCY_KEY_REQUIRED`: An Idempotency-Key header of 1 to 255 characters is required */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `IDEMPOTENCY_KEY_REUSED`: This Idempotency-Key was used with another body; `PERIOD_LOCKED`: That accounting period is locked; only an adjustment voucher can follow */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS`: Too many requests; try again in {retry_after_s} seconds */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8918,6 +13301,60 @@ export interface operations {
             };
             /** @description `TOO_MANY_REQUESTS`: Too many requests; try again in {retry_after_s} seconds */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_my_disputes_v1_me_disputes_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Only those of this payment. */
+                payment?: string | null;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DisputeView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9558,6 +13995,160 @@ export interface operations {
             };
         };
     };
+    list_my_statements_v1_me_statements_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_MyStatementView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    download_my_statement_v1_me_statements__period__get: {
+        parameters: {
+            query: {
+                /** @description `lines` is the line file, `sig` its signature; the others are to read. */
+                form: "lines" | "sig" | "xlsx" | "csv" | "pdf";
+                /** @description Chinese unless asked otherwise. */
+                language?: ("zh" | "en") | null;
+            };
+            header?: {
+                "Accept-Language"?: string | null;
+            };
+            path: {
+                period: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                    "application/pdf": unknown;
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": unknown;
+                    "text/csv; charset=utf-8": unknown;
+                    "text/plain; charset=utf-8": unknown;
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_my_subsidies_v1_me_subsidies_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MySubsidies"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     set_my_pin_v1_me_till_pin_put: {
         parameters: {
             query?: never;
@@ -9987,6 +14578,195 @@ export interface operations {
                 };
             };
             /** @description `NO_VOUCHER`: Today's codes without network are given out, or no meal is near */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_my_terms_v1_me_withdrawal_terms_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WithdrawalTerms"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_my_withdrawals_v1_me_withdrawals_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WithdrawalView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    start_my_withdrawal_v1_me_withdrawals_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Accept-Language"?: string | null;
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WithdrawalRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WithdrawalView"];
+                };
+            };
+            /** @description `IDEMPOTENCY_KEY_REQUIRED`: An Idempotency-Key header of 1 to 255 characters is required */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PAYMENT_REFUSED`: The payment was refused */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `IDEMPOTENCY_KEY_REUSED`: This Idempotency-Key was used with another body; `NAME_DIFFERS`: The payee's name is not the name of the person whose money it is; `NOTHING_TO_WITHDRAW`: There is no cash in this account that could be sent; `WITHDRAWAL_UNDER_WAY`: A withdrawal is under way already; `CHANNEL_UNAVAILABLE`: This way to pay is not set up here */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -10468,6 +15248,80 @@ export interface operations {
             };
         };
     };
+    pay_bill_v1_organisations__organisation_id__bill_payments_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Accept-Language"?: string | null;
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                organisation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PrefundRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["payments__schemas__BillView"];
+                };
+            };
+            /** @description `IDEMPOTENCY_KEY_REQUIRED`: An Idempotency-Key header of 1 to 255 characters is required */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     prefund_unit_v1_organisations__organisation_id__prefund_post: {
         parameters: {
             query?: never;
@@ -10682,7 +15536,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["PlaceMove"];
+                "application/json": components["schemas"]["OrganisationMove"];
             };
         };
         responses: {
@@ -10732,6 +15586,256 @@ export interface operations {
                 };
             };
             /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_partner_regions_v1_partner_regions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PartnerRegionView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    pin_partner_region_v1_partner_regions_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PartnerPin"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AskedPin"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_partner_statements_v1_partner_statements_get: {
+        parameters: {
+            query: {
+                period?: string | null;
+                /** @description Our own region. */
+                region: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PartnerStatementView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    receive_partner_statement_v1_partner_statements_post: {
+        parameters: {
+            query: {
+                /** @description Our own region. */
+                region: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /**
+                     * Format: binary
+                     * @description The line file.
+                     */
+                    file: string;
+                    /**
+                     * Format: binary
+                     * @description Its signature.
+                     */
+                    signature: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PartnerStatementView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PARTNER_NOT_PINNED`: No root key is pinned for the region {region_code} */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATEMENT_REFUSED`: The statement is refused: {en}; `MALFORMED`: The request cannot be read: {reason} */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10880,6 +15984,86 @@ export interface operations {
             };
             /** @description `MALFORMED`: The request cannot be read: {reason} */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    open_dispute_v1_payments__payment_id__disputes_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                payment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DisputeRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisputeView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `DISPUTE_TOO_LATE`: More than 30 days have gone by since this payment; `DISPUTE_EXISTS`: This payment is being disputed for this reason already; `NOTHING_TO_DISPUTE`: This payment was taken back whole */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS`: Too many requests; try again in {retry_after_s} seconds */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11657,6 +16841,69 @@ export interface operations {
             };
         };
     };
+    list_top_ups_of_account_v1_people__person_id__account_top_ups_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path: {
+                person_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ChannelTopUpView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     top_up_at_counter_v1_people__person_id__account_top_ups_post: {
         parameters: {
             query?: never;
@@ -11702,7 +16949,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `FORBIDDEN`: You are not allowed to do this */
+            /** @description `FORBIDDEN`: You are not allowed to do this; `OWN_ACCOUNT`: Nobody puts counter money into their own account; another finance officer has to do it */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11721,6 +16968,161 @@ export interface operations {
                 };
             };
             /** @description `STATE_CONFLICT`: The present state does not allow this; `IDEMPOTENCY_KEY_REUSED`: This Idempotency-Key was used with another body */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_withdrawals_of_person_v1_people__person_id__withdrawals_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path: {
+                person_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WithdrawalView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    start_withdrawal_v1_people__person_id__withdrawals_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Accept-Language"?: string | null;
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                person_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WithdrawalRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WithdrawalView"];
+                };
+            };
+            /** @description `IDEMPOTENCY_KEY_REQUIRED`: An Idempotency-Key header of 1 to 255 characters is required */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PAYMENT_REFUSED`: The payment was refused */
+            402: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `IDEMPOTENCY_KEY_REUSED`: This Idempotency-Key was used with another body; `NAME_DIFFERS`: The payee's name is not the name of the person whose money it is; `NOTHING_TO_WITHDRAW`: There is no cash in this account that could be sent; `WITHDRAWAL_UNDER_WAY`: A withdrawal is under way already; `CHANNEL_UNAVAILABLE`: This way to pay is not set up here; `STILL_HERE`: This person has not left; they can do it on their own phone */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -12969,6 +18371,880 @@ export interface operations {
             };
         };
     };
+    show_overview_v1_reconciliation_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OverviewView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_bank_statements_v1_reconciliation_bank_statements_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["kernel__http__Page_StatementView___1"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    take_bank_statement_v1_reconciliation_bank_statements_post: {
+        parameters: {
+            query: {
+                /** @description Whose account it is. */
+                region: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                "application/xml": string;
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                };
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["payments__reconciliation__schemas__StatementView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATEMENT_TAKEN`: This statement is there already; `STATEMENT_NOT_NEXT`: Its opening balance is not the closing balance of the statement before; one may be missing; `ACCOUNT_ELSEWHERE`: That account belongs to another region's book */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATEMENT_UNREADABLE`: The bank statement cannot be taken ({reason}): {said}; `STATEMENT_HAS_BAD_CELLS`: {count} cells of the statement are wrong; nothing was taken; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_bills_v1_reconciliation_bills_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_BillView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    fetch_bill_now_v1_reconciliation_bills_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BillRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["payments__reconciliation__schemas__BillView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `CHANNEL_UNAVAILABLE`: This way to pay is not set up here; `BILL_NOT_READY`: The gateway has not made the bill of that day yet; `BILL_PAID`: The payout of that bill is booked; it cannot be replaced */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `BILL_UNREADABLE`: The bill cannot be read ({reason}, line {line}); nothing was taken; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `BILL_UNAVAILABLE`: The gateway gave no bill; it is asked again by itself */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_differences_v1_reconciliation_differences_get: {
+        parameters: {
+            query?: {
+                day?: string | null;
+                kind?: components["schemas"]["Kind"] | null;
+                level?: number | null;
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+                state?: ("live" | "open" | "explained" | "closed") | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DifferenceView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_difference_v1_reconciliation_differences__difference_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                difference_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["payments__reconciliation__schemas__DifferenceView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    close_difference_v1_reconciliation_differences__difference_id__close_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                difference_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Remark"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["payments__reconciliation__schemas__DifferenceView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `OWNER_CLOSES`: A difference is closed by somebody other than its owner */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    explain_difference_v1_reconciliation_differences__difference_id__explain_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                difference_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Remark"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["payments__reconciliation__schemas__DifferenceView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_hr_lists_v1_reconciliation_hr_lists_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_HrListView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    take_hr_list_of_unit_v1_reconciliation_hr_lists_post: {
+        parameters: {
+            query: {
+                /** @description The month, as 2026-11. */
+                month: string;
+                /** @description Whose people they are. */
+                unit: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                };
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HrListView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `HR_LIST_HAS_BAD_CELLS`: {count} cells of the list are wrong; nothing was taken; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_runs_v1_reconciliation_runs_get: {
+        parameters: {
+            query?: {
+                level?: number | null;
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RunView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    run_now_v1_reconciliation_runs_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RunRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunsView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_template_v1_reconciliation_templates__what__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                what: "bank_statement" | "hr_list";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": unknown;
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     get_regions_v1_regions_get: {
         parameters: {
             query?: {
@@ -13657,6 +19933,1546 @@ export interface operations {
             };
         };
     };
+    list_settlements_v1_settlements_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                period?: string | null;
+                region?: string | null;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+                state?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SettlementView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    open_settlement_v1_settlements_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OpenBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettlementView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_settlement_v1_settlements__settlement_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                settlement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettlementDetail"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    ask_for_adjustment_v1_settlements__settlement_id__adjustments_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                settlement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AdjustmentBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdjustmentView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    confirm_v1_settlements__settlement_id__confirm_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                settlement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ConfirmBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettlementView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this; `SAME_PERSON`: Somebody else has to decide on this; `NOT_YOUR_STATEMENT`: Somebody else answers for this statement */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    cut_off_v1_settlements__settlement_id__cut_off_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                settlement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CutOffBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettlementDetail"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `PERIOD_NOT_OVER`: The month is not over; say `early` if it is to be cut off now all the same; `EARLIER_PERIOD_OPEN`: An earlier month is not cut off yet: {period} comes first */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TRY_AGAIN`: Busy; nothing was done, please send the same request again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    dispute_v1_settlements__settlement_id__dispute_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                settlement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DisputeBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LineDisputeView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this; `NOT_YOUR_STATEMENT`: Somebody else answers for this statement */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `DISPUTE_EXCEEDS`: More than what is left of this line to dispute */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    dismiss_dispute_v1_settlements__settlement_id__disputes__dispute_id__dismiss_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dispute_id: string;
+                settlement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecideBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LineDisputeView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    uphold_dispute_v1_settlements__settlement_id__disputes__dispute_id__uphold_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dispute_id: string;
+                settlement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecideBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LineDisputeView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    fail_instruction_v1_settlements__settlement_id__instructions__instruction_id__fail_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                instruction_id: string;
+                settlement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FailBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    reissue_instruction_v1_settlements__settlement_id__instructions__instruction_id__reissue_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                instruction_id: string;
+                settlement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    lock_v1_settlements__settlement_id__lock_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                settlement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettlementDetail"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    net_v1_settlements__settlement_id__net_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                settlement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettlementDetail"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `CLEARING_WAITS`: Regions that this one is netted with have not confirmed this month yet; `BOOKS_DIFFER`: What two regions' books say of each other differs; look into it before anything is netted */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    pay_v1_settlements__settlement_id__pay_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                settlement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PayBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettlementDetail"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    reconcile_v1_settlements__settlement_id__reconcile_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                settlement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettlementDetail"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    send_statement_v1_settlements__settlement_id__send_statement_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                settlement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettlementDetail"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    settle_v1_settlements__settlement_id__settle_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                settlement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettlementDetail"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `INSTRUCTIONS_OPEN`: {open_count} bank instructions are not paid yet */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_statements_v1_settlements__settlement_id__statements_get: {
+        parameters: {
+            query?: {
+                kind?: string | null;
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path: {
+                settlement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["kernel__http__Page_StatementView___2"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_lines_v1_settlements__settlement_id__statements__statement_id__lines_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                settlement_id: string;
+                statement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LineView"][];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_meals_v1_settlements__settlement_id__statements__statement_id__meals_get: {
+        parameters: {
+            query: {
+                business_date: string;
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path: {
+                settlement_id: string;
+                statement_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_MealView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_late_sales_v1_settlements_late_sales_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+                state?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LateCaseView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    resolve_late_sale_v1_settlements_late_sales__payment_id__resolve_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                payment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResolveBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LateCaseView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_positions_v1_settlements_positions_get: {
+        parameters: {
+            query: {
+                period: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PositionsView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `BOOKS_DIFFER`: What two regions' books say of each other differs; look into it before anything is netted */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     show_shift_v1_shifts__shift__get: {
         parameters: {
             query?: never;
@@ -14230,6 +22046,1368 @@ export interface operations {
             };
             /** @description `ALREADY_EXISTS`: {value} is taken */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_statement_files_v1_statement_files_get: {
+        parameters: {
+            query: {
+                /** @description A month, such as 2026-11. */
+                period: string;
+                /** @description Whose book it is. */
+                region: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_StatementFileView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    download_statement_v1_statement_files__kind___subject__get: {
+        parameters: {
+            query: {
+                /** @description `lines` is the line file, `sig` its signature; the others are to read. */
+                form: "lines" | "sig" | "xlsx" | "csv" | "pdf";
+                /** @description Chinese unless asked otherwise. */
+                language?: ("zh" | "en") | null;
+                /** @description A month, such as 2026-11. */
+                period: string;
+                /** @description Whose book it is. */
+                region: string;
+            };
+            header?: {
+                "Accept-Language"?: string | null;
+            };
+            path: {
+                kind: "unit" | "canteen" | "region_pair";
+                subject: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                    "application/pdf": unknown;
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": unknown;
+                    "text/csv; charset=utf-8": unknown;
+                    "text/plain; charset=utf-8": unknown;
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_attendance_v1_subsidies_attendance_get: {
+        parameters: {
+            query: {
+                unit: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AttendanceView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    import_attendance_v1_subsidies_attendance_post: {
+        parameters: {
+            query: {
+                /** @description Say what would happen, and which cells are wrong; take nothing. */
+                dry_run?: boolean;
+                month: string;
+                unit: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                };
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttendanceReport"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TABLE_HAS_BAD_CELLS`: {bad_cells_total} cells of this table are wrong; nothing of it was taken; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_batches_v1_subsidies_batches_get: {
+        parameters: {
+            query: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+                unit: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_BatchView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    import_batch_v1_subsidies_batches_post: {
+        parameters: {
+            query: {
+                carry_over_days?: number | null;
+                carry_over_max_fen?: number | null;
+                carry_over_percent?: number | null;
+                days?: ("workday" | "weekend" | "holiday" | "monday" | "tuesday" | "wednesday" | "thursday" | "friday" | "saturday" | "sunday")[];
+                /** @description Say what would happen, and which cells are wrong; take nothing. */
+                dry_run?: boolean;
+                expires_on: string;
+                meals?: string[];
+                name: string;
+                sites?: string[];
+                unit: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                };
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchReport"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOTHING_TO_GRANT`: Nobody is due anything; there is no batch to prepare */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TABLE_HAS_BAD_CELLS`: {bad_cells_total} cells of this table are wrong; nothing of it was taken; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_batch_v1_subsidies_batches__batch__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    discard_batch_v1_subsidies_batches__batch__discard_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `AWAITS_APPROVAL`: A second person has to decide on it first */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    ask_to_post_v1_subsidies_batches__batch__post_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalRef"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `AWAITS_APPROVAL`: A second person has to decide on it first; `BATCH_IS_OVER`: The last day of these lots, {expires_on}, is over */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    ask_to_reverse_v1_subsidies_batches__batch__reverse_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalRef"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `AWAITS_APPROVAL`: A second person has to decide on it first */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_batch_rows_v1_subsidies_batches__batch__rows_get: {
+        parameters: {
+            query?: {
+                /** @description Rows that were seen */
+                after?: number;
+                /** @description How many rows at the most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                batch: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_BatchRowView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    download_batch_v1_subsidies_batches__batch__workbook_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": unknown;
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_expiring_v1_subsidies_expiring_get: {
+        parameters: {
+            query: {
+                /** @description How far ahead */
+                days?: number;
+                unit: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExpiringView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_rules_v1_subsidies_rules_get: {
+        parameters: {
+            query: {
+                unit: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RuleView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    make_rule_v1_subsidies_rules_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    edit_rule_v1_subsidies_rules__rule__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rule: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    end_rule_v1_subsidies_rules__rule__end_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rule: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    prepare_month_v1_subsidies_rules__rule__prepare_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rule: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MonthBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `ALREADY_PREPARED`: The batch of this rule for this month is there already; `LIST_MISSING`: There is no list of attendance for {month} yet; `NOTHING_TO_GRANT`: Nobody is due anything; there is no batch to prepare */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    download_template_v1_subsidies_templates__what__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                what: "batches" | "attendance";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": unknown;
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    ask_for_terms_v1_subsidies_terms_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TermsBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalRef"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `AWAITS_APPROVAL`: A second person has to decide on it first */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_terms_v1_subsidies_terms__unit__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                unit: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TermsView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15296,6 +24474,89 @@ export interface operations {
             };
         };
     };
+    ask_to_refund_top_up_v1_top_ups__top_up_id__refund_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Accept-Language"?: string | null;
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                top_up_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TopUpRefundRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AskedRefund"];
+                };
+            };
+            /** @description `IDEMPOTENCY_KEY_REQUIRED`: An Idempotency-Key header of 1 to 255 characters is required */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `REFUND_EXCEEDS`: More than what is left of this payment; `IDEMPOTENCY_KEY_REUSED`: This Idempotency-Key was used with another body */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     show_trust_list_v1_trust_list_get: {
         parameters: {
             query?: never;
@@ -15312,6 +24573,533 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TrustList"];
+                };
+            };
+        };
+    };
+    show_voucher_mapping_v1_voucher_mappings__kind___owner__get: {
+        parameters: {
+            query: {
+                period?: string | null;
+                /** @description Whose book it is. */
+                region: string;
+            };
+            header?: never;
+            path: {
+                /** @description Whose chart of accounts it is. */
+                kind: "unit" | "canteen" | "region";
+                owner: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MappingView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    change_voucher_mapping_v1_voucher_mappings__kind___owner__put: {
+        parameters: {
+            query: {
+                /** @description Whose book it is. */
+                region: string;
+            };
+            header?: never;
+            path: {
+                /** @description Whose chart of accounts it is. */
+                kind: "unit" | "canteen" | "region";
+                owner: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MappingChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MappingView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MAPPING_CHANGED`: Somebody has changed this mapping meanwhile; look at it again */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_voucher_mapping_versions_v1_voucher_mappings__kind___owner__history_get: {
+        parameters: {
+            query: {
+                /** @description Whose book it is. */
+                region: string;
+            };
+            header?: never;
+            path: {
+                /** @description Whose chart of accounts it is. */
+                kind: "unit" | "canteen" | "region";
+                owner: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_MappingVersionView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    download_vouchers_v1_vouchers__kind___owner__get: {
+        parameters: {
+            query: {
+                form: "csv" | "xlsx";
+                /** @description Chinese unless asked otherwise. */
+                language?: ("zh" | "en") | null;
+                /** @description A month, such as 2026-11. */
+                period: string;
+                /** @description Whose book it is. */
+                region: string;
+            };
+            header?: {
+                "Accept-Language"?: string | null;
+            };
+            path: {
+                /** @description Whose chart of accounts it is. */
+                kind: "unit" | "canteen" | "region";
+                owner: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": unknown;
+                    "text/csv; charset=utf-8": unknown;
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MAPPING_INCOMPLETE`: The mapping has no account for: {names} */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_withdrawals_v1_withdrawals_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WithdrawalView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_withdrawal_v1_withdrawals__withdrawal_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                withdrawal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WithdrawalView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    ask_about_withdrawal_v1_withdrawals__withdrawal_id__ask_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                withdrawal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WithdrawalView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    cancel_withdrawal_v1_withdrawals__withdrawal_id__cancel_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                withdrawal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WithdrawalView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
                 };
             };
         };

@@ -3,7 +3,11 @@
 export interface EventData {
   'approval.decided': ApprovalDecided
   'approval.requested': ApprovalRequested
+  'difference.closed': DifferenceClosed
+  'dispute.changed': DisputeChanged
   'guest_payment.ended': GuestPaymentEnded
+  'guest_payment.refund_failed': GuestRefundFailed
+  'guest_payment.refunded': GuestPaymentRefunded
   'guest_payment.succeeded': GuestPaymentSucceeded
   'holder.state_changed': HolderStateChanged
   'membership.changed': MembershipChanged
@@ -11,17 +15,28 @@ export interface EventData {
   'payment.refunded': PaymentRefunded
   'payment.succeeded': PaymentSucceeded
   'payment.voided': PaymentVoided
+  'payout.paid': PayoutPaid
   'person.joined': PersonJoined
   'person.status_changed': PersonStatusChanged
   'places.changed': PlacesChanged
+  'reconciliation.finished': ReconciliationFinished
   'roles.changed': RolesChanged
   'session.ended': SessionEnded
+  'settlement.advanced': SettlementAdvanced
   'shift.handed_over': ShiftHandedOver
   'shift.opened': ShiftOpened
+  'statement.sent': StatementSent
+  'subsidy.carried_over': SubsidyCarriedOver
+  'subsidy.expired': SubsidyExpired
+  'subsidy.expiring': SubsidyExpiring
   'subsidy.granted': SubsidyGranted
+  'subsidy.taken_back': SubsidyTakenBack
   'terminal.changed': TerminalChanged
   'top_up.closed': TopUpClosed
+  'top_up.refund_failed': TopUpRefundFailed
+  'top_up.refunded': TopUpRefunded
   'top_up.succeeded': TopUpSucceeded
+  'withdrawal.changed': WithdrawalChanged
 }
 /**
  * It was approved, rejected, withdrawn, or ran out of time; who asked is told.
@@ -45,6 +60,31 @@ export interface ApprovalRequested {
   subject: string
 }
 /**
+ * Somebody has closed a difference that another explained.
+ */
+export interface DifferenceClosed {
+  difference: string
+  happened_at: string
+  level: number
+  owner: string
+  reason: string
+}
+/**
+ * A dispute was opened, answered, passed on, decided or paid; or its canteen is reminded.
+ */
+export interface DisputeChanged {
+  canteen: string
+  dispute: string
+  due_at: string | null
+  granted_fen: number | null
+  happened_at: string
+  payment: string
+  person: string
+  reason: string
+  state: string
+  trigger: string
+}
+/**
  * A guest's payment came to nothing: refused (failed) or taken back (cancelled).
  */
 export interface GuestPaymentEnded {
@@ -54,6 +94,33 @@ export interface GuestPaymentEnded {
   guest_payment: string
   happened_at: string
   status: string
+  terminal: string
+}
+/**
+ * The gateway has refused to give a guest's money back: it is the canteen's again, until a person has looked.
+ */
+export interface GuestRefundFailed {
+  amount_fen: number
+  business_date: string
+  canteen: string
+  guest_payment: string
+  happened_at: string
+  kind: string
+  refund: string
+  terminal: string
+}
+/**
+ * A guest's payment was voided, or a part of it given back: it is on its way through the gateway.
+ */
+export interface GuestPaymentRefunded {
+  amount_fen: number
+  business_date: string
+  canteen: string
+  channel: string
+  guest_payment: string
+  happened_at: string
+  kind: string
+  refund: string
   terminal: string
 }
 /**
@@ -162,6 +229,16 @@ export interface PaymentVoided {
   void: string
 }
 /**
+ * A bank has moved what a canteen was owed.
+ */
+export interface PayoutPaid {
+  amount_fen: number
+  canteen: string
+  happened_at: string
+  instruction: string
+  period: string
+}
+/**
  * Somebody was opened and belongs to an organisation from a day on. For handlers: payments opens a holder.
  */
 export interface PersonJoined {
@@ -182,12 +259,27 @@ export interface PersonStatusChanged {
   status: string
 }
 /**
- * A region, organisation or site was opened or edited. For handlers.
+ * A region, organisation or site was opened, edited or moved. For handlers.
  */
 export interface PlacesChanged {
   happened_at: string
   kind: string
+  moved?: boolean
   place: string
+}
+/**
+ * A level was compared for a day, and what is open there has changed.
+ */
+export interface ReconciliationFinished {
+  day: string
+  happened_at: string
+  level: number
+  open: number
+  open_fen: number
+  opened: number
+  run: string
+  told: string[]
+  vanished: number
 }
 /**
  * A role was granted or taken away. For handlers: open sockets check again what they may hear.
@@ -205,6 +297,17 @@ export interface SessionEnded {
   happened_at: string
   person: string
   sessions: string[]
+}
+/**
+ * A region's period came to a state, or something was done in it. For handlers: screens ask again.
+ */
+export interface SettlementAdvanced {
+  happened_at: string
+  period: string
+  region: string
+  settlement: string
+  state: string
+  trigger: string
 }
 /**
  * A shift has ended; its sheet stands for good.
@@ -229,11 +332,66 @@ export interface ShiftOpened {
   terminal: string
 }
 /**
+ * A canteen got its statement of a period: it may confirm or dispute until the day that is named.
+ */
+export interface StatementSent {
+  canteen: string
+  due_fen: number
+  happened_at: string
+  period: string
+  settlement: string
+  silence_ends_at: string
+  statement: string
+}
+/**
+ * A part of what was unspent of a lot lives on in a new one.
+ */
+export interface SubsidyCarriedOver {
+  amount_fen: number
+  expires_on: string
+  from_lot: string
+  happened_at: string
+  lot: string
+  person: string
+}
+/**
+ * What was unspent of a lot has gone back to its unit.
+ */
+export interface SubsidyExpired {
+  amount_fen: number
+  expires_on: string
+  happened_at: string
+  lot: string
+  person: string
+}
+/**
+ * Seven, three and one days ahead: what a person is going to lose, and how many lunches use it.
+ */
+export interface SubsidyExpiring {
+  amount_fen: number
+  days: number
+  expires_on: string
+  happened_at: string
+  lunches: number | null
+  person: string
+  sentence_en: string
+  sentence_zh: string
+}
+/**
  * A unit gave a person a subsidy lot.
  */
 export interface SubsidyGranted {
   amount_fen: number
   expires_on: string
+  happened_at: string
+  lot: string
+  person: string
+}
+/**
+ * A batch was reversed: what was unspent of a lot has gone back to its unit.
+ */
+export interface SubsidyTakenBack {
+  amount_fen: number
   happened_at: string
   lot: string
   person: string
@@ -261,6 +419,33 @@ export interface TopUpClosed {
   top_up: string
 }
 /**
+ * The gateway has refused to give it back: it is in the purse again.
+ */
+export interface TopUpRefundFailed {
+  amount_fen: number
+  happened_at: string
+  person: string
+  purses: {
+    [k: string]: number
+  }
+  refund: string
+  top_up: string
+}
+/**
+ * Money that was put in goes back through the gateway: it has left the purse, and is on its way.
+ */
+export interface TopUpRefunded {
+  amount_fen: number
+  channel: string
+  happened_at: string
+  person: string
+  purses: {
+    [k: string]: number
+  }
+  refund: string
+  top_up: string
+}
+/**
  * Money arrived in a cash purse.
  */
 export interface TopUpSucceeded {
@@ -272,4 +457,15 @@ export interface TopUpSucceeded {
     [k: string]: number
   }
   top_up: string
+}
+/**
+ * A withdrawal was asked for, is being sent, has arrived or came to nothing.
+ */
+export interface WithdrawalChanged {
+  amount_fen: number
+  channel: string
+  happened_at: string
+  person: string
+  state: string
+  withdrawal: string
 }

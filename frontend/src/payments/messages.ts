@@ -1,13 +1,17 @@
 import * as asking from './asking/messages'
 import * as developers from './developers/messages'
+import * as disputes from './disputes/messages'
 import * as scan from './scan/messages'
 import * as topUp from './topUp/messages'
+import * as withdrawals from './withdrawals/messages'
 
 export const zh = {
   ...asking.zh,
   ...developers.zh,
   ...scan.zh,
   ...topUp.zh,
+  ...disputes.zh,
+  ...withdrawals.zh,
   businessDate: '营业日 {date}',
   meal: { breakfast: '早餐', lunch: '午餐', dinner: '晚餐', night: '夜宵' } as Record<string, string>,
   purse: { title: '一卡通', cash: '现金', subsidy: '补贴', official: '公务', alipay: '支付宝' },
@@ -197,6 +201,8 @@ export const en: typeof zh = {
   ...developers.en,
   ...scan.en,
   ...topUp.en,
+  ...disputes.en,
+  ...withdrawals.en,
   businessDate: 'business day {date}',
   meal: { breakfast: 'Breakfast', lunch: 'Lunch', dinner: 'Dinner', night: 'Night meal' },
   purse: { title: 'One card', cash: 'Cash', subsidy: 'Subsidy', official: 'Official', alipay: 'Alipay' },

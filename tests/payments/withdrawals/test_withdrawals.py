@@ -10,7 +10,7 @@ from kernel import clock
 from payments import api
 from payments.channels import alipay_words as words
 from payments.channels.channel import Word
-from payments.gateways.settling import clearing
+from payments.gateways.accounts import clearing
 from tests.payments.doors import officer
 from tests.payments.withdrawals.leaving import Leaving
 

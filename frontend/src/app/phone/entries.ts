@@ -42,4 +42,10 @@ export const ENTRIES: readonly PhoneEntry[] = [
     label: 'payments.lost.title',
     load: () => import('@/payments/phone/LostPanel.vue'),
   },
+  {
+    page: 'withdraw',
+    icon: 'signout',
+    label: 'payments.withdrawals.title',
+    load: () => import('@/payments/withdrawals/WithdrawPanel.vue'),
+  },
 ]

@@ -1,0 +1,4 @@
+import type { Schema } from '@/kernel/wire'
+
+export type Withdrawal = Schema<'WithdrawalView'>
+export type WithdrawalTerms = Schema<'WithdrawalTerms'>
