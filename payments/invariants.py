@@ -403,7 +403,7 @@ SELECT CASE WHEN c.subject IS NULL THEN 'told and did not happen' ELSE 'happened
 _I10: Final = """
 WITH booked AS (
     SELECT transfer_id, sum(amount_fen) AS fen FROM ledger_lines
-     WHERE debit_kind = 'psp_clearing' OR (credit_kind = 'psp_clearing' AND kind IN ('withdrawal', 'channel_refund'))
+     WHERE (debit_kind = 'psp_clearing' AND kind <> 'payout') OR (credit_kind = 'psp_clearing' AND kind IN ('withdrawal', 'channel_refund'))
      GROUP BY transfer_id
 ), open_cases AS (
     SELECT channel, order_name, order_id FROM difference_cases WHERE resolved_at IS NULL

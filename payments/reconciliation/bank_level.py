@@ -119,14 +119,14 @@ def _speaks_of(line: BankLine, movement: ExpectedMovement) -> bool:
 
 _PREFUNDS: Final = text("""
     SELECT l.transfer_id, l.region_id, l.amount_fen, l.business_date FROM ledger_lines l
-     WHERE l.kind = 'prefund' AND l.debit_kind = 'bank' AND l.business_date BETWEEN :since AND :until
+     WHERE l.kind IN ('prefund', 'bill_payment') AND l.debit_kind = 'bank' AND l.business_date BETWEEN :since AND :until
        AND NOT EXISTS (SELECT FROM bank_lines b WHERE b.matched_to = 'prefund:' || l.transfer_id)
      ORDER BY l.transfer_id
 """)
 
 
 async def _match_prefunds(session: AsyncSession, lines: Sequence[BankLine]) -> None:
-    """What units have paid in ahead was entered by the office; the bank's line is its proof."""
+    """What units have paid in, ahead or on a bill, was entered by the office; the bank's line is its proof."""
     free = [line for line in lines if line.matched_to is None and line.amount_fen > 0]
     if not free:
         return
