@@ -23,6 +23,7 @@ from kernel.outbox import publish
 
 Place = Region | Organisation | Site
 P = TypeVar("P", bound=Region | Organisation | Site)
+T = TypeVar("T", Region, Organisation)
 
 PREFIXES: Final[Mapping[type[Base], str]] = {Region: "reg", Organisation: "org", Site: "sit"}
 _PLACE_NAMES: Final = {"reg": "region", "org": "organisation", "sit": "site"}
@@ -173,7 +174,7 @@ async def move_organisation(
     await _note(session, organisation, "move", data, actor)
 
 
-async def _hang_below(session: AsyncSession, cls: type[P], place_id: UUID, parent_id: UUID) -> P:
+async def _hang_below(session: AsyncSession, cls: type[T], place_id: UUID, parent_id: UUID) -> T:
     """Two moves at once could each be fine and make a ring together, so moves go one after the other."""
     await session.execute(text(f"LOCK TABLE {cls.__tablename__} IN SHARE ROW EXCLUSIVE MODE"))
     place = await get_place(session, cls, place_id)

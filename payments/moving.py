@@ -20,7 +20,7 @@ from payments import queries
 from payments.crossing import BookAccount, crossing_lines
 from payments.ledger import open_period
 from payments.lines import Account, Booking, Line
-from payments.models import Holder, UnitPrefund, UnitReceivable
+from payments.models import Holder, UnitReceivable
 from payments.subsidies.unit_money import UnitAccount
 
 KIND: Final = "move"
@@ -56,10 +56,13 @@ async def move_holder(session: AsyncSession, holder: Holder, region_id: UUID) ->
 async def move_unit(session: AsyncSession, unit_id: UUID, region_id: UUID) -> list[Line]:
     """A unit's prefund and what it owes, into another region's book."""
     lines: list[Line] = []
-    for table in (UnitPrefund, UnitReceivable):
-        row = await session.scalar(
-            select(table).where(table.unit_id == unit_id).with_for_update().execution_options(populate_existing=True)
-        )
+    owed = await session.scalar(
+        select(UnitReceivable)
+        .where(UnitReceivable.unit_id == unit_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    for row in (await queries.lock_prefund(session, unit_id), owed):
         if row is not None and row.region_id != region_id:
             lines += await _move_unit_account(session, UnitAccount(row), region_id)
     return lines

@@ -1,5 +1,6 @@
 import * as asking from './asking/messages'
 import * as developers from './developers/messages'
+import * as differences from './differences/messages'
 import * as disputes from './disputes/messages'
 import * as scan from './scan/messages'
 import * as topUp from './topUp/messages'
@@ -8,6 +9,7 @@ import * as withdrawals from './withdrawals/messages'
 export const zh = {
   ...asking.zh,
   ...developers.zh,
+  ...differences.zh,
   ...scan.zh,
   ...topUp.zh,
   ...disputes.zh,
@@ -133,6 +135,8 @@ export const zh = {
       cancel: '取消这一笔（Esc）',
       failed: '支付机构拒绝了这笔付款，没有收钱',
       cancelled: '已取消，没有收钱',
+      refunded: '已退给客人',
+      partially_refunded: '已退一部分给客人',
     },
     shift: {
       open: '开班',
@@ -199,6 +203,7 @@ export const zh = {
 export const en: typeof zh = {
   ...asking.en,
   ...developers.en,
+  ...differences.en,
   ...scan.en,
   ...topUp.en,
   ...disputes.en,
@@ -324,6 +329,8 @@ export const en: typeof zh = {
       cancel: 'Take it back (Esc)',
       failed: 'The payment provider has refused; nothing was taken',
       cancelled: 'Taken back; nothing was taken',
+      refunded: 'Given back to the guest',
+      partially_refunded: 'A part was given back to the guest',
     },
     shift: {
       open: 'Open a shift',

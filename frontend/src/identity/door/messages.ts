@@ -101,6 +101,8 @@ export const zh = {
     kind: {
       price_change: '调整价格',
       grant_role: '授予角色',
+      difference_case: '处理渠道差错',
+      top_up_refund: '退回充值',
       revoke_role: '收回角色',
       grant_administrator: '任命管理员',
       reset_credential: '重置密码',
@@ -244,6 +246,8 @@ export const en: typeof zh = {
     kind: {
       price_change: 'Change prices',
       grant_role: 'Grant a role',
+      difference_case: 'Settle a payment difference',
+      top_up_refund: 'Give a top-up back',
       revoke_role: 'End a role',
       grant_administrator: 'Appoint an administrator',
       reset_credential: 'Reset a password',

@@ -80,8 +80,8 @@ export class TillJournal {
     this.keep({ ...this.state, taken: taken.slice(0, TAKEN_KEPT) })
   }
 
-  markVoided(id: string): void {
-    const taken = this.state.taken.map((payment) => (payment.id === id ? { ...payment, voided: true } : payment))
+  markVoided(id: string, voided = true): void {
+    const taken = this.state.taken.map((payment) => (payment.id === id ? { ...payment, voided } : payment))
     this.keep({ ...this.state, taken })
   }
 

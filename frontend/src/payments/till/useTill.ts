@@ -151,6 +151,9 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
       refuse({ code: '', sentence: t(`payments.till.guest.${told.status}`), requestId: null })
       return
     }
+    const { id, amount_fen, happened_at } = told
+    journal.remember({ id, amount_fen, happened_at, voided: false })
+    taken.value = journal.taken
     const legs = [{ purse: told.channel, amount_fen: told.amount_fen }]
     answer.value = { id: told.id, amount_fen: told.amount_fen, legs, payer_label: null }
     refusal.value = null
@@ -213,7 +216,8 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
   }
 
   async function sendVoid(payment: TakenPayment, signature: Signature | Record<string, never>): Promise<void> {
-    await api.post(`/v1/payments/${payment.id}/void`, signature, { idempotencyKey: journal.voidKey(payment.id) })
+    const where = payment.id.startsWith('gst_') ? GUESTS : '/v1/payments'
+    await api.post(`${where}/${payment.id}/void`, signature, { idempotencyKey: journal.voidKey(payment.id) })
     journal.markVoided(payment.id)
     taken.value = journal.taken
     toVoid.value = payment
@@ -271,8 +275,8 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
   }
 
   /** Voided elsewhere, told over the line. */
-  function hearVoided(id: string): void {
-    journal.markVoided(id)
+  function hearVoided(id: string, voided = true): void {
+    journal.markVoided(id, voided)
     taken.value = journal.taken
   }
 
