@@ -27,6 +27,7 @@ T = TypeVar("T")
 COMMANDS_OF_DOMAINS: Final[dict[str, tuple[str, ...]]] = {
     "identity.commands": ("import", "administrators"),
     "payments.commands": ("audit",),
+    "payments.settlement.commands": ("settle",),
     "app.explain": ("explain",),
     "app.reconcile": ("reconcile",),
 }

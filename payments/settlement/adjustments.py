@@ -138,34 +138,34 @@ async def _approve_second(session: AsyncSession, payload: dict[str, Any]) -> Non
     """The second approval books it."""
     voucher = await queries.lock_voucher(session, parse_public_id("adj", payload["voucher"]))
     row = await queries.get_settlement(session, voucher.settlement_id)
-    # Both at once: whatever is read next writes them down, and a booked voucher has its time.
-    voucher.state, voucher.booked_at = next_state(ADJUSTMENT, voucher.state, "approve"), clock.now()
-    voucher.second_approver = public_id("per", await decider_of(session, SECOND_APPROVAL, payload["voucher"]))
-    await _book(session, voucher, row)
+    state = next_state(ADJUSTMENT, voucher.state, "approve")
+    approver = public_id("per", await decider_of(session, SECOND_APPROVAL, payload["voucher"]))
+    transfer_id, period = await (_refund if voucher.credit_kind == "cash" else _move)(session, voucher, row)
+    voucher.state, voucher.second_approver = state, approver
+    voucher.transfer_id, voucher.booked_in, voucher.booked_at = transfer_id, period, clock.now()
+    await session.flush()
     await audit_log.record(
         session,
-        actor=voucher.second_approver,
+        actor=approver,
         action="adjustment.book",
         subject=payload["voucher"],
-        data={"amount_fen": voucher.amount_fen, "original": voucher.original, "booked_in": voucher.booked_in},
+        data={"amount_fen": voucher.amount_fen, "original": voucher.original, "booked_in": period},
     )
 
 
-async def _book(session: AsyncSession, voucher: AdjustmentVoucher, row: AccountingPeriod) -> None:
+async def _move(session: AsyncSession, voucher: AdjustmentVoucher, row: AccountingPeriod) -> tuple[UUID, str]:
+    """One line between two house accounts; its id and the month it is booked in."""
     on = clock.business_date(clock.now(), get_settings().zone)
-    voucher.booked_in, voucher.booked_at = await open_period(session, row.region_id, on), clock.now()
-    if voucher.credit_kind == "cash":
-        voucher.transfer_id, voucher.booked_in = await _refund(session, voucher)
-        return
-    voucher.transfer_id = uuid7(HOUSE_BUCKET)
-    booking = Booking(HOUSE_BUCKET, voucher.transfer_id, "adjustment", on, voucher.booked_in)
+    period = await open_period(session, row.region_id, on)
+    booking = Booking(HOUSE_BUCKET, uuid7(HOUSE_BUCKET), "adjustment", on, period)
     debit = Account(voucher.debit_kind, voucher.debit_owner)
     credit = Account(voucher.credit_kind, voucher.credit_owner)
-    await session.flush()
     await post_lines(session, [single_line(booking, row.region_id, debit, credit, voucher.amount_fen)])
+    return booking.transfer_id, period
 
 
-async def _refund(session: AsyncSession, voucher: AdjustmentVoucher) -> tuple[UUID, str]:
+async def _refund(session: AsyncSession, voucher: AdjustmentVoucher, _row: AccountingPeriod) -> tuple[UUID, str]:
+    """The payment's refund; its id and the month it is booked in."""
     payment_id = parse_public_id("pay", voucher.original)
     payment = await get_payment(session, payment_id)
     site = (await site_summary(session, [payment.site_id])).get(payment.site_id)

@@ -261,7 +261,7 @@ async def _operator_lines(session: AsyncSession, statement: SettlementStatement,
     ]
 
 
-async def totals_by_account(session: AsyncSession, settlement_id: UUID) -> Sequence[Row[tuple[str, int, int, int]]]:
+async def totals_by_account(session: AsyncSession, settlement_id: UUID) -> Sequence[Row[str, int, int, int]]:
     """What a period moved, by kind of account: (account_kind, debit_fen, credit_fen, line_count)."""
     query = (
         select(

@@ -192,7 +192,7 @@ async def _find_late_cases(session: AsyncSession, row: AccountingPeriod) -> None
             SELECT p.id, p.host_region_id, p.accounting_period, p.site_id, p.business_date, p.amount_fen, 'open', :at
               FROM payments p
              WHERE p.accounting_period = :period AND p.host_region_id = :region AND p.id >= :since
-               AND p.business_date < :month AND p.business_date < p.recorded_at::date - :days
+               AND p.business_date < :month AND p.business_date < p.recorded_at::date - CAST(:days AS integer)
             ON CONFLICT DO NOTHING
         """),
         {

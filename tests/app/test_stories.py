@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from kernel import clock, ids
+from kernel.db import Database
 from tests.app.paid_lunch import NOON, SEED, tell_paid_lunch
+from tests.app.settled_month import FIRST_NOON, tell_settled_month
 from tests.canteen.conftest import Town, town
 
 __all__ = ["town"]
@@ -28,6 +30,18 @@ async def test_the_paid_lunch_goes_as_its_page_says(town: Town, valkey_url: str)
 
     told = await tell_paid_lunch(town, valkey_url)
 
+    compare(page, told)
+
+
+async def test_the_month_is_settled_as_its_page_says(db: Database) -> None:
+    with clock.frozen(FIRST_NOON), ids.seeded(SEED):
+        told = await tell_settled_month(db)
+
+    compare(STORIES / "settled-month.md", told)
+
+
+def compare(page: Path, told: str) -> None:
+    """The page as it stands is what was lived; with WRITE_STORIES it is written first."""
     if "WRITE_STORIES" in os.environ:
         page.parent.mkdir(exist_ok=True)
         page.write_text(told, encoding="utf-8")

@@ -171,6 +171,11 @@ PLANTED = [
     ("I8", "booked in a period after its cut-off", """
         INSERT INTO accounting_periods (region_id, period, state, id, vector)
         SELECT DISTINCT region_id, accounting_period, 'cutoff', region_id, '{"0": 1}'::json FROM ledger_lines"""),
+    ("I8", "more than one period, or in another", "UPDATE payments SET accounting_period = '2000-01' WHERE status = 'succeeded'"),
+    ("I8", "booked in a period after its cut-off", """
+        INSERT INTO accounting_periods (region_id, period, state, id, vector)
+        SELECT region_id, period, 'cutoff', gen_random_uuid(), '{"0": 1}'
+          FROM (SELECT DISTINCT region_id, accounting_period AS period FROM ledger_lines) AS booked"""),
     ("I9", "was not told once", "DELETE FROM outbox WHERE events LIKE '%payment.voided%'"),
     ("I9", "was not told once", "INSERT INTO outbox SELECT lane, n + 1000, recorded_at, events FROM outbox WHERE lane = 1"),
     ("I9", "told and did not happen", "DELETE FROM reversals WHERE kind = 'refund'"),
