@@ -13,6 +13,7 @@ from kernel.db import DatabaseDep, SessionDep
 from kernel.errors import Forbidden, Malformed, NotFound, Unauthenticated
 from kernel.http import Page, raises
 from kernel.ids import parse_public_id, public_id
+from payments.credentials.trust import root_public_key
 from payments.settlement.exchange import service
 from payments.settlement.exchange.errors import PartnerNotPinned, StatementRefused
 from payments.settlement.exchange.models import PartnerStatement
@@ -22,6 +23,7 @@ from payments.settlement.exchange.schemas import (
     PartnerPin,
     PartnerRegionView,
     PartnerStatementView,
+    RootKeyView,
 )
 
 router = APIRouter(prefix="/v1", tags=["settlement"])
@@ -47,6 +49,12 @@ _BODY: Final[dict[str, Any]] = {
         },
     }
 }
+
+
+@router.get("/root_key")
+async def show_root_key(session: SessionDep) -> RootKeyView:
+    """This installation's root key, to be given to whoever is to check what we sign: by letter, not beside the file."""
+    return RootKeyView(root_key=base64.b64encode(await root_public_key(session)).decode())
 
 
 @router.get("/partner_regions", responses=raises(Unauthenticated, Forbidden))

@@ -7,6 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 RegionName = Annotated[str, StringConstraints(pattern=r"^reg_[0-9a-f]{32}$")]
 
 
+class RootKeyView(BaseModel):
+    """The public key that answers for everything this installation signs."""
+
+    root_key: str = Field(description="32 bytes, base64.")
+
+
 class PartnerPin(BaseModel):
     """Which root key another installation is known by."""
 

@@ -24,6 +24,7 @@ class City:
 
     world: World
     code: str
+    other_code: str
     period: str
     eaten: list[dict[str, object]] = field(default_factory=list)
 
@@ -71,7 +72,7 @@ class City:
 async def open_city(db: Database, code: str, other_code: str, period: str) -> City:
     """The world's second region is the city's own, its first one the copy of the other's."""
     world = await open_world(db)
-    city = City(world, code, period)
+    city = City(world, code, other_code, period)
     async with db.session() as session:
         for region, called in ((city.own, code), (city.other, other_code)):
             await session.execute(
