@@ -46,9 +46,10 @@ _STORIES: Final = (
     ),
 )
 _PAYMENTS: Final = text("""
-    SELECT DISTINCT ON (person_id) id, person_id, amount_fen FROM payments
-     WHERE site_id = :site AND status = 'succeeded' AND amount_fen >= 1000 AND person_id <> ALL(:known)
-     ORDER BY person_id, id DESC
+    SELECT DISTINCT ON (p.person_id) p.id, p.person_id
+      FROM payments p JOIN people ON people.id = p.person_id AND people.status = 'active'
+     WHERE p.site_id = :site AND p.status = 'succeeded' AND p.amount_fen >= 1000 AND p.person_id <> ALL(:known)
+     ORDER BY p.person_id, p.id DESC
 """)
 
 
