@@ -65,20 +65,22 @@ def _cover(person: Principal) -> Cover | None:
 
 
 @router.get("", responses=raises(Unauthenticated, Forbidden))
-async def show_overview(person: CurrentPerson, session: SessionDep) -> schemas.OverviewView:
+async def show_overview(person: CurrentPerson, session: SessionDep) -> schemas.ReconciliationOverview:
     """The seven levels: what is open, how old it is, and when each was last compared."""
     return await views.overview_view(session, _cover(person))
 
 
 @router.post("/runs", status_code=201, responses=raises(Unauthenticated, Forbidden))
-async def run_now(body: schemas.RunRequest, person: CurrentPersonApart, db: DatabaseDep) -> schemas.RunsView:
+async def run_now(
+    body: schemas.ReconciliationRunRequest, person: CurrentPersonApart, db: DatabaseDep
+) -> schemas.ReconciliationRunsView:
     """Compare some levels for a day now. Running again never doubles a difference."""
     _cover(person)
     levels = sorted(set(body.levels or LEVELS))
     if any(level not in LEVELS for level in levels) or not _EARLIEST <= body.day <= _LATEST:
         raise Malformed(reason="levels are 0 to 6, days are of this century", field="levels")
     runs = await run_levels(db, body.day, levels=levels, actor=person.actor)
-    return schemas.RunsView(data=[views.run_view(run) for run in runs])
+    return schemas.ReconciliationRunsView(data=[views.run_view(run) for run in runs])
 
 
 @router.get("/runs", responses=raises(Unauthenticated, Forbidden, NotFound))
@@ -88,7 +90,7 @@ async def list_runs(
     limit: LimitQuery = 20,
     starting_after: StartingAfterQuery = None,
     level: LevelQuery = None,
-) -> Page[schemas.RunView]:
+) -> Page[schemas.ReconciliationRunView]:
     """What was compared, newest first."""
     _cover(person)
     before = parse_public_id("rec", starting_after) if starting_after else None
@@ -106,7 +108,7 @@ async def list_differences(
     state: Annotated[Literal["live", "open", "explained", "closed"] | None, Query()] = None,
     kind: Annotated[Kind | None, Query()] = None,
     day: Annotated[date | None, Query()] = None,
-) -> Page[schemas.DifferenceView]:
+) -> Page[schemas.ReconciliationDifferenceView]:
     """Differences of the places that the caller's role reaches, newest first."""
     before = parse_public_id("rdf", starting_after) if starting_after else None
     rows = await queries.list_differences(
@@ -118,7 +120,7 @@ async def list_differences(
 @router.get("/differences/{difference_id}", responses=raises(Unauthenticated, Forbidden, NotFound))
 async def show_difference(
     difference_id: DifferenceId, person: CurrentPerson, session: SessionDep
-) -> schemas.DifferenceView:
+) -> schemas.ReconciliationDifferenceView:
     """One difference."""
     row = await queries.find_difference(session, parse_public_id("rdf", difference_id), _cover(person))
     return (await views.difference_views(session, [row]))[0]
@@ -128,8 +130,8 @@ async def show_difference(
     "/differences/{difference_id}/explain", responses=raises(Unauthenticated, Forbidden, NotFound, StateConflict)
 )
 async def explain_difference(
-    difference_id: DifferenceId, body: schemas.Remark, person: CurrentPerson, session: SessionDep
-) -> schemas.DifferenceView:
+    difference_id: DifferenceId, body: schemas.DifferenceRemark, person: CurrentPerson, session: SessionDep
+) -> schemas.ReconciliationDifferenceView:
     """Say why it differs; the caller owns it from then on."""
     identifier, cover = parse_public_id("rdf", difference_id), _cover(person)
     row = await service.explain_difference(session, identifier, body.text, person_id=person.person_id, cover=cover)
@@ -141,8 +143,8 @@ async def explain_difference(
     responses=raises(Unauthenticated, Forbidden, NotFound, StateConflict, OwnerCloses),
 )
 async def close_difference(
-    difference_id: DifferenceId, body: schemas.Remark, person: CurrentPerson, session: SessionDep
-) -> schemas.DifferenceView:
+    difference_id: DifferenceId, body: schemas.DifferenceRemark, person: CurrentPerson, session: SessionDep
+) -> schemas.ReconciliationDifferenceView:
     """Close what somebody else has explained."""
     identifier, cover = parse_public_id("rdf", difference_id), _cover(person)
     row = await service.close_difference(session, identifier, body.text, person_id=person.person_id, cover=cover)
@@ -155,7 +157,7 @@ async def close_difference(
 @router.get("/bills", responses=raises(Unauthenticated, Forbidden, NotFound))
 async def list_bills(
     person: CurrentPerson, session: SessionDep, limit: LimitQuery = 20, starting_after: StartingAfterQuery = None
-) -> Page[schemas.BillView]:
+) -> Page[schemas.ChannelBillView]:
     """The gateways' bills, newest first. A bill is of all regions: for finance of everywhere."""
     _everywhere(person)
     before = parse_public_id("bil", starting_after) if starting_after else None
@@ -171,8 +173,8 @@ async def list_bills(
     ),
 )
 async def fetch_bill_now(
-    body: schemas.BillRequest, request: Request, person: CurrentPersonApart, db: DatabaseDep
-) -> schemas.BillView:
+    body: schemas.ChannelBillRequest, request: Request, person: CurrentPersonApart, db: DatabaseDep
+) -> schemas.ChannelBillView:
     """Ask a gateway for its bill of a day now, and compare it."""
     _everywhere(person)
     sources: Mapping[str, BillSource] = request.app.state.channels
@@ -191,8 +193,8 @@ def _everywhere(person: Principal) -> None:
         raise Forbidden(roles=[Role.FINANCE.value])
 
 
-def _bill_view(row: ChannelBill) -> schemas.BillView:
-    return schemas.BillView.model_validate(payout_view(row))
+def _bill_view(row: ChannelBill) -> schemas.ChannelBillView:
+    return schemas.ChannelBillView.model_validate(payout_view(row))
 
 
 # ---- the bank
@@ -201,7 +203,7 @@ def _bill_view(row: ChannelBill) -> schemas.BillView:
 @router.get("/bank_statements", responses=raises(Unauthenticated, Forbidden, NotFound))
 async def list_bank_statements(
     person: CurrentPerson, session: SessionDep, limit: LimitQuery = 20, starting_after: StartingAfterQuery = None
-) -> Page[schemas.StatementView]:
+) -> Page[schemas.BankStatementView]:
     """Statements of the caller's regions, newest first."""
     before = parse_public_id("bst", starting_after) if starting_after else None
     rows = await queries.list_statements(session, _cover(person), limit=limit, before=before)
@@ -228,7 +230,7 @@ async def take_bank_statement(
     person: CurrentPersonApart,
     db: DatabaseDep,
     region: Annotated[str, Query(max_length=80, description="Whose account it is.")],
-) -> schemas.StatementView:
+) -> schemas.BankStatementView:
     """A camt.053, or the table as CSV or XLSX. Its days are compared at once."""
     region_id = parse_public_id("reg", region)
     person.require(Role.FINANCE, region_id=region_id)

@@ -8,14 +8,14 @@ from pydantic import BaseModel, Field
 _TEXT = r"^[^\x00]*\S[^\x00]*$"
 
 
-class RunRequest(BaseModel):
+class ReconciliationRunRequest(BaseModel):
     """A day, and the levels to compare; all seven where none is named."""
 
     day: date
     levels: list[int] | None = Field(default=None, min_length=1, max_length=7)
 
 
-class RunView(BaseModel):
+class ReconciliationRunView(BaseModel):
     """One level, compared for one day."""
 
     id: str
@@ -31,13 +31,13 @@ class RunView(BaseModel):
     figures: dict[str, int]
 
 
-class RunsView(BaseModel):
+class ReconciliationRunsView(BaseModel):
     """What was just compared."""
 
-    data: list[RunView]
+    data: list[ReconciliationRunView]
 
 
-class LevelView(BaseModel):
+class ReconciliationLevelView(BaseModel):
     """How a level stands: what is open, since when, and when it was last compared."""
 
     level: int
@@ -46,17 +46,17 @@ class LevelView(BaseModel):
     open_fen: int
     oldest_opened_at: str | None
     oldest_age_days: int | None
-    last_run: RunView | None
+    last_run: ReconciliationRunView | None
 
 
-class OverviewView(BaseModel):
+class ReconciliationOverview(BaseModel):
     """All seven levels."""
 
-    levels: list[LevelView]
+    levels: list[ReconciliationLevelView]
     yesterday: date
 
 
-class OwnerView(BaseModel):
+class DifferenceOwnerView(BaseModel):
     """Whose business it is: a role at a place, and the person who took it on."""
 
     role: str
@@ -67,7 +67,7 @@ class OwnerView(BaseModel):
     name: str | None
 
 
-class DifferenceView(BaseModel):
+class ReconciliationDifferenceView(BaseModel):
     """One difference."""
 
     id: str
@@ -79,7 +79,7 @@ class DifferenceView(BaseModel):
     found_fen: int | None
     amount_fen: int
     detail: dict[str, Any]
-    owner: OwnerView
+    owner: DifferenceOwnerView
     state: str
     allowed: list[str]
     explanation: str | None
@@ -91,20 +91,20 @@ class DifferenceView(BaseModel):
     closed_at: str | None
 
 
-class Remark(BaseModel):
+class DifferenceRemark(BaseModel):
     """Why it differs, or why it is closed."""
 
     text: str = Field(min_length=1, max_length=500, pattern=_TEXT)
 
 
-class BillRequest(BaseModel):
+class ChannelBillRequest(BaseModel):
     """Which bill to ask for now."""
 
     channel: str = Field(max_length=20)
     day: date
 
 
-class BillView(BaseModel):
+class ChannelBillView(BaseModel):
     """A gateway's bill of one day."""
 
     id: str
@@ -121,7 +121,7 @@ class BillView(BaseModel):
     paid_at: str | None
 
 
-class StatementView(BaseModel):
+class BankStatementView(BaseModel):
     """A bank's statement."""
 
     id: str

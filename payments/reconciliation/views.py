@@ -23,13 +23,13 @@ def age_days(opened_at: datetime) -> int:
     return max(0, (clock.now() - opened_at).days)
 
 
-async def overview_view(session: AsyncSession, cover: Cover | None) -> schemas.OverviewView:
+async def overview_view(session: AsyncSession, cover: Cover | None) -> schemas.ReconciliationOverview:
     """All seven levels, within what the caller may see."""
     live, runs = await queries.open_by_level(session, cover), await queries.last_runs(session)
     today = clock.business_date(clock.now(), get_settings().zone)
-    return schemas.OverviewView(
+    return schemas.ReconciliationOverview(
         levels=[
-            schemas.LevelView(
+            schemas.ReconciliationLevelView(
                 level=level,
                 open=live[level].open if level in live else 0,
                 explained=live[level].explained if level in live else 0,
@@ -44,8 +44,8 @@ async def overview_view(session: AsyncSession, cover: Cover | None) -> schemas.O
     )
 
 
-def run_view(run: ReconciliationRun) -> schemas.RunView:
-    return schemas.RunView(
+def run_view(run: ReconciliationRun) -> schemas.ReconciliationRunView:
+    return schemas.ReconciliationRunView(
         id=public_id("rec", run.id),
         level=run.level,
         day=run.day,
@@ -60,15 +60,17 @@ def run_view(run: ReconciliationRun) -> schemas.RunView:
     )
 
 
-async def difference_views(session: AsyncSession, rows: Sequence[Difference]) -> list[schemas.DifferenceView]:
+async def difference_views(
+    session: AsyncSession, rows: Sequence[Difference]
+) -> list[schemas.ReconciliationDifferenceView]:
     """With the names of those who own and closed them."""
     people = {person for row in rows for person in (row.owner_id, row.closed_by) if person is not None}
     names = {person_id: found.name for person_id, found in (await person_summary(session, list(people))).items()}
     return [_difference_view(row, names) for row in rows]
 
 
-def _difference_view(row: Difference, names: dict[UUID, str]) -> schemas.DifferenceView:
-    return schemas.DifferenceView(
+def _difference_view(row: Difference, names: dict[UUID, str]) -> schemas.ReconciliationDifferenceView:
+    return schemas.ReconciliationDifferenceView(
         id=public_id("rdf", row.id),
         level=row.level,
         day=row.day,
@@ -78,7 +80,7 @@ def _difference_view(row: Difference, names: dict[UUID, str]) -> schemas.Differe
         found_fen=row.found_fen,
         amount_fen=row.amount_fen,
         detail=row.detail,
-        owner=schemas.OwnerView(
+        owner=schemas.DifferenceOwnerView(
             role=row.owner_role,
             region=_id_or_none("reg", row.region_id),
             site=_id_or_none("sit", row.site_id),
@@ -98,8 +100,8 @@ def _difference_view(row: Difference, names: dict[UUID, str]) -> schemas.Differe
     )
 
 
-def statement_view(row: BankStatement) -> schemas.StatementView:
-    return schemas.StatementView(
+def statement_view(row: BankStatement) -> schemas.BankStatementView:
+    return schemas.BankStatementView(
         id=public_id("bst", row.id),
         account=row.account,
         region=public_id("reg", row.region_id),

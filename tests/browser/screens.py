@@ -131,6 +131,13 @@ SCREENS: Final[tuple[Screen, ...]] = (
     Screen("menus", "/admin/menus", "/admin/menus", "system_admin", "main article, main section"),
     Screen("developers", "/admin/developers", "/admin/developers", "system_admin", "main section h2"),
     Screen("cards", "/admin/cards", "/admin/cards", "finance", "main form", without=FORM),
+    Screen(
+        "reconciliation",
+        "/admin/reconciliation",
+        "/admin/reconciliation",
+        "finance",
+        "[data-testid=level-strip]",
+    ),
     Screen("wall codes", "/admin/wall-codes", "/admin/wall-codes", "system_admin", TABLE),
     Screen("no such page", "/:path(.*)*", "/nowhere", None, "a[href='/']", without=FORM),
 )

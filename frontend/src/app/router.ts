@@ -31,6 +31,7 @@ export const router = createRouter({
         { path: 'cards', component: () => import('@/payments/admin/CardsPage.vue') },
         { path: 'disputes', component: () => import('@/payments/disputes/DisputesDesk.vue') },
         { path: 'differences', component: () => import('@/payments/differences/DifferencesPage.vue') },
+        { path: 'reconciliation', component: () => import('@/payments/reconciliation/ReconciliationPage.vue') },
         { path: 'wall-codes', component: () => import('@/payments/admin/WallCodesPage.vue') },
         { path: 'canteens', component: () => import('@/canteen/admin/CanteensPage.vue') },
         { path: 'setup', component: () => import('@/canteen/admin/SetupPage.vue') },

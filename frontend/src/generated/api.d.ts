@@ -2688,6 +2688,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/root_key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Root Key
+         * @description This installation's root key, to be given to whoever is to check what we sign: by letter, not beside the file.
+         */
+        get: operations["show_root_key_v1_root_key_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sessions": {
         parameters: {
             query?: never;
@@ -4577,6 +4597,40 @@ export interface components {
             party: string;
         };
         /**
+         * BankStatementView
+         * @description A bank's statement.
+         */
+        BankStatementView: {
+            /** Account */
+            account: string;
+            /** Closing Fen */
+            closing_fen: number;
+            /**
+             * First Day
+             * Format: date
+             */
+            first_day: string;
+            /** Form */
+            form: string;
+            /** Id */
+            id: string;
+            /**
+             * Last Day
+             * Format: date
+             */
+            last_day: string;
+            /** Line Count */
+            line_count: number;
+            /** Opening Fen */
+            opening_fen: number;
+            /** Reference */
+            reference: string;
+            /** Region */
+            region: string;
+            /** Taken At */
+            taken_at: string;
+        };
+        /**
          * BatchReport
          * @description What a file would do (dry run) or did. With bad cells nothing is taken; the first 200 are named.
          */
@@ -4692,17 +4746,14 @@ export interface components {
             waiting: string | null;
         };
         /**
-         * BillRequest
-         * @description Which bill to ask for now.
+         * BillView
+         * @description What a unit that is billed still owes; below zero where it has paid more.
          */
-        BillRequest: {
-            /** Channel */
-            channel: string;
-            /**
-             * Day
-             * Format: date
-             */
-            day: string;
+        BillView: {
+            /** Owed Fen */
+            owed_fen: number;
+            /** Unit */
+            unit: string;
         };
         /** BoardTerminal */
         BoardTerminal: {
@@ -4847,6 +4898,52 @@ export interface components {
             max_fen?: number | null;
             /** Percent */
             percent?: number | null;
+        };
+        /**
+         * ChannelBillRequest
+         * @description Which bill to ask for now.
+         */
+        ChannelBillRequest: {
+            /** Channel */
+            channel: string;
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+        };
+        /**
+         * ChannelBillView
+         * @description A gateway's bill of one day.
+         */
+        ChannelBillView: {
+            /** Channel */
+            channel: string;
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Fee Fen */
+            fee_fen: number;
+            /** Fetched At */
+            fetched_at: string;
+            /** Id */
+            id: string;
+            /** Net Fen */
+            net_fen: number;
+            /** Paid At */
+            paid_at: string | null;
+            /** Refund Count */
+            refund_count: number;
+            /** Refund Fen */
+            refund_fen: number;
+            /** Sha256 */
+            sha256: string;
+            /** Trade Count */
+            trade_count: number;
+            /** Trade Fen */
+            trade_fen: number;
         };
         /**
          * ChannelRefundView
@@ -5070,6 +5167,56 @@ export interface components {
             resolution: ("heard" | "closed" | "refunded") | null;
             /** Resolved At */
             resolved_at: string | null;
+        };
+        /**
+         * DifferenceOwnerView
+         * @description Whose business it is: a role at a place, and the person who took it on.
+         */
+        DifferenceOwnerView: {
+            /** Name */
+            name: string | null;
+            /** Person */
+            person: string | null;
+            /** Region */
+            region: string | null;
+            /** Role */
+            role: string;
+            /** Site */
+            site: string | null;
+            /** Unit */
+            unit: string | null;
+        };
+        /**
+         * DifferenceRemark
+         * @description Why it differs, or why it is closed.
+         */
+        DifferenceRemark: {
+            /** Text */
+            text: string;
+        };
+        /**
+         * DifferenceView
+         * @description One transfer on which the two sides differ. Sums from our side: + is what they owe us.
+         */
+        DifferenceView: {
+            /** Business Date */
+            business_date: string;
+            /**
+             * Kind
+             * @description missing_here, missing_there, amount, other_period, not_credible
+             */
+            kind: string;
+            /**
+             * Line
+             * @description The line of the file that begins it.
+             */
+            line: number | null;
+            /** Ours Fen */
+            ours_fen: number | null;
+            /** Theirs Fen */
+            theirs_fen: number | null;
+            /** Transfer */
+            transfer: string;
         };
         /**
          * DishChange
@@ -5717,20 +5864,6 @@ export interface components {
              */
             quantity: number;
         };
-        /** Page[StatementView] */
-        kernel__http__Page_StatementView___1: {
-            /** Data */
-            data: components["schemas"]["payments__reconciliation__schemas__StatementView"][];
-            /** Has More */
-            has_more: boolean;
-        };
-        /** Page[StatementView] */
-        kernel__http__Page_StatementView___2: {
-            /** Data */
-            data: components["schemas"]["payments__settlement__schemas__StatementView"][];
-            /** Has More */
-            has_more: boolean;
-        };
         /**
          * KeyView
          * @description A secret key, without its secret.
@@ -5893,25 +6026,6 @@ export interface components {
             lot: string | null;
             /** Purse */
             purse: string;
-        };
-        /**
-         * LevelView
-         * @description How a level stands: what is open, since when, and when it was last compared.
-         */
-        LevelView: {
-            /** Explained */
-            explained: number;
-            last_run: components["schemas"]["RunView"] | null;
-            /** Level */
-            level: number;
-            /** Oldest Age Days */
-            oldest_age_days: number | null;
-            /** Oldest Opened At */
-            oldest_opened_at: string | null;
-            /** Open */
-            open: number;
-            /** Open Fen */
-            open_fen: number;
         };
         /**
          * LimitAmounts
@@ -6790,19 +6904,6 @@ export interface components {
             pinyin: string;
         };
         /**
-         * OverviewView
-         * @description All seven levels.
-         */
-        OverviewView: {
-            /** Levels */
-            levels: components["schemas"]["LevelView"][];
-            /**
-             * Yesterday
-             * Format: date
-             */
-            yesterday: string;
-        };
-        /**
          * OwedView
          * @description The debtor owes the creditor.
          */
@@ -6811,24 +6912,6 @@ export interface components {
             amount_fen: number;
             creditor: components["schemas"]["PlaceView"];
             debtor: components["schemas"]["PlaceView"];
-        };
-        /**
-         * OwnerView
-         * @description Whose business it is: a role at a place, and the person who took it on.
-         */
-        OwnerView: {
-            /** Name */
-            name: string | null;
-            /** Person */
-            person: string | null;
-            /** Region */
-            region: string | null;
-            /** Role */
-            role: string;
-            /** Site */
-            site: string | null;
-            /** Unit */
-            unit: string | null;
         };
         /** OwnPassword */
         OwnPassword: {
@@ -6849,6 +6932,13 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
+        /** Page[BankStatementView] */
+        Page_BankStatementView_: {
+            /** Data */
+            data: components["schemas"]["BankStatementView"][];
+            /** Has More */
+            has_more: boolean;
+        };
         /** Page[BatchRowView] */
         Page_BatchRowView_: {
             /** Data */
@@ -6863,17 +6953,17 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
-        /** Page[BillView] */
-        Page_BillView_: {
-            /** Data */
-            data: components["schemas"]["payments__reconciliation__schemas__BillView"][];
-            /** Has More */
-            has_more: boolean;
-        };
         /** Page[CanteenView] */
         Page_CanteenView_: {
             /** Data */
             data: components["schemas"]["CanteenView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[ChannelBillView] */
+        Page_ChannelBillView_: {
+            /** Data */
+            data: components["schemas"]["ChannelBillView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -6895,13 +6985,6 @@ export interface components {
         Page_DifferenceCaseView_: {
             /** Data */
             data: components["schemas"]["DifferenceCaseView"][];
-            /** Has More */
-            has_more: boolean;
-        };
-        /** Page[DifferenceView] */
-        Page_DifferenceView_: {
-            /** Data */
-            data: components["schemas"]["payments__reconciliation__schemas__DifferenceView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -7052,6 +7135,20 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
+        /** Page[ReconciliationDifferenceView] */
+        Page_ReconciliationDifferenceView_: {
+            /** Data */
+            data: components["schemas"]["ReconciliationDifferenceView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[ReconciliationRunView] */
+        Page_ReconciliationRunView_: {
+            /** Data */
+            data: components["schemas"]["ReconciliationRunView"][];
+            /** Has More */
+            has_more: boolean;
+        };
         /** Page[RegionView] */
         Page_RegionView_: {
             /** Data */
@@ -7063,13 +7160,6 @@ export interface components {
         Page_RuleView_: {
             /** Data */
             data: components["schemas"]["RuleView"][];
-            /** Has More */
-            has_more: boolean;
-        };
-        /** Page[RunView] */
-        Page_RunView_: {
-            /** Data */
-            data: components["schemas"]["RunView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -7105,6 +7195,13 @@ export interface components {
         Page_StatementFileView_: {
             /** Data */
             data: components["schemas"]["StatementFileView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[StatementView] */
+        Page_StatementView_: {
+            /** Data */
+            data: components["schemas"]["StatementView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -7217,7 +7314,7 @@ export interface components {
             /** Difference Count */
             difference_count: number;
             /** Differences */
-            differences: components["schemas"]["payments__settlement__exchange__schemas__DifferenceView"][];
+            differences: components["schemas"]["DifferenceView"][];
             /** Final */
             final: boolean;
             /** Id */
@@ -7343,188 +7440,6 @@ export interface components {
              * @description A number that this terminal has not used in this epoch
              */
             seq: number;
-        };
-        /**
-         * BillView
-         * @description A gateway's bill of one day.
-         */
-        payments__reconciliation__schemas__BillView: {
-            /** Channel */
-            channel: string;
-            /**
-             * Day
-             * Format: date
-             */
-            day: string;
-            /** Fee Fen */
-            fee_fen: number;
-            /** Fetched At */
-            fetched_at: string;
-            /** Id */
-            id: string;
-            /** Net Fen */
-            net_fen: number;
-            /** Paid At */
-            paid_at: string | null;
-            /** Refund Count */
-            refund_count: number;
-            /** Refund Fen */
-            refund_fen: number;
-            /** Sha256 */
-            sha256: string;
-            /** Trade Count */
-            trade_count: number;
-            /** Trade Fen */
-            trade_fen: number;
-        };
-        /**
-         * DifferenceView
-         * @description One difference.
-         */
-        payments__reconciliation__schemas__DifferenceView: {
-            /** Age Days */
-            age_days: number;
-            /** Allowed */
-            allowed: string[];
-            /** Amount Fen */
-            amount_fen: number;
-            /** Closed At */
-            closed_at: string | null;
-            /** Closed By */
-            closed_by: string | null;
-            /** Closed By Name */
-            closed_by_name: string | null;
-            /** Closed Reason */
-            closed_reason: string | null;
-            /**
-             * Day
-             * Format: date
-             */
-            day: string;
-            /** Detail */
-            detail: {
-                [key: string]: unknown;
-            };
-            /** Expected Fen */
-            expected_fen: number | null;
-            /** Explanation */
-            explanation: string | null;
-            /** Found Fen */
-            found_fen: number | null;
-            /** Id */
-            id: string;
-            /** Kind */
-            kind: string;
-            /** Level */
-            level: number;
-            /** Opened At */
-            opened_at: string;
-            owner: components["schemas"]["OwnerView"];
-            /** Reference */
-            reference: string;
-            /** State */
-            state: string;
-        };
-        /**
-         * StatementView
-         * @description A bank's statement.
-         */
-        payments__reconciliation__schemas__StatementView: {
-            /** Account */
-            account: string;
-            /** Closing Fen */
-            closing_fen: number;
-            /**
-             * First Day
-             * Format: date
-             */
-            first_day: string;
-            /** Form */
-            form: string;
-            /** Id */
-            id: string;
-            /**
-             * Last Day
-             * Format: date
-             */
-            last_day: string;
-            /** Line Count */
-            line_count: number;
-            /** Opening Fen */
-            opening_fen: number;
-            /** Reference */
-            reference: string;
-            /** Region */
-            region: string;
-            /** Taken At */
-            taken_at: string;
-        };
-        /**
-         * BillView
-         * @description What a unit that is billed still owes; below zero where it has paid more.
-         */
-        payments__schemas__BillView: {
-            /** Owed Fen */
-            owed_fen: number;
-            /** Unit */
-            unit: string;
-        };
-        /**
-         * DifferenceView
-         * @description One transfer on which the two sides differ. Sums from our side: + is what they owe us.
-         */
-        payments__settlement__exchange__schemas__DifferenceView: {
-            /** Business Date */
-            business_date: string;
-            /**
-             * Kind
-             * @description missing_here, missing_there, amount, other_period, not_credible
-             */
-            kind: string;
-            /**
-             * Line
-             * @description The line of the file that begins it.
-             */
-            line: number | null;
-            /** Ours Fen */
-            ours_fen: number | null;
-            /** Theirs Fen */
-            theirs_fen: number | null;
-            /** Transfer */
-            transfer: string;
-        };
-        /**
-         * StatementView
-         * @description What one party is told. `net_fen` + : the region owes the party.
-         */
-        payments__settlement__schemas__StatementView: {
-            /** Base Fen */
-            base_fen: number;
-            /** Confirmed At */
-            confirmed_at: string | null;
-            /** Disputed Fen */
-            disputed_fen: number;
-            /** Due Fen */
-            due_fen: number;
-            /** Id */
-            id: string;
-            /** In Fen */
-            in_fen: number;
-            /** Kind */
-            kind: string;
-            /** Line Count */
-            line_count: number;
-            /** Mine */
-            mine: boolean;
-            /** Net Fen */
-            net_fen: number;
-            /** Out Fen */
-            out_fen: number;
-            party: components["schemas"]["PlaceView"];
-            /** Sent At */
-            sent_at: string | null;
-            /** State */
-            state: string;
         };
         /**
          * PaymentView
@@ -7996,6 +7911,140 @@ export interface components {
             reason: string;
         };
         /**
+         * ReconciliationDifferenceView
+         * @description One difference.
+         */
+        ReconciliationDifferenceView: {
+            /** Age Days */
+            age_days: number;
+            /** Allowed */
+            allowed: string[];
+            /** Amount Fen */
+            amount_fen: number;
+            /** Closed At */
+            closed_at: string | null;
+            /** Closed By */
+            closed_by: string | null;
+            /** Closed By Name */
+            closed_by_name: string | null;
+            /** Closed Reason */
+            closed_reason: string | null;
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Detail */
+            detail: {
+                [key: string]: unknown;
+            };
+            /** Expected Fen */
+            expected_fen: number | null;
+            /** Explanation */
+            explanation: string | null;
+            /** Found Fen */
+            found_fen: number | null;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Level */
+            level: number;
+            /** Opened At */
+            opened_at: string;
+            owner: components["schemas"]["DifferenceOwnerView"];
+            /** Reference */
+            reference: string;
+            /** State */
+            state: string;
+        };
+        /**
+         * ReconciliationLevelView
+         * @description How a level stands: what is open, since when, and when it was last compared.
+         */
+        ReconciliationLevelView: {
+            /** Explained */
+            explained: number;
+            last_run: components["schemas"]["ReconciliationRunView"] | null;
+            /** Level */
+            level: number;
+            /** Oldest Age Days */
+            oldest_age_days: number | null;
+            /** Oldest Opened At */
+            oldest_opened_at: string | null;
+            /** Open */
+            open: number;
+            /** Open Fen */
+            open_fen: number;
+        };
+        /**
+         * ReconciliationOverview
+         * @description All seven levels.
+         */
+        ReconciliationOverview: {
+            /** Levels */
+            levels: components["schemas"]["ReconciliationLevelView"][];
+            /**
+             * Yesterday
+             * Format: date
+             */
+            yesterday: string;
+        };
+        /**
+         * ReconciliationRunRequest
+         * @description A day, and the levels to compare; all seven where none is named.
+         */
+        ReconciliationRunRequest: {
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Levels */
+            levels?: number[] | null;
+        };
+        /**
+         * ReconciliationRunsView
+         * @description What was just compared.
+         */
+        ReconciliationRunsView: {
+            /** Data */
+            data: components["schemas"]["ReconciliationRunView"][];
+        };
+        /**
+         * ReconciliationRunView
+         * @description One level, compared for one day.
+         */
+        ReconciliationRunView: {
+            /** Actor */
+            actor: string;
+            /** Compared */
+            compared: number;
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Figures */
+            figures: {
+                [key: string]: number;
+            };
+            /** Finished At */
+            finished_at: string;
+            /** Found */
+            found: number;
+            /** Id */
+            id: string;
+            /** Level */
+            level: number;
+            /** Opened */
+            opened: number;
+            /** Started At */
+            started_at: string;
+            /** Vanished */
+            vanished: number;
+        };
+        /**
          * RecoveryCodes
          * @description Shown this once; each opens the door once.
          */
@@ -8064,14 +8113,6 @@ export interface components {
             timezone: string;
         };
         /**
-         * Remark
-         * @description Why it differs, or why it is closed.
-         */
-        Remark: {
-            /** Text */
-            text: string;
-        };
-        /**
          * ResolveBody
          * @description What was found out about a late sale.
          */
@@ -8119,6 +8160,17 @@ export interface components {
             place: components["schemas"]["PreviewPlace"];
             reach: components["schemas"]["Reach"];
             role: components["schemas"]["Role"];
+        };
+        /**
+         * RootKeyView
+         * @description The public key that answers for everything this installation signs.
+         */
+        RootKeyView: {
+            /**
+             * Root Key
+             * @description 32 bytes, base64.
+             */
+            root_key: string;
         };
         /**
          * RuleBody
@@ -8221,60 +8273,6 @@ export interface components {
             state: "active" | "ended";
             /** Unit */
             unit: string;
-        };
-        /**
-         * RunRequest
-         * @description A day, and the levels to compare; all seven where none is named.
-         */
-        RunRequest: {
-            /**
-             * Day
-             * Format: date
-             */
-            day: string;
-            /** Levels */
-            levels?: number[] | null;
-        };
-        /**
-         * RunsView
-         * @description What was just compared.
-         */
-        RunsView: {
-            /** Data */
-            data: components["schemas"]["RunView"][];
-        };
-        /**
-         * RunView
-         * @description One level, compared for one day.
-         */
-        RunView: {
-            /** Actor */
-            actor: string;
-            /** Compared */
-            compared: number;
-            /**
-             * Day
-             * Format: date
-             */
-            day: string;
-            /** Figures */
-            figures: {
-                [key: string]: number;
-            };
-            /** Finished At */
-            finished_at: string;
-            /** Found */
-            found: number;
-            /** Id */
-            id: string;
-            /** Level */
-            level: number;
-            /** Opened */
-            opened: number;
-            /** Started At */
-            started_at: string;
-            /** Vanished */
-            vanished: number;
         };
         /**
          * ScannedPlaceView
@@ -8888,6 +8886,39 @@ export interface components {
             period: string;
             region: components["schemas"]["NamedParty"];
             subject: components["schemas"]["NamedParty"];
+        };
+        /**
+         * StatementView
+         * @description What one party is told. `net_fen` + : the region owes the party.
+         */
+        StatementView: {
+            /** Base Fen */
+            base_fen: number;
+            /** Confirmed At */
+            confirmed_at: string | null;
+            /** Disputed Fen */
+            disputed_fen: number;
+            /** Due Fen */
+            due_fen: number;
+            /** Id */
+            id: string;
+            /** In Fen */
+            in_fen: number;
+            /** Kind */
+            kind: string;
+            /** Line Count */
+            line_count: number;
+            /** Mine */
+            mine: boolean;
+            /** Net Fen */
+            net_fen: number;
+            /** Out Fen */
+            out_fen: number;
+            party: components["schemas"]["PlaceView"];
+            /** Sent At */
+            sent_at: string | null;
+            /** State */
+            state: string;
         };
         /**
          * StepView
@@ -15272,7 +15303,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["payments__schemas__BillView"];
+                    "application/json": components["schemas"]["BillView"];
                 };
             };
             /** @description `IDEMPOTENCY_KEY_REQUIRED`: An Idempotency-Key header of 1 to 255 characters is required */
@@ -18386,7 +18417,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OverviewView"];
+                    "application/json": components["schemas"]["ReconciliationOverview"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -18438,7 +18469,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["kernel__http__Page_StatementView___1"];
+                    "application/json": components["schemas"]["Page_BankStatementView_"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -18507,7 +18538,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["payments__reconciliation__schemas__StatementView"];
+                    "application/json": components["schemas"]["BankStatementView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -18577,7 +18608,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_BillView_"];
+                    "application/json": components["schemas"]["Page_ChannelBillView_"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -18627,7 +18658,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["BillRequest"];
+                "application/json": components["schemas"]["ChannelBillRequest"];
             };
         };
         responses: {
@@ -18637,7 +18668,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["payments__reconciliation__schemas__BillView"];
+                    "application/json": components["schemas"]["ChannelBillView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -18711,7 +18742,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_DifferenceView_"];
+                    "application/json": components["schemas"]["Page_ReconciliationDifferenceView_"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -18769,7 +18800,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["payments__reconciliation__schemas__DifferenceView"];
+                    "application/json": components["schemas"]["ReconciliationDifferenceView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -18821,7 +18852,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Remark"];
+                "application/json": components["schemas"]["DifferenceRemark"];
             };
         };
         responses: {
@@ -18831,7 +18862,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["payments__reconciliation__schemas__DifferenceView"];
+                    "application/json": components["schemas"]["ReconciliationDifferenceView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -18892,7 +18923,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Remark"];
+                "application/json": components["schemas"]["DifferenceRemark"];
             };
         };
         responses: {
@@ -18902,7 +18933,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["payments__reconciliation__schemas__DifferenceView"];
+                    "application/json": components["schemas"]["ReconciliationDifferenceView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -19104,7 +19135,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_RunView_"];
+                    "application/json": components["schemas"]["Page_ReconciliationRunView_"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -19154,7 +19185,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RunRequest"];
+                "application/json": components["schemas"]["ReconciliationRunRequest"];
             };
         };
         responses: {
@@ -19164,7 +19195,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunsView"];
+                    "application/json": components["schemas"]["ReconciliationRunsView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -19555,6 +19586,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_root_key_v1_root_key_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RootKeyView"];
                 };
             };
         };
@@ -21117,7 +21168,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["kernel__http__Page_StatementView___2"];
+                    "application/json": components["schemas"]["Page_StatementView_"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */

@@ -2,6 +2,7 @@ import * as asking from './asking/messages'
 import * as developers from './developers/messages'
 import * as differences from './differences/messages'
 import * as disputes from './disputes/messages'
+import * as reconciliation from './reconciliation/messages'
 import * as scan from './scan/messages'
 import * as topUp from './topUp/messages'
 import * as withdrawals from './withdrawals/messages'
@@ -10,6 +11,7 @@ export const zh = {
   ...asking.zh,
   ...developers.zh,
   ...differences.zh,
+  ...reconciliation.zh,
   ...scan.zh,
   ...topUp.zh,
   ...disputes.zh,
@@ -204,6 +206,7 @@ export const en: typeof zh = {
   ...asking.en,
   ...developers.en,
   ...differences.en,
+  ...reconciliation.en,
   ...scan.en,
   ...topUp.en,
   ...disputes.en,
