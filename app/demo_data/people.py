@@ -42,7 +42,7 @@ _GIVEN_SECOND: Final = "华强伟芳敏洁燕玲辉军磊洋勇艳杰涛超霞�
 # Of a hundred people, so many of each class.
 _CLASSES: Final = (("staff", 62), ("contract", 16), ("retired", 10), ("family", 7), ("visitor", 5))
 
-# One login for each role: username, role, Chinese name, unit, where the role counts.
+# A login for each role, the first of a role its usual one: username, role, Chinese name, unit, where the role counts.
 STAFF: Final = (
     ("cashier", Role.CASHIER, "沈秋月", "U1", ("site", "C1")),
     ("manager", Role.CANTEEN_MANAGER, "程海宁", "U1", ("site", "C1")),
@@ -53,6 +53,8 @@ STAFF: Final = (
     ("sysadmin", Role.SYSTEM_ADMIN, "陆子航", "U1", None),
     ("secadmin", Role.SECURITY_ADMIN, "钟书宁", "U1", None),
     ("auditor", Role.AUDIT_ADMIN, "孟若兰", "U1", None),
+    # Money goes back by two people of finance.
+    ("finance2", Role.FINANCE, "邹慧敏", "U1", None),
 )
 
 

@@ -5,14 +5,16 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
+import httpx
 import pytest
 from playwright.sync_api import Page, Request, expect
 
 from tests.browser.conftest import DESK, PHONE, NewPage
 from tests.browser.looking import FAULTS, REQUEST_ID, Heard, fits, serious, speak, unreachable
 from tests.browser.screens import SCREENS, SESSION_OF, STATES, Screen
-from tests.product import ROOT, Json, Product, fresh_amount_fen
+from tests.product import ROOT, Diner, Json, Product, fresh_amount_fen
 
 Keep = Callable[[str | None], dict[str, object]]
 
@@ -44,6 +46,7 @@ def places(product: Product) -> Json:
     paid = till.pay({"code": diner.code()["code"], "amount_fen": fresh_amount_fen()})
     assert paid.status_code == 201, paid.text
     wall = office.post("/v1/place_codes", json={"site": till.canteen, "terminal": till.id}).json()
+    _pay_another_amount(product, diner)
     slips = office.post("/v1/activations", json={"people": [product.diner(31).http.get("/v1/me").json()["id"]]}).json()
     return {
         "payment": paid.json()["id"],
@@ -51,6 +54,14 @@ def places(product: Product) -> Json:
         "activation": slips["data"][0]["code"],
         "person": diner.http.get("/v1/me").json()["id"],
     }
+
+
+def _pay_another_amount(product: Product, diner: Diner) -> None:
+    """What a provider confirms and nobody was asked for: a difference for the page of differences."""
+    sent = {"json": {"amount_fen": 300, "channel": "alipay"}, "headers": {"Idempotency-Key": uuid4().hex}}
+    qr_text = diner.http.post("/v1/me/top_ups", **sent).json()["qr_text"]
+    paid = {"qr_text": qr_text, "amount_fen": 301, "order": "notify_first"}
+    httpx.post(f"{product.card['simulators']['alipay']}/pay", json=paid).raise_for_status()
 
 
 class TestTheRouter:

@@ -114,3 +114,59 @@ class TestDifferences:
         assert (case["kind"], case["expected_fen"], case["confirmed_fen"]) == ("amount_differs", 300, 301)
         assert case["resolved_at"] is None
         is_error(diner.http.get("/v1/difference_cases"), 403, "FORBIDDEN")
+
+    def test_money_for_nobody_goes_back_by_two_people(self, product: Product, diner: Diner, alipay: str) -> None:
+        top_up = open_top_up(diner, 300).json()
+        httpx.post(f"{alipay}/pay", json={"qr_text": top_up["qr_text"], "amount_fen": 299, "order": "notify_first"})
+        one, other = finance_officers(product)
+        listed = one.get("/v1/difference_cases?state=open&limit=100").json()["data"]
+        (case,) = [each for each in listed if each["order"] == top_up["id"]]
+        assert case["allowed"] == ["close", "refund"]
+
+        path, body = f"/v1/difference_cases/{case['id']}/refund", {"reason": "paid one fen too little"}
+        is_error(one.post(path, json=body), 400, "IDEMPOTENCY_KEY_REQUIRED")
+        sent = {"json": body, "headers": {"Idempotency-Key": uuid4().hex}}
+        asked, again = one.post(path, **sent), one.post(path, **sent)
+        assert (asked.status_code, asked.json()["allowed"], again.content) == (201, [], asked.content)
+        approve = f"/v1/approvals/{asked.json()['approval']}/approve"
+        is_error(one.post(approve, json={}), 403, "SAME_PERSON")
+        assert other.post(approve, json={}).status_code == 200
+        shown = one.get("/v1/difference_cases?limit=100").json()["data"]
+        (settled,) = [each for each in shown if each["id"] == case["id"]]
+        assert (settled["resolution"], settled["reason"]) == ("refunded", "paid one fen too little")
+
+
+class TestGivingBack:
+    def test_a_guests_meal_is_voided_at_the_till(self, product: Product) -> None:
+        till = product.new_till()
+        sent = {"auth_code": f"28{uuid4().int % 10**16:016d}", "amount_fen": fresh_amount_fen(), "seq": fresh_seq()}
+        guest = till.http.post("/v1/guest_payments", json=sent, headers={"Idempotency-Key": uuid4().hex}).json()
+        address = f"/v1/guest_payments/{guest['id']}"
+        voided = till.http.post(f"{address}/void", headers={"Idempotency-Key": uuid4().hex})
+        assert (voided.status_code, voided.json()["kind"]) == (201, "void")
+        deadline = time.monotonic() + SOON_S
+        while (shown := till.http.get(address).json())["refunds"][0]["status"] == "pending":
+            assert time.monotonic() < deadline, shown
+        assert (shown["status"], shown["refunded_fen"]) == ("refunded", guest["amount_fen"])
+
+    def test_a_top_up_goes_back_once_a_second_person_has_agreed(
+        self, product: Product, diner: Diner, alipay: str
+    ) -> None:
+        top_up = open_top_up(diner, 4000).json()
+        httpx.post(f"{alipay}/pay", json={"qr_text": top_up["qr_text"], "order": "notify_first"})
+        before, (one, other) = diner.purses()["cash_fen"], finance_officers(product)
+        body = {"amount_fen": 1500, "reason": "twice"}
+        path, headers = f"/v1/top_ups/{top_up['id']}/refund", {"Idempotency-Key": uuid4().hex}
+        is_error(diner.http.post(path, json=body, headers=headers), 403, "FORBIDDEN")
+        asked = one.post(path, json=body, headers=headers)
+        assert (asked.status_code, asked.json()["status"]) == (201, "asked")
+        assert other.post(f"/v1/approvals/{asked.json()['approval']}/approve", json={}).status_code == 200
+        assert diner.purses()["cash_fen"] == before - 1500
+        mine = diner.http.get(f"/v1/me/top_ups/{top_up['id']}").json()
+        assert (mine["status"], mine["refunded_fen"]) == ("succeeded", 1500)
+
+
+def finance_officers(product: Product) -> list[httpx.Client]:
+    """Two people of finance."""
+    logins = [login["username"] for login in product.card["staff"] if "finance" in login["roles"]]
+    return [product.client(product.token_of(username)) for username in logins[:2]]
