@@ -21,6 +21,7 @@ from app.demo_data.money import fund, grant_demo_lots, grant_month, open_account
 from app.demo_data.offices import fill_the_desks, staff_canteens
 from app.demo_data.people import Population, demo_people, logins_of, open_population
 from app.demo_data.places import Places, open_places
+from app.demo_data.subsidies import fill_the_subsidy_office
 from app.demo_logins import read_demo_logins
 from canteen.handlers import TAKINGS_HANDLER, keep_takings
 from kernel import clock, ids
@@ -58,6 +59,7 @@ async def seed_demo(db: Database, say: Callable[[str], None] = _silent) -> dict[
         await report_a_loss(db, population, demo_people(population))
         await grant_demo_lots(db, places, population, demo_people(population), today)
         await fill_the_desks(db, places, population, kitchens, today)
+        await fill_the_subsidy_office(db, places, population, today)
         await raise_disputes(db, places, population)
         await report_in(db, kitchens)
     async with db.session() as session:

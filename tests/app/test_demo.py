@@ -270,6 +270,21 @@ class TestTheDesks:
         planned = "SELECT price_fen FROM price_rows WHERE effective_from > :today"
         assert await scalar(db, planned, today=today()) == 1600
 
+    async def test_the_subsidy_office_has_a_schedule_a_list_a_batch_that_waits_and_one_that_ends_soon(
+        self, province: tuple[Database, dict[str, Any]]
+    ) -> None:
+        db, _ = province
+
+        batches = await scalar(db, "SELECT string_agg(state, ' ' ORDER BY id) FROM subsidy_batches")
+        assert batches == "posted prepared"
+        assert await scalar(db, "SELECT count(*) FROM subsidy_rules WHERE state = 'active'") == 1
+        assert (
+            await scalar(db, "SELECT count(*) FROM approvals WHERE kind = 'subsidy_batch' AND status = 'pending'") == 1
+        )
+        assert await scalar(db, "SELECT count(*) FROM attendance_months") > 0
+        ending = "SELECT count(*) FROM subsidy_lots WHERE expires_on = :on AND scope::text LIKE '%lunch%'"
+        assert await scalar(db, ending, on=today() + timedelta(days=3)) > 0
+
     async def test_who_has_left_keeps_what_was_in_the_purse(self, province: tuple[Database, dict[str, Any]]) -> None:
         db, _ = province
         purse = """

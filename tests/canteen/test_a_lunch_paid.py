@@ -21,6 +21,7 @@ from canteen.prices import NewLadder, NewLimit, Serving, set_limit, set_prices
 from canteen.pricing import CanteenPricing
 from identity.api import Terminal
 from kernel import clock
+from kernel.calendar import WEEKDAYS, day_type_of
 from kernel.handlers import run_handler
 from kernel.idempotency import Answer
 from kernel.ids import public_id
@@ -217,3 +218,29 @@ def _meal_of(counter: Counter) -> Meal:
         if starts <= minutes < ends:
             return meal
     return Meal.NIGHT
+
+
+class TestALotWithAScope:
+    async def test_pays_only_on_its_days_at_its_meals_in_its_canteens(self, counter: Counter) -> None:
+        """The day's type and the day of the week are tags of every opening, as the meal and the canteen are."""
+        town, served = counter.town, _meal_of(counter)
+        on = clock.business_date(clock.now(), get_settings().zone)
+        async with town.db.session() as session:
+            kind = await day_type_of(session, on)
+        here, elsewhere = public_id("can", town.canteen), public_id("can", uuid4())
+        scopes: list[tuple[dict[str, list[str]], bool]] = [
+            ({"days": [kind]}, True),
+            ({"days": [WEEKDAYS[on.weekday()]], "sites": [here], "meals": [served]}, True),
+            ({"days": [WEEKDAYS[(on.weekday() + 1) % 7]]}, False),
+            ({"sites": [elsewhere]}, False),
+        ]
+        for scope, pays in scopes:
+            person = await town.person("王小明", person_class="staff")
+            while await run_handler(town.db, "payments.follow_people", follow_people):
+                pass
+            async with town.db.session() as session:
+                await top_up_at_counter(session, person, 10_000, actor="test")
+                last = on + timedelta(days=9)
+                allotment = Allotment(person, 1600)
+                await grant_subsidies(session, town.hospital, [allotment], expires_on=last, scope=scope, actor="test")
+            assert ("subsidy" in dict(legs(told(await counter.pay(person))))) is pays, scope

@@ -28,6 +28,7 @@ export const router = createRouter({
         { path: 'approvals', component: () => import('@/identity/admin/ApprovalsPage.vue') },
         { path: 'security', component: () => import('@/identity/admin/SecurityPage.vue') },
         { path: 'terminals', component: () => import('@/identity/admin/TerminalsPage.vue') },
+        { path: 'subsidies', component: () => import('@/payments/admin/subsidies/SubsidiesPage.vue') },
         { path: 'cards', component: () => import('@/payments/admin/CardsPage.vue') },
         { path: 'disputes', component: () => import('@/payments/disputes/DisputesDesk.vue') },
         { path: 'differences', component: () => import('@/payments/differences/DifferencesPage.vue') },

@@ -1,3 +1,4 @@
+import * as subsidies from './admin/subsidies/messages'
 import * as asking from './asking/messages'
 import * as developers from './developers/messages'
 import * as differences from './differences/messages'
@@ -9,6 +10,7 @@ import * as withdrawals from './withdrawals/messages'
 
 export const zh = {
   ...asking.zh,
+  ...subsidies.zh,
   ...developers.zh,
   ...differences.zh,
   ...reconciliation.zh,
@@ -204,6 +206,7 @@ export const zh = {
 
 export const en: typeof zh = {
   ...asking.en,
+  ...subsidies.en,
   ...developers.en,
   ...differences.en,
   ...reconciliation.en,

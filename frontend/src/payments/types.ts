@@ -2,6 +2,7 @@ import type { Schema } from '@/kernel/wire'
 
 export type Leg = Schema<'LegView'>
 export type Lot = Schema<'LotView'>
+export type MySubsidies = Schema<'MySubsidies'>
 export type Purses = Schema<'PursesView'>
 export type PayCode = Schema<'PayCodeView'>
 export type Voucher = Schema<'VoucherView'>

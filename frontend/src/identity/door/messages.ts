@@ -100,6 +100,10 @@ export const zh = {
     noneEver: '还没有任何申请',
     kind: {
       price_change: '调整价格',
+      subsidy_batch: '发放补贴',
+      subsidy_reversal: '收回补贴批次',
+      funding_terms: '更改单位付款方式',
+      withdrawal: '离职提现',
       grant_role: '授予角色',
       difference_case: '处理渠道差错',
       top_up_refund: '退回充值',
@@ -245,6 +249,10 @@ export const en: typeof zh = {
     noneEver: 'Nothing was ever asked for',
     kind: {
       price_change: 'Change prices',
+      subsidy_batch: 'Pay subsidies',
+      subsidy_reversal: 'Take a batch of subsidies back',
+      funding_terms: 'Change how a unit pays',
+      withdrawal: 'Send a leaver their cash',
       grant_role: 'Grant a role',
       difference_case: 'Settle a payment difference',
       top_up_refund: 'Give a top-up back',
