@@ -29,7 +29,7 @@ from payments.settlement.exchange.schemas import (
 router = APIRouter(prefix="/v1", tags=["settlement"])
 
 RegionQuery = Annotated[str, Query(pattern=r"^reg_[0-9a-f]{32}$", max_length=36, description="Our own region.")]
-PeriodQuery = Annotated[str | None, Query(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
+PeriodQuery = Annotated[str | None, Query(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]
 
 UPLOAD_BYTES_MAX: Final = 512 * 1024 * 1024
 _BODY: Final[dict[str, Any]] = {

@@ -20,7 +20,7 @@ class PartnerPin(BaseModel):
 
     region: RegionName = Field(description="Our row of the region whose books the other installation keeps.")
     root_key: str = Field(max_length=64, description="Its root key, base64, heard by another way than this file.")
-    reason: str = Field(min_length=1, max_length=200)
+    reason: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
 
 
 class AskedPin(BaseModel):

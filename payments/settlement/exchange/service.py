@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -46,7 +45,7 @@ async def ask_to_pin(session: AsyncSession, actor: Principal, region_id: UUID, r
     """Ask for a root key to be pinned: whoever holds it can make us owe money, so a second person decides."""
     try:
         raw = base64.b64decode(root_key, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise Malformed(reason="not base64", field="root_key") from error
     if len(raw) != 32:
         raise Malformed(reason="a root key has 32 bytes", field="root_key")

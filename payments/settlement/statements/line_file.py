@@ -22,7 +22,7 @@ from uuid import UUID
 
 import rfc8785
 
-from payments.settlement.statements.statement import Statement, StatementLine
+from payments.settlement.statements.statement import PERIOD, Statement, StatementLine
 
 MAGIC: Final = b"guanjia-statement 1\n"
 CHECK_LENGTH: Final = 16
@@ -242,11 +242,15 @@ def _check_shape(header: Any, content: str) -> None:
     numbers += [total[side] for total in totals for side in ("debit_fen", "credit_fen")]
     texts = [*accounts, *(total["account"] for total in totals), *header["chain"].values()]
     texts += [header["kind"], header["period"], header["zone"]]
-    texts += [header[party][name] for party in ("region", "subject") for name in ("code", "name_zh", "name_en")]
+    texts += [header[party][name] for party in ("region", "subject") for name in ("id", "code", "name_zh", "name_en")]
     if not all(type(number) is int and number >= 0 for number in numbers) or type(header["final"]) is not bool:
         raise ValueError(header)
-    if not all(isinstance(text, str) for text in texts):
+    if not all(isinstance(text, str) for text in texts) or not all(
+        type(f) is int for f in header["opening_fen"].values()
+    ):
         raise TypeError(header)
+    if PERIOD.fullmatch(header["period"]) is None:
+        raise ValueError(header)
 
 
 def verify(source: IO[bytes]) -> VerifiedFile:

@@ -23,8 +23,8 @@ router = APIRouter(prefix="/v1", tags=["settlement"])
 
 Form = Literal["lines", "sig", "xlsx", "csv", "pdf"]
 FormQuery = Annotated[Form, Query(description="`lines` is the line file, `sig` its signature; the others are to read.")]
-PeriodQuery = Annotated[str, Query(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", description="A month, such as 2026-11.")]
-PeriodPath = Annotated[str, Path(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
+PeriodQuery = Annotated[str, Query(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$", description="A month, such as 2026-11.")]
+PeriodPath = Annotated[str, Path(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]
 RegionQuery = Annotated[str, Query(pattern=r"^reg_[0-9a-f]{32}$", max_length=36, description="Whose book it is.")]
 SubjectPath = Annotated[str, Path(pattern=r"^(org|can|sit|reg)_[0-9a-f]{32}$", max_length=36)]
 # Persons are not in it: a personal statement is its person's alone.
@@ -32,7 +32,9 @@ KindPath = Annotated[Literal["unit", "canteen", "region_pair"], Path()]
 LanguageQuery = Annotated[Literal["zh", "en"] | None, Query(description="Chinese unless asked otherwise.")]
 LanguageHeader = Annotated[str | None, Header(alias="Accept-Language")]
 
-_FILE: dict[int | str, dict[str, Any]] = {200: {"content": {media: {} for media in service.MEDIA_TYPES.values()}}}
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {media.partition(";")[0]: {} for media in service.MEDIA_TYPES.values()}}
+}
 
 
 @router.get("/statement_files", responses=raises(Unauthenticated, Forbidden, NotFound))

@@ -5,7 +5,6 @@ the statement says that it is a draft.
 """
 
 import asyncio
-import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -38,6 +37,7 @@ from payments.settlement.statements.paper import PdfWriter
 from payments.settlement.statements.queries import AccountMonth, Extent, Movement
 from payments.settlement.statements.sheets import CsvWriter, LineWriter, XlsxWriter
 from payments.settlement.statements.statement import (
+    PERIOD,
     PERSONAL_ACCOUNTS,
     SUBJECT_PREFIXES,
     Party,
@@ -47,7 +47,6 @@ from payments.settlement.statements.statement import (
 from payments.settlement.statements.telling import Teller, ids_to_name
 from payments.settlement.statements.words import Language
 
-PERIOD: Final = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])", re.ASCII)
 FORMS: Final = ("lines", "xlsx", "csv", "pdf")
 MEDIA_TYPES: Final = {
     "lines": "text/plain; charset=utf-8",

@@ -6,7 +6,6 @@ signature over it. Who has the root key needs nothing else.
 """
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -107,7 +106,7 @@ def _check_root(origin: Origin, root_key: bytes | None, trust_list: bytes | None
     try:
         listed = json.loads(trust_list)
         message = TRUST_LIST_PREFIX + rfc8785.dumps({"keys": listed["keys"], "version": listed["version"]})
-        signature = listed["signature"]
+        signature = encode(_decoded(listed["signature"]))
     except (ValueError, KeyError, TypeError, RecursionError, rfc8785.CanonicalizationError):
         raise SignatureRefused("信任列表格式不对", "the trust list has another form than it should") from None
     _check(
@@ -138,7 +137,7 @@ def read_root_key(text: str) -> bytes:
     content = path.read_text(encoding="utf-8") if path.is_file() else text
     try:
         raw = _decoded(content.strip())
-    except binascii.Error as error:
+    except ValueError as error:
         raise ValueError("a root key is 32 bytes in base64, or a file that holds them") from error
     if len(raw) != 32:
         raise ValueError("a root key is 32 bytes in base64, or a file that holds them")

@@ -1,5 +1,6 @@
 """What a statement is, as plain data: about whom, which month of which book, up to where in the journal, and its lines."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -21,6 +22,8 @@ class StatementKind(StrEnum):
     # The whole book of a region: vouchers are made of it; it is sent to nobody.
     BOOK = "book"
 
+
+PERIOD: Final = re.compile(r"20[0-9]{2}-(?:0[1-9]|1[0-2])", re.ASCII)
 
 # A person's accounts stand in a statement by their kind only: who ate what is nobody's business but their own.
 PERSONAL_ACCOUNTS: Final = frozenset({"cash", "subsidy", "official", "receivable"})

@@ -81,7 +81,7 @@ async def list_voucher_mapping_versions(
     "/vouchers/{kind}/{owner}",
     response_class=Response,
     responses={
-        200: {"content": {MEDIA_TYPES[form]: {} for form in ("csv", "xlsx")}},
+        200: {"content": {MEDIA_TYPES[form].partition(";")[0]: {} for form in ("csv", "xlsx")}},
         **raises(Unauthenticated, Forbidden, NotFound, MappingIncomplete),
     },
 )

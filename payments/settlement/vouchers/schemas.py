@@ -29,7 +29,7 @@ class MappingChange(BaseModel):
 
     base_version: int = Field(ge=0, description="The version that was changed; 0 where there is none yet.")
     entries: list[MappingEntry] = Field(max_length=2000)
-    note: str = Field(default="", max_length=200)
+    note: str = Field(default="", max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
 
     def checked(self) -> list[MappingEntry]:
         """The entries; Malformed where one account is mapped twice."""
