@@ -21,6 +21,7 @@ from app.demo_data.money import fund, grant_demo_lots, grant_month, open_account
 from app.demo_data.offices import fill_the_desks, staff_canteens
 from app.demo_data.people import Population, demo_people, logins_of, open_population
 from app.demo_data.places import Places, open_places
+from app.demo_data.settlement import close_last_month
 from app.demo_data.subsidies import fill_the_subsidy_office
 from app.demo_logins import read_demo_logins
 from canteen.handlers import TAKINGS_HANDLER, keep_takings
@@ -61,6 +62,7 @@ async def seed_demo(db: Database, say: Callable[[str], None] = _silent) -> dict[
         await fill_the_desks(db, places, population, kitchens, today)
         await fill_the_subsidy_office(db, places, population, today)
         await raise_disputes(db, places, population)
+        await close_last_month(db, places, population, today)
         await report_in(db, kitchens)
     async with db.session() as session:
         root = await root_public_key(session)

@@ -113,6 +113,7 @@ async def _free_cash(session: AsyncSession, holder: Holder) -> int:
 
 async def _ask_for_approval(session: AsyncSession, actor: Principal, withdrawal: Withdrawal) -> None:
     identifier = public_id("wdr", withdrawal.id)
+    owner = (await person_summary(session, [withdrawal.person_id]))[withdrawal.person_id]
     withdrawal.approval_id = await request_approval(
         session,
         kind=APPROVAL_KIND,
@@ -120,6 +121,7 @@ async def _ask_for_approval(session: AsyncSession, actor: Principal, withdrawal:
         payload={
             "withdrawal": identifier,
             "person": public_id("per", withdrawal.person_id),
+            "name": owner.name,
             "amount_fen": withdrawal.amount_fen,
             "to": withdrawal.payee_hint,
         },

@@ -62,7 +62,14 @@ SCREENS: Final[tuple[Screen, ...]] = (
         "main .detail",
         without={"empty": "a payment is there, or an error"},
     ),
-    Screen("leaving", "/", "/?tab=withdraw", "employee", "[data-testid=withdraw] form"),
+    Screen(
+        "leaving",
+        "/",
+        "/?tab=withdraw",
+        "employee",
+        "[data-testid=withdraw] form",
+        without={"empty": "what can be sent is there, or the reason why nothing can"},
+    ),
     Screen("scan", "/pay/:code?", "/pay", "employee", "main section", without=FORM),
     Screen(
         "pay at a wall code",

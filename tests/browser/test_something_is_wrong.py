@@ -23,7 +23,7 @@ class TestADispute:
     def test_the_canteen_accepts_and_the_money_returns_live_on_the_phone(
         self, new_page: NewPage, product: Product
     ) -> None:
-        amount_fen = fresh_amount_fen()
+        amount_fen = 300 + fresh_amount_fen()
         paid = product.new_till().pay({"code": product.diner(36).code()["code"], "amount_fen": amount_fen}).json()
         phone = open_phone(new_page, product, 36, f"/?tab=account&payment={paid['id']}")
         phone.locator("[data-testid=something-is-wrong]").click()

@@ -30,6 +30,7 @@ export const router = createRouter({
         { path: 'terminals', component: () => import('@/identity/admin/TerminalsPage.vue') },
         { path: 'subsidies', component: () => import('@/payments/admin/subsidies/SubsidiesPage.vue') },
         { path: 'cards', component: () => import('@/payments/admin/CardsPage.vue') },
+        { path: 'settlement', component: () => import('@/payments/admin/settlement/SettlementPage.vue') },
         { path: 'disputes', component: () => import('@/payments/disputes/DisputesDesk.vue') },
         { path: 'differences', component: () => import('@/payments/differences/DifferencesPage.vue') },
         { path: 'reconciliation', component: () => import('@/payments/reconciliation/ReconciliationPage.vue') },

@@ -1,4 +1,5 @@
 import * as subsidies from './admin/subsidies/messages'
+import * as settlement from './admin/settlement/messages'
 import * as asking from './asking/messages'
 import * as developers from './developers/messages'
 import * as differences from './differences/messages'
@@ -17,6 +18,7 @@ export const zh = {
   ...scan.zh,
   ...topUp.zh,
   ...disputes.zh,
+  ...settlement.zh,
   ...withdrawals.zh,
   businessDate: '营业日 {date}',
   meal: { breakfast: '早餐', lunch: '午餐', dinner: '晚餐', night: '夜宵' } as Record<string, string>,
@@ -213,6 +215,7 @@ export const en: typeof zh = {
   ...scan.en,
   ...topUp.en,
   ...disputes.en,
+  ...settlement.en,
   ...withdrawals.en,
   businessDate: 'business day {date}',
   meal: { breakfast: 'Breakfast', lunch: 'Lunch', dinner: 'Dinner', night: 'Night meal' },
