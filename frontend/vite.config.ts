@@ -4,6 +4,7 @@ import vue from '@vitejs/plugin-vue'
 import components from 'unplugin-vue-components/vite'
 import { ElementPlusResolver } from 'unplugin-vue-components/resolvers'
 import { defineConfig } from 'vite'
+import { firstPaint } from './scripts/firstPaint.ts'
 import { serviceWorker } from './scripts/serviceWorker.ts'
 
 // While developing, `GUANJIA_URL` says where the server listens; `make run` serves dist/ itself.
@@ -18,6 +19,7 @@ export default defineConfig({
       dts: 'src/generated/components.d.ts',
       resolvers: [VantResolver(), ElementPlusResolver({ importStyle: 'css' })],
     }),
+    firstPaint(),
     serviceWorker(),
   ],
   resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
@@ -40,7 +42,7 @@ export default defineConfig({
             },
             {
               name: 'phone',
-              test: /lean-qr|src\/(app\/phone\/(Phone|place|entries)|payments\/(use|earlyCode|drawing|paidNotice|wakeLock|phone\/(PayCode|CodeCanvas|Countdown|Voucher|PaidCard)))/,
+              test: /lean-qr|src\/(app\/phone\/(Phone|place|entries)|payments\/(use|earlyCode|heldOut|drawing|paidNotice|wakeLock|phone\/(PayCode|CodeCanvas|Countdown|Voucher|PaidCard)))/,
             },
           ],
         },

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import zxingcpp
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import PHONE, NewPage, sign_in
 from tests.contract.test_addresses import is_error
@@ -35,6 +35,13 @@ def open_phone(new_page: NewPage, product: Product, number: int) -> Page:
     page.evaluate("navigator.serviceWorker.ready.then(() => undefined)")
     until(page, "caches.keys().then((names) => names.length === 1)")
     return page
+
+
+def signed_in(product: Product, number: int) -> dict[str, object]:
+    """What a browser keeps of somebody who has signed in before."""
+    login = product.card["employees"][number]
+    sent = {"username": login["username"], "password": login["password"]}
+    return {"guanjia.session.phone": product.client().post("/v1/sessions", json=sent).raise_for_status().json()}
 
 
 def until(page: Page, script: str, arg: object = None) -> Any:
@@ -262,6 +269,79 @@ class TestSpeed:
             " - performance.getEntriesByType('resource').find((each) => each.name.endsWith('/pay_codes')).startTime"
         )
         assert early > 0
+
+
+class TestFirstPaint:
+    """index.html itself holds out a code; the page's own files are taken away here, so that nothing else can."""
+
+    def test_the_fresh_code_is_held_out_before_any_other_file_is_there(
+        self, new_page: NewPage, product: Product, till: Till
+    ) -> None:
+        page = new_page(PHONE, service_workers="block", keep=signed_in(product, 18))
+        page.route("**/assets/**", lambda route: route.abort())
+        page.goto("/")
+
+        expect(page.locator(CODE)).to_be_visible()
+        assert page.locator("#app").inner_html() == ""
+        code, seen = kept(page, "code"), read_codes(page)
+        assert seen == {"QRCode": code["text"], "Code128": code["code"]}
+        assert till.pay({"code": seen["Code128"], "amount_fen": fresh_amount_fen()}).status_code == 201
+
+    def test_the_page_takes_its_place_and_the_square_does_not_move(self, new_page: NewPage, product: Product) -> None:
+        page = new_page(PHONE, service_workers="block", keep=signed_in(product, 18))
+        held = list[Route]()
+        page.route("**/assets/index-*.js", lambda route: held.append(route))  # noqa: PLW0108  playwright marks its handlers, which a built-in does not let it
+        page.goto("/", wait_until="commit")
+        expect(page.locator(CODE)).to_be_visible()
+        early = page.locator(CODE).bounding_box()
+        held[0].continue_()
+        expect(page.get_by_role("navigation")).to_be_visible()
+
+        expect(page.locator("#early")).to_have_count(0)
+        expect(page.locator(CODE)).to_be_visible()
+        assert page.locator(CODE).bounding_box() == early
+
+    def test_without_a_network_the_voucher_is_held_out(self, new_page: NewPage, product: Product) -> None:
+        page = open_phone(new_page, product, 19)
+        voucher = kept(page, "voucher")
+        let_the_code_run_out(page)
+        page.evaluate(
+            "caches.keys().then(async ([name]) => { const build = await caches.open(name); for (const each of await build.keys())"
+            " if (each.url.includes('/assets/index-') && each.url.endsWith('.js'))"
+            " await build.put(each, new Response('', { headers: { 'Content-Type': 'text/javascript' } })) })"
+        )
+        page.context.set_offline(True)
+        page.reload(wait_until="commit")
+
+        expect(page.locator(CODE)).to_be_visible()
+        expect(page.get_by_text("离线付款码")).to_be_visible()
+        assert page.locator("#app").inner_html() == ""
+        assert read_codes(page) == {"QRCode": voucher["text"]}
+
+    def test_a_code_that_the_server_refuses_is_held_out_no_longer(self, new_page: NewPage, product: Product) -> None:
+        page = open_phone(new_page, product, 19)
+        kept(page, "code")
+        page.context.route("**/assets/**", lambda route: route.abort())
+        page.context.route("**/v1/me/pay_codes", lambda route: route.fulfill(status=403, json={"code": "FORBIDDEN"}))
+        page.reload(wait_until="commit")
+
+        expect(page.locator("#early")).to_be_visible()
+        expect(page.locator(CODE)).to_have_count(0)
+
+    def test_the_other_screens_and_tabs_have_none(self, new_page: NewPage, product: Product) -> None:
+        session = signed_in(product, 18)
+        for address in ("/?tab=account", "/terminal", "/"):
+            page = new_page(PHONE, service_workers="block", keep=session if address != "/" else {})
+            page.goto(address)
+            expect(page.locator("#app > *").first).to_be_visible()
+            assert page.locator("#early").count() == 0, address
+
+    def test_it_stands_in_the_page_itself_and_is_small(self) -> None:
+        page = (ROOT / "frontend" / "dist" / "index.html").read_text()
+
+        # What the browser finds by itself, it fetches first.
+        assert re.findall(r'<(?:link|script)[^>]*(?:stylesheet|modulepreload|type="module")', page) == []
+        assert len(gzip.compress(page.encode())) <= 12 * 1024
 
 
 class TestLargeLetters:

@@ -1,8 +1,8 @@
 import { computed, shallowRef, type ComputedRef } from 'vue'
 import { ApiClient } from '@/kernel/api'
 import { ApiError } from '@/kernel/errors'
-import { clearShelves, shelfOf, type Shelf } from '@/kernel/kept'
 import { locale } from '@/kernel/locale'
+import { clearShelves, sessionKey, shelfOf, type Shelf } from '@/kernel/shelf'
 import { readStored, removeStored, writeStored } from '@/kernel/storage'
 import type { Enrolment, SessionAnswer, SignedInPerson } from './types'
 
@@ -39,7 +39,7 @@ export function useSession(name: string): Session {
 }
 
 function createSession(name: string): Session {
-  const key = `guanjia.session.${name}`
+  const key = sessionKey(name)
   const kept = shallowRef<SessionAnswer | null>(readStored<SessionAnswer>(key))
   const token = () => kept.value?.token ?? null
   const api = new ApiClient(token, () => locale.value)

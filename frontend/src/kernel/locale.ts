@@ -1,19 +1,17 @@
 import { ref } from 'vue'
-import { readStored, writeStored } from './storage'
+import { keptLocale, LOCALE_KEY, type Locale } from './preferences'
+import { writeStored } from './storage'
 
-export type Locale = 'zh-CN' | 'en'
+export type { Locale }
 
-const KEY = 'guanjia.locale'
-
-/** Chinese first; English when asked for. */
-export const locale = ref<Locale>(readStored<Locale>(KEY) ?? 'zh-CN')
+export const locale = ref<Locale>(keptLocale())
 
 // Another window of the same browser follows.
 window.addEventListener('storage', (event) => {
-  if (event.key === KEY) locale.value = readStored<Locale>(KEY) ?? 'zh-CN'
+  if (event.key === LOCALE_KEY) locale.value = keptLocale()
 })
 
 export function setLocale(value: Locale): void {
   locale.value = value
-  writeStored(KEY, value)
+  writeStored(LOCALE_KEY, value)
 }

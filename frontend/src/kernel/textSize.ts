@@ -1,15 +1,14 @@
 import { onScopeDispose, ref, watchEffect } from 'vue'
-import { readStored, writeStored } from './storage'
+import { keptTextSize, TEXT_SIZE_KEY, type TextSize } from './preferences'
+import { writeStored } from './storage'
 
-export type TextSize = 'normal' | 'large'
+export type { TextSize }
 
-const KEY = 'guanjia.textSize'
-
-export const textSize = ref<TextSize>(readStored<TextSize>(KEY) ?? 'normal')
+export const textSize = ref<TextSize>(keptTextSize())
 
 export function setTextSize(value: TextSize): void {
   textSize.value = value
-  writeStored(KEY, value)
+  writeStored(TEXT_SIZE_KEY, value)
 }
 
 /** Lets the page that calls it follow the person's choice; the sizes themselves stand in tokens.css. */

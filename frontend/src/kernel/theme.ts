@@ -1,24 +1,23 @@
 import { ref, watchEffect } from 'vue'
-import { readStored, writeStored } from './storage'
+import { darkDevice, isNightFor, keptTheme, THEME_KEY, type Theme } from './preferences'
+import { writeStored } from './storage'
 
-export type Theme = 'auto' | 'light' | 'night'
+export type { Theme }
 
-const KEY = 'guanjia.theme'
-const darkDevice = window.matchMedia('(prefers-color-scheme: dark)')
 const deviceIsDark = ref(darkDevice.matches)
 darkDevice.addEventListener('change', (event) => {
   deviceIsDark.value = event.matches
 })
 
-export const theme = ref<Theme>(readStored<Theme>(KEY) ?? 'auto')
+export const theme = ref<Theme>(keptTheme())
 
 export function setTheme(value: Theme): void {
   theme.value = value
-  writeStored(KEY, value)
+  writeStored(THEME_KEY, value)
 }
 
 export function isNight(): boolean {
-  return theme.value === 'night' || (theme.value === 'auto' && deviceIsDark.value)
+  return isNightFor(theme.value, deviceIsDark.value)
 }
 
 watchEffect(() => {

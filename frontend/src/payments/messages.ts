@@ -1,6 +1,7 @@
 import * as subsidies from './admin/subsidies/messages'
 import * as settlement from './admin/settlement/messages'
 import * as asking from './asking/messages'
+import * as codeWords from './codeWords'
 import * as developers from './developers/messages'
 import * as differences from './differences/messages'
 import * as disputes from './disputes/messages'
@@ -17,29 +18,12 @@ export const zh = {
   ...reconciliation.zh,
   ...scan.zh,
   ...topUp.zh,
+  ...codeWords.zh,
   ...disputes.zh,
   ...settlement.zh,
   ...withdrawals.zh,
   businessDate: '营业日 {date}',
-  meal: { breakfast: '早餐', lunch: '午餐', dinner: '晚餐', night: '夜宵' } as Record<string, string>,
   purse: { title: '一卡通', cash: '现金', subsidy: '补贴', official: '公务', alipay: '支付宝' },
-  code: {
-    title: '付款码',
-    qrLabel: '付款二维码，请对准消费机',
-    showDigits: '显示数字',
-    refreshes: '到时自动更新，每个码只能用一次',
-    brightness: '扫不上时请调亮屏幕',
-    refreshNow: '立即更新付款码',
-    holding: '新码暂时取不到，这个码还能用 {seconds} 秒',
-    offlineHolding: '网络不通，这个码还能用 {seconds} 秒',
-  },
-  voucher: {
-    title: '离线付款码 · {meal}',
-    holds: '还能用 {left}，到 {time} 为止',
-    minutes: '{minutes} 分钟',
-    hours: '{hours} 小时 {minutes} 分钟',
-    squareOnly: '没有网络，短码（条形码）已失效：请让消费机扫方形码，只能用一次。',
-  },
   expiring: {
     today: '{yuan} 补贴今天到期，用不完会退回单位',
     tomorrow: '{yuan} 补贴明天到期，用不完会退回单位',
@@ -214,29 +198,12 @@ export const en: typeof zh = {
   ...reconciliation.en,
   ...scan.en,
   ...topUp.en,
+  ...codeWords.en,
   ...disputes.en,
   ...settlement.en,
   ...withdrawals.en,
   businessDate: 'business day {date}',
-  meal: { breakfast: 'Breakfast', lunch: 'Lunch', dinner: 'Dinner', night: 'Night meal' },
   purse: { title: 'One card', cash: 'Cash', subsidy: 'Subsidy', official: 'Official', alipay: 'Alipay' },
-  code: {
-    title: 'Pay code',
-    qrLabel: 'QR pay code: hold it to the till',
-    showDigits: 'Show the digits',
-    refreshes: 'Renews itself; each code pays once',
-    brightness: 'Not read? Turn the screen up',
-    refreshNow: 'Renew the code now',
-    holding: 'No new code yet; this one pays for {seconds} s more',
-    offlineHolding: 'No network; this one pays for {seconds} s more',
-  },
-  voucher: {
-    title: 'Code without network · {meal}',
-    holds: 'Good for {left} more, until {time}',
-    minutes: '{minutes} min',
-    hours: '{hours} h {minutes} min',
-    squareOnly: 'No network: the short number (bars) has run out. Let the till read the square; it pays once.',
-  },
   expiring: {
     today: '{yuan} of your subsidy ends today; what is left returns to your unit',
     tomorrow: '{yuan} of your subsidy ends tomorrow; what is left returns to your unit',

@@ -4,40 +4,27 @@ import { ApiError } from '@/kernel/errors'
 import { useShelf } from '@/kernel/kept'
 import type { Page } from '@/kernel/page'
 import { businessDate } from '@/kernel/time'
+import { forgetVoucher, keepVoucher, keptVoucher, usableVoucher } from './heldOut'
 import type { Voucher, VoucherStatus } from './types'
 
-/** A voucher as this device keeps it; its end in this device's own time, which may be minutes off the server's. */
-export interface KeptVoucher extends Voucher {
-  endsAt: number
-}
-
-const KEPT = 'voucher'
 const NONE_LEFT = 'voucher.none_left'
 
 /** One code for this meal, fetched while there is a network, for the moment when there is none. */
 export function useVouchers() {
   const api = useApi()
   const shelf = useShelf()
-  const kept = shallowRef(shelf.read<KeptVoucher>(KEPT)?.value ?? null)
+  const kept = shallowRef(keptVoucher(shelf))
   let busy = false
   /** There is no meal to come, or no voucher for other reasons: asked again when the page is opened again. */
   let noneToHave = false
   /** Today's are all given out: asked again tomorrow. */
   const noneLeft = () => shelf.read<string>(NONE_LEFT)?.value === businessDate(Date.now())
 
-  function usable(at: number): KeptVoucher | null {
-    return kept.value && kept.value.endsAt > at ? kept.value : null
-  }
-
-  function keep(voucher: Voucher): void {
-    const life = Date.parse(voucher.expires_at) - Date.parse(voucher.issued_at)
-    kept.value = { ...voucher, endsAt: Date.now() + life }
-    shelf.write(KEPT, kept.value)
-  }
+  const usable = (at: number) => usableVoucher(kept.value, at)
 
   function drop(): void {
     kept.value = null
-    shelf.remove(KEPT)
+    forgetVoucher(shelf)
   }
 
   /** Sees whether the kept one still pays, and fetches another where it does not. */
@@ -46,7 +33,9 @@ export function useVouchers() {
     busy = true
     try {
       if (usable(Date.now())) await forgetIfUsed()
-      if (!usable(Date.now()) && !noneLeft()) keep(await api.post<Voucher>('/v1/me/vouchers'))
+      if (!usable(Date.now()) && !noneLeft()) {
+        kept.value = keepVoucher(shelf, await api.post<Voucher>('/v1/me/vouchers'))
+      }
     } catch (error) {
       // A voucher is a precaution: without one the page works as before.
       noneToHave = error instanceof ApiError && !error.retryable
