@@ -21,7 +21,9 @@ from app.explain import explain_payment
 from kernel import audit_log, clock
 from kernel.db import Database
 from kernel.errors import NotFound
+from kernel.ids import parse_public_id
 from payments import holds, jobs
+from payments.channel_refunds import service as channel_refunds
 from payments.channels.channel import Heard, Notice, Word
 from payments.gateways import top_ups
 from payments.gateways.notices import take_notice
@@ -83,7 +85,8 @@ class SaidGateway:
 
 
 async def put_money_in(world: World) -> None:
-    """A top-up that was paid, one of which another sum is told, and money for an order that nobody knows."""
+    """A top-up that was paid and of which a part is on its way back, one of which another sum is told, and money for an
+    order that nobody knows."""
     person = await world.person()
     gateway: Any = SaidGateway()
     for told_fen in (5000, 4999):
@@ -92,6 +95,10 @@ async def put_money_in(world: World) -> None:
         )
         gateway.notice = Notice(f"n{told_fen}", body_of(opened)["id"], Heard(Word.PAY, told_fen, "2026"))
         assert await take_notice(world.db, gateway, b"")
+        if told_fen == 5000:
+            async with world.db.session() as session:
+                identifier = parse_public_id("top", body_of(opened)["id"])
+                await channel_refunds.refund_top_up(session, identifier, 700, "twice", actor="test")
     gateway.notice = Notice("n0", "nobody-knows-it", Heard(Word.PAY, 1, "2027"))
     assert await take_notice(world.db, gateway, b"")
 
@@ -123,6 +130,8 @@ PLANTED = [
     ("I1", "money of a person stands in another book", """
         UPDATE ledger_lines SET region_id = (SELECT id FROM regions WHERE id <> region_id LIMIT 1)
          WHERE kind = 'grant' AND debit_owner IN (SELECT unit_id FROM subsidy_lots WHERE balance_fen > 0)"""),
+    ("I1", "a lot stands in another book", "UPDATE subsidy_lots SET region_id = gen_random_uuid() WHERE expired_at IS NULL"),
+    ("I1", "money of a unit stands in another book", "UPDATE unit_prefunds SET region_id = gen_random_uuid()"),
     ("I1", "due_to and due_from", "UPDATE ledger_lines SET amount_fen = amount_fen + 1 WHERE debit_kind = 'due_from'"),
     ("I1", "without a positive amount", """
         ALTER TABLE ledger_lines DROP CONSTRAINT ledger_lines_amount_fen_check;
@@ -170,10 +179,6 @@ PLANTED = [
     ("I8", "more than one period, or in another", "UPDATE payments SET accounting_period = '2000-01' WHERE status = 'succeeded'"),
     ("I8", "booked in a period after its cut-off", """
         INSERT INTO accounting_periods (region_id, period, state, id, vector)
-        SELECT DISTINCT region_id, accounting_period, 'cutoff', region_id, '{"0": 1}'::json FROM ledger_lines"""),
-    ("I8", "more than one period, or in another", "UPDATE payments SET accounting_period = '2000-01' WHERE status = 'succeeded'"),
-    ("I8", "booked in a period after its cut-off", """
-        INSERT INTO accounting_periods (region_id, period, state, id, vector)
         SELECT region_id, period, 'cutoff', gen_random_uuid(), '{"0": 1}'
           FROM (SELECT DISTINCT region_id, accounting_period AS period FROM ledger_lines) AS booked"""),
     ("I9", "was not told once", "DELETE FROM outbox WHERE events LIKE '%payment.voided%'"),
@@ -188,6 +193,9 @@ PLANTED = [
     ("I10", "a guest payment does not stand", """
         INSERT INTO guest_payments SELECT 1000, gen_random_uuid(), region_id, gen_random_uuid(), gen_random_uuid(), 1, 1, channel,
                amount_fen, 'succeeded', '2026-11-23', opened_at FROM channel_orders LIMIT 1"""),
+    ("I10", "a refund does not stand", "UPDATE channel_refunds SET status = 'succeeded'"),
+    ("I10", "what an order gave back", "UPDATE channel_orders SET refunded_fen = 1 WHERE refunded_fen > 0"),
+    ("I10", "what is under way", "DELETE FROM ledger_lines WHERE kind = 'channel_refund'"),
     ("I10", "for an order that we do not have", "DELETE FROM difference_cases WHERE kind = 'unknown_order'"),
     ("I11", "less was known of an order", "UPDATE channel_steps SET state = 'written', rank = 0 WHERE state = 'waiting'"),
     ("I11", "less was known of an order", "DELETE FROM channel_steps WHERE ordinal = 1"),
