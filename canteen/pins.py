@@ -61,6 +61,11 @@ async def set_pin(db: Database, person_id: UUID, pin: str, *, actor: str) -> Non
         )
 
 
+async def has_pin(session: AsyncSession, person_id: UUID) -> bool:
+    """Whether somebody has one already."""
+    return await session.get(TillPin, person_id) is not None
+
+
 async def verify_pin(db: Database, person_id: UUID, pin: str, site_id: UUID) -> Principal:
     """Whoever signs, if the PIN is theirs and they work at this counter."""
     async with db.session() as session:

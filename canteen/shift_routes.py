@@ -122,11 +122,23 @@ async def set_pin_of_cashier(
     return shift_schemas.PinState(person=person_id, has_pin=True)
 
 
+def _require_counter(person: Principal) -> None:
+    if not person.holds(*pins.TILL_ROLES):
+        raise Forbidden(roles=[role.value for role in pins.TILL_ROLES])
+
+
+@router.get("/me/till_pin", responses=raises(Unauthenticated, Forbidden))
+async def show_my_pin(person: CurrentPerson, session: SessionDep) -> shift_schemas.PinState:
+    """Whether a cashier or manager has one yet: told right after signing in."""
+    _require_counter(person)
+    has_pin = await pins.has_pin(session, person.person_id)
+    return shift_schemas.PinState(person=public_id("per", person.person_id), has_pin=has_pin)
+
+
 @router.put("/me/till_pin", responses=raises(Unauthenticated, Forbidden, TillPinTooWeak))
 async def set_my_pin(body: shift_schemas.NewPin, person: CurrentPersonApart, db: DatabaseDep) -> shift_schemas.PinState:
     """A cashier or manager chooses their own."""
-    if not person.holds(*pins.TILL_ROLES):
-        raise Forbidden(roles=[role.value for role in pins.TILL_ROLES])
+    _require_counter(person)
     await pins.set_pin(db, person.person_id, body.pin, actor=person.actor)
     return shift_schemas.PinState(person=public_id("per", person.person_id), has_pin=True)
 

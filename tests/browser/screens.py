@@ -53,6 +53,14 @@ SCREENS: Final[tuple[Screen, ...]] = (
     Screen(
         "card", "/", "/?tab=card", "employee", "main section h2", without={"empty": "it says whether there is a card"}
     ),
+    Screen(
+        "till PIN",
+        "/",
+        "/?tab=till_pin",
+        "cashier",
+        "[data-testid=till-pin-form]",
+        without={"empty": "it says whether there is one"},
+    ),
     Screen("scan on the phone", "/", "/?tab=scan", "employee", "main .scan", without=FORM),
     Screen(
         "payment",
@@ -164,4 +172,10 @@ SCREENS: Final[tuple[Screen, ...]] = (
 )
 
 # Which session of the browser a role signs in to.
-SESSION_OF: Final = {"employee": "phone", "canteen_manager": "desk", "system_admin": "admin", "finance": "admin"}
+SESSION_OF: Final = {
+    "employee": "phone",
+    "cashier": "phone",
+    "canteen_manager": "desk",
+    "system_admin": "admin",
+    "finance": "admin",
+}

@@ -362,6 +362,16 @@ class TestAPin:
         assert (await desk.http.put(path, json=new, headers=manager)).status_code == 200
         assert (await desk.begin("802461"))["cashier_name"] == "沈秋月"
 
+    async def test_that_is_still_to_be_set_is_told_to_whoever_signs_at_tills(self, desk: Desk) -> None:
+        town = desk.town
+        newcomer = await town.headers(await town.person("新来", Role.CASHIER, Place(site_id=town.canteen)))
+        before = (await desk.http.get("/v1/me/till_pin", headers=newcomer)).json()
+        await desk.http.put("/v1/me/till_pin", json={"pin": "802461"}, headers=newcomer)
+        after = (await desk.http.get("/v1/me/till_pin", headers=newcomer)).json()
+
+        assert (before["has_pin"], after["has_pin"]) == (False, True)
+        refused(await desk.http.get("/v1/me/till_pin", headers=await town.diner()), 403, "FORBIDDEN")
+
     async def test_of_somebody_from_another_canteen_opens_nothing_here(self, desk: Desk) -> None:
         elsewhere = Place(site_id=desk.town.site_without_canteen)
         other = await desk.town.person("外人", Role.CASHIER, elsewhere)

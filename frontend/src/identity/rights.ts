@@ -27,3 +27,10 @@ export function covers(me: Me, roles: string[], place: Place): boolean {
     return everywhere || grant.region !== null || grant.site === place.site || grant.organisation === place.operator
   })
 }
+
+/** Who signs at tills with a PIN of their own. Here, because the phone's first page asks it. */
+export const TILL_ROLES = ['canteen_manager', 'cashier']
+
+export function signsAtTills(roles: readonly string[]): boolean {
+  return roles.some((role) => TILL_ROLES.includes(role))
+}

@@ -1,4 +1,5 @@
 import type { Component } from 'vue'
+import { signsAtTills } from '@/identity/rights'
 import type { IconName } from '@/kernel/UiIcon.vue'
 
 /** The name of an entry's page in the address: `/?tab=lost`. */
@@ -14,6 +15,8 @@ export interface PhoneEntry {
   /** Key of a message: a word or two. */
   label: string
   load: () => Promise<{ default: Component }>
+  /** Whose it is, by their roles; without it, everybody's. */
+  isFor?: (roles: readonly string[]) => boolean
 }
 
 /** Everything the home offers besides paying, in the order of the thumb. To add one: a line here, and its panel. */
@@ -47,5 +50,10 @@ export const ENTRIES: readonly PhoneEntry[] = [
     icon: 'signout',
     label: 'payments.withdrawals.title',
     load: () => import('@/payments/withdrawals/WithdrawPanel.vue'),
+    page: 'till_pin',
+    icon: 'key',
+    label: 'canteen.shifts.pinEntry',
+    load: () => import('@/canteen/phone/TillPinPanel.vue'),
+    isFor: signsAtTills,
   },
 ]

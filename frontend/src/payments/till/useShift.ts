@@ -19,6 +19,8 @@ export interface PinQuestion {
   payment: TakenPayment | null
 }
 
+const LOOK_FOR_PIN_MS = 3_000
+
 /** A void that somebody has signed for; resolves to the error that stands, or null. */
 type VoidSigned = (payment: TakenPayment, signature: Signature) => Promise<ApiError | NetworkError | null>
 
@@ -81,6 +83,13 @@ export function useShift(configuration: () => TillConfiguration, reload: () => P
     return true
   }
 
+  /** Somebody sets their first PIN on the phone meanwhile: seen without a touch. */
+  const watching = setInterval(() => {
+    if (question.value && everybody.value?.some((each) => each.person === question.value?.person && !each.has_pin))
+      void readWorkers()
+  }, LOOK_FOR_PIN_MS)
+  onScopeDispose(() => clearInterval(watching))
+
   async function readWorkers(): Promise<void> {
     try {
       everybody.value = (await api.get<Page<TillWorker>>('/v1/terminals/me/cashiers')).data
@@ -122,7 +131,7 @@ export function useShift(configuration: () => TillConfiguration, reload: () => P
   /** Enter: the digits that were typed are the PIN. */
   async function sign(pin: string): Promise<void> {
     const asked = question.value
-    if (!asked?.person || busy.value || !pin) return
+    if (!asked?.person || busy.value || !pin || !canSign(asked.person)) return
     busy.value = true
     failure.value = ''
     try {
@@ -138,6 +147,10 @@ export function useShift(configuration: () => TillConfiguration, reload: () => P
     } finally {
       busy.value = false
     }
+  }
+
+  function canSign(person: string): boolean {
+    return everybody.value?.find((each) => each.person === person)?.has_pin ?? true
   }
 
   async function act(asked: PinQuestion, signature: Required<Signature>): Promise<void> {
