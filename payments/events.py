@@ -30,6 +30,8 @@ class PaymentSucceeded(Event, frozen=True, kw_only=True):
     credential: str = "pay_code"
     # How far away the phone was that paid at a wall code, where it was certainly elsewhere.
     far_m: int | None = None
+    # Empty in events that were written before it was told.
+    canteen_name_en: str = ""
 
     def audience(self) -> Sequence[Delivery]:
         return _payer_and_site(self, self.person, self.canteen)
@@ -52,6 +54,8 @@ class PaymentVoided(Event, frozen=True, kw_only=True):
     business_date: str
     paid_at: str
     purses: dict[str, int]
+    # Empty in events that were written before it was told.
+    canteen_name_en: str = ""
 
     def audience(self) -> Sequence[Delivery]:
         return _payer_and_site(self, self.person, self.canteen)
@@ -74,6 +78,8 @@ class PaymentRefunded(Event, frozen=True, kw_only=True):
     business_date: str
     paid_at: str
     purses: dict[str, int]
+    # Empty in events that were written before it was told.
+    canteen_name_en: str = ""
 
     def audience(self) -> Sequence[Delivery]:
         return _payer_and_site(self, self.person, self.canteen)

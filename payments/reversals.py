@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity.api import Terminal
+from identity.api import Terminal, site_summary
 from kernel import clock
 from kernel.audit_log import record
 from kernel.errors import Forbidden, StateConflict
@@ -276,6 +276,7 @@ async def _tell(
         "payer_label": holder.label,
         "canteen": public_id("can", payment.site_id),
         "canteen_name": site_label,
+        "canteen_name_en": (await site_summary(session, [payment.site_id]))[payment.site_id].name_en,
         "terminal": public_id("ter", payment.terminal_id) if payment.terminal_id else None,
         "amount_fen": result.amount_fen,
         "legs": result.legs,

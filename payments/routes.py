@@ -134,7 +134,7 @@ async def list_terminal_payments(
     """The till's payments, newest first, payers masked; `credential` is `wall_code` where a phone paid at its printed code."""
     before = parse_public_id("pay", starting_after) if starting_after else None
     rows = await queries.list_terminal_payments(session, terminal.id, limit, before)
-    return page_of([schemas.PaymentView.model_validate(service.payment_view(row, rule)) for row in rows], limit)
+    return page_of(await service.payment_views(session, rows, rule), limit)
 
 
 @router.post(
@@ -252,7 +252,7 @@ async def list_my_payments(
     bucket, holder_id = await queries.find_holder_key(session, person.person_id)
     before = parse_public_id("pay", starting_after) if starting_after else None
     rows = await queries.list_payments(session, bucket, holder_id, limit, before)
-    return page_of([schemas.PaymentView.model_validate(service.payment_view(row, rule)) for row in rows], limit)
+    return page_of(await service.payment_views(session, rows, rule), limit)
 
 
 @router.post(

@@ -119,6 +119,7 @@ class PaymentView(BaseModel):
     payer_label: str | None = None
     canteen: str
     canteen_name: str
+    canteen_name_en: str
     terminal: str | None
     credential: Literal["pay_code", "card", "staff_pin", "wall_code"] = "pay_code"
     far_m: int | None = Field(

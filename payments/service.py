@@ -1,5 +1,6 @@
 """Use cases that only read, and the one that turns a till's request into an item of the posting queue."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
@@ -8,13 +9,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity.api import Terminal, payers_of
+from identity.api import Terminal, payers_of, site_summary
 from kernel import clock
 from kernel.errors import Forbidden, Malformed, NotFound
 from kernel.idempotency import check_key, hash_of
 from kernel.ids import HOUSE_BUCKET, parse_public_id, public_id, uuid7
 from kernel.settings import get_settings
-from payments import queries
+from payments import queries, schemas
 from payments.batch import Item
 from payments.credentials.lookup import fingerprint
 from payments.credentials.pay_code_format import P1_LENGTH, TEXT_LENGTH, decode_d17, read_p1, spend_key_number
@@ -154,8 +155,18 @@ def _end_of_business_day(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day + timedelta(days=1), time(2), zone).astimezone(UTC)
 
 
-def payment_view(payment: Payment, rule: PostingRule, label: str | None = None) -> dict[str, Any]:
-    """A payment's wire form, without what came after it."""
+async def payment_views(
+    session: AsyncSession, payments: Sequence[Payment], rule: PostingRule
+) -> list[schemas.PaymentView]:
+    """Payments as lists show them, with the canteens' names in both languages."""
+    sites = await site_summary(session, list({payment.site_id for payment in payments}))
+    return [
+        schemas.PaymentView.model_validate(_payment_view(payment, rule, sites[payment.site_id].name_en))
+        for payment in payments
+    ]
+
+
+def _payment_view(payment: Payment, rule: PostingRule, canteen_name_en: str) -> dict[str, Any]:
     return {
         "id": public_id("pay", payment.id),
         "status": payment.status,
@@ -163,9 +174,10 @@ def payment_view(payment: Payment, rule: PostingRule, label: str | None = None) 
         "refunded_fen": payment.refunded_fen,
         "legs": _wire_legs(payment.legs),
         "trace": payment.trace,
-        "payer_label": label,
+        "payer_label": None,
         "canteen": public_id("can", payment.site_id),
         "canteen_name": rule.site_label(payment.site_id),
+        "canteen_name_en": canteen_name_en,
         "terminal": public_id("ter", payment.terminal_id) if payment.terminal_id else None,
         "credential": payment.context.get("credential", "pay_code"),
         "far_m": payment.context.get("far_m"),
@@ -198,7 +210,8 @@ def reversal_view(reversal: Reversal) -> dict[str, Any]:
 async def payment_detail(session: AsyncSession, payment_id: UUID, rule: PostingRule) -> tuple[Payment, dict[str, Any]]:
     """A payment with its voids and refunds; the caller decides who may see it."""
     payment = await queries.get_payment(session, payment_id)
-    view = payment_view(payment, rule)
+    site = (await site_summary(session, [payment.site_id]))[payment.site_id]
+    view = _payment_view(payment, rule, site.name_en)
     view["reversals"] = [reversal_view(reversal) for reversal in await queries.reversals_of(session, payment_id)]
     return payment, view
 

@@ -1,6 +1,7 @@
 """Voids and refunds: what comes back, to which purse, and what is refused."""
 
 import asyncio
+import json
 from datetime import timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from payments.errors import PeriodLocked, RefundExceeds
 from payments.models import AccountingPeriod
 from payments.queries import get_payment
 from payments.reversals import Reversed
+from tests.payments.doors import doors, employee
 from tests.payments.world import World
 
 
@@ -228,3 +230,23 @@ class TestLockedPeriod:
         with pytest.raises(PeriodLocked):
             await world.refund(paid["id"], 1)
         assert await world.status_of(paid["id"]) == "succeeded"
+
+
+class TestTheCanteensName:
+    async def test_is_told_in_both_languages_by_events_and_lists(self, world: World) -> None:
+        diner = await employee(world, cash_fen=5000)
+        paid = await world.lunch(diner.id)
+        await world.void(paid["id"])
+        other = await world.lunch(diner.id)
+        await world.refund(other["id"], 100)
+        async with world.db.session() as session:
+            rows = await session.scalars(text("SELECT events FROM outbox ORDER BY lane, n"))
+            told = [event for row in rows for event in json.loads(row)]
+        async with doors(world) as client:
+            listed = (await client.get("/v1/me/payments", headers=diner.headers)).json()["data"]
+            one = (await client.get(f"/v1/payments/{paid['id']}", headers=diner.headers)).json()
+
+        returned = [event["data"] for event in told if event["type"] in ("payment.voided", "payment.refunded")]
+        assert len(returned) == 2
+        for data in (*returned, *listed, one):
+            assert (data["canteen_name"], data["canteen_name_en"]) == ("一食堂", "Somewhere")

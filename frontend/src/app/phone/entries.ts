@@ -50,6 +50,8 @@ export const ENTRIES: readonly PhoneEntry[] = [
     icon: 'signout',
     label: 'payments.withdrawals.title',
     load: () => import('@/payments/withdrawals/WithdrawPanel.vue'),
+  },
+  {
     page: 'till_pin',
     icon: 'key',
     label: 'canteen.shifts.pinEntry',

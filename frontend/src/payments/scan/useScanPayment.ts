@@ -1,6 +1,7 @@
 import { ref, shallowRef } from 'vue'
 import { newIdempotencyKey, useApi } from '@/kernel/api'
 import { ApiError } from '@/kernel/errors'
+import type { Named } from '@/kernel/names'
 import type { PaidNotice } from '../paidNotice'
 import type { RoughPlace } from './roughPlace'
 import { isUndecided } from '../asking/undecided'
@@ -15,7 +16,7 @@ export interface ScanOrder extends ScanSale {
  * One payment at a wall code. Its number is made before it is sent and kept until an answer came, so that trying again
  * after a cut line pays once; a refusal was an answer, and the next try is a new payment.
  */
-export function useScanPayment(canteenName: () => string) {
+export function useScanPayment(canteen: () => Named) {
   const api = useApi()
   const busy = ref(false)
   const failure = shallowRef<Error | null>(null)
@@ -39,7 +40,7 @@ export function useScanPayment(canteenName: () => string) {
         { idempotencyKey: key },
       )
       key = null
-      paid.value = noticeOf(answer, canteenName())
+      paid.value = noticeOf(answer, canteen())
     } catch (error) {
       take(error as Error)
     } finally {
@@ -64,12 +65,13 @@ export function useScanPayment(canteenName: () => string) {
   return { busy, failure, repeated, paid, pay, letGo }
 }
 
-function noticeOf(answer: PaymentAnswer, canteenName: string): PaidNotice {
+function noticeOf(answer: PaymentAnswer, canteen: Named): PaidNotice {
   return {
     id: answer.id,
     amount_fen: answer.amount_fen,
     legs: answer.legs,
-    canteen_name: canteenName,
+    canteen_name: canteen.name_zh,
+    canteen_name_en: canteen.name_en,
     happened_at: answer.happened_at,
   }
 }
