@@ -226,7 +226,10 @@ SETTLEMENT: Final = (
         "Booked in a later month than its business date's; after seven days a person looks.",
     ),
     Term(
-        "明细文件", "line file", ("LineFileWriter",), "A statement line by line, signed, to be checked without a database."
+        "明细文件",
+        "line file",
+        ("LineFileWriter",),
+        "A statement line by line, signed, to be checked without a database.",
     ),
     Term("科目映射", "voucher mapping", ("VoucherMapping",), "Our accounts in somebody's own chart of accounts."),
     Term("记账凭证", "voucher", ("Voucher",), "A day's lines of one kind in that chart: debits and credits."),
@@ -312,6 +315,7 @@ TELLING: Final = (
 HOUSE: Final = (
     Term("幂等请求", "idempotent request", ("IdempotentRequest",)),
     Term("定时", "timer", ("TimerRow",)),
+    Term("邮件", "mail", ("Mail",), "A letter that waits for the worker; sealed until it is sent."),
     Term("工作日历", "work calendar", ("CalendarDay",)),
     Term(
         "配置版本",

@@ -50,7 +50,7 @@ from canteen.api import (
 )
 from identity import jobs as identity_jobs
 from identity.api import Role, Terminal, register_terminal_configuration
-from kernel import audit_log, calendar, timers
+from kernel import audit_log, calendar, mail, timers
 from kernel.db import Database
 from kernel.handlers import run_handler
 from payments import jobs as payments_jobs
@@ -71,8 +71,8 @@ from payments.settlement import jobs as settlement_jobs
 from payments.settlement.handlers import follow_approvals as follow_adjustment_approvals
 from payments.stripe_door import jobs as stripe_door_jobs
 from payments.stripe_door.api import Confirmations, KeyCache, MerchantPricing, StripeDoor
-from payments.withdrawals.handlers import follow_approvals
 from payments.subsidies import warnings as subsidy_warnings
+from payments.withdrawals.handlers import follow_approvals
 from realtime import jobs as realtime_jobs
 from realtime.api import ChannelPolicy, Hub, region_policy
 
@@ -248,5 +248,7 @@ LOOPS: Final[tuple[Loop, ...]] = (
     Loop("work calendar", lambda s: calendar.keep_calendar(s.database)),
     Loop("timers", lambda s: timers.fire_for_ever(s.database, TIMER_HANDLERS)),
     Loop("identity forgets", lambda s: identity_jobs.forget_for_ever(s.database)),
+    Loop("mail", lambda s: mail.send_for_ever(s.database)),
+    Loop("mail forgets", _every(3600, mail.forget_old_mails)),
     Loop("audit seals", lambda s: audit_log.seal_for_ever(s.database)),
 )

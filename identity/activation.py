@@ -94,11 +94,7 @@ async def issue_slips(session: AsyncSession, actor: Principal, people: Sequence[
     rows = (await session.execute(_addressees(ids))).all()
     await _refuse_what_others_issue(session, actor, rows)
     now = clock.now()
-    await session.execute(
-        update(Activation)
-        .where(Activation.person_id.in_(ids), Activation.used_at.is_(None), Activation.revoked_at.is_(None))
-        .values(revoked_at=now)
-    )
+    await _revoke_live(session, ids)
     usernames = await _choose_usernames(session, {row.id: (row.username, row.staff_number, row.pinyin) for row in rows})
     slips = [
         Slip(
@@ -131,6 +127,34 @@ async def issue_slips(session: AsyncSession, actor: Principal, people: Sequence[
         session, actor=actor.actor, action="activation.issue", subject=told[0], data={"people": told}
     )
     return slips
+
+
+async def issue_link(session: AsyncSession, person_id: UUID, username: str, life: timedelta) -> str:
+    """A code for somebody who asked for it by mail; what they were given before is worth nothing any more."""
+    await lock_person(session, person_id)
+    await _revoke_live(session, [person_id])
+    code, now = new_activation_code(), clock.now()
+    session.add(
+        Activation(
+            id=uuid7(),
+            person_id=person_id,
+            username=username,
+            token_hash=hash_code(code),
+            issued_by=None,
+            issued_at=now,
+            expires_at=now + life,
+        )
+    )
+    await session.flush()
+    return code
+
+
+async def _revoke_live(session: AsyncSession, ids: Sequence[UUID]) -> None:
+    await session.execute(
+        update(Activation)
+        .where(Activation.person_id.in_(ids), Activation.used_at.is_(None), Activation.revoked_at.is_(None))
+        .values(revoked_at=clock.now())
+    )
 
 
 def _addressees(ids: Sequence[UUID]) -> Query:

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity import role_changes
+from identity import password_reset, role_changes
 from identity.approvals import EXPIRE_TIMER, expire_approval
 from identity.attempts import delete_old_attempts
 from identity.models import Activation, CampusSignIn, PendingSignIn, SignInSession
@@ -33,6 +33,7 @@ TIMERS: Final[dict[str, TimerHandler]] = {
     EXPIRE_TIMER: _expire,
     LEAVE_TIMER: _leave,
     role_changes.TIMER_KIND: role_changes.begin_change,
+    password_reset.TIMER_KIND: password_reset.send_link,
 }
 
 

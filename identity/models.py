@@ -110,6 +110,7 @@ class Person(Base):
     initials: Mapped[str] = mapped_column(Text, index=True)
     staff_number: Mapped[str | None] = mapped_column(Text, unique=True)
     phone: Mapped[str | None] = mapped_column(Text)
+    email: Mapped[str | None] = mapped_column(Text)
     status: Mapped[str] = mapped_column(Text)
     language: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(_Moment)
@@ -218,7 +219,8 @@ class Activation(Base):
     person_id: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
     username: Mapped[str] = mapped_column(Text)
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
-    issued_by: Mapped[UUID] = mapped_column(ForeignKey("people.id"))
+    # None: a link by mail, which its owner asked for.
+    issued_by: Mapped[UUID | None] = mapped_column(ForeignKey("people.id"))
     issued_at: Mapped[datetime] = mapped_column(_Moment)
     expires_at: Mapped[datetime] = mapped_column(_Moment)
     used_at: Mapped[datetime | None] = mapped_column(_Moment)

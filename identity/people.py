@@ -39,6 +39,7 @@ class NewPerson:
     valid_until: date | None = None
     staff_number: str | None = None
     phone: str | None = None
+    email: str | None = None
     language: str = "zh"
 
 
@@ -78,6 +79,7 @@ def _person_row(identifier: UUID, person: NewPerson) -> dict[str, Any]:
         "initials": initials_of(person.name),
         "staff_number": person.staff_number,
         "phone": person.phone,
+        "email": person.email,
         "status": "active",
         "language": person.language,
         "created_at": clock.now(),
@@ -110,7 +112,7 @@ def _joined(identifier: UUID, person: NewPerson, payer: queries.Payer) -> Person
 
 
 async def edit_person(session: AsyncSession, person_id: UUID, changes: dict[str, Any], *, actor: str) -> None:
-    """Change name, staff number, phone or language; only what is in `changes`."""
+    """Change name, staff number, phone, mail address or language; only what is in `changes`."""
     person = await lock_person(session, person_id)
     changes = {name: value for name, value in changes.items() if getattr(person, name) != value}
     if not changes:

@@ -24,6 +24,13 @@ Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,3
 PublicId = Annotated[str, StringConstraints(pattern=r"^[a-z]{3}_[0-9a-f]{32}$", max_length=36)]
 Sentence = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500, pattern=_PRINTABLE)]
 Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9][0-9 -]{4,19}$")]
+# One address, nothing that a header could be bent with; whether it exists the letter shows.
+Email = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, max_length=254, pattern=r"^[^@\s<>()\"',;:\\\x00-\x1f\x7f]+@[A-Za-z0-9.-]+$"
+    ),
+]
 StaffNumber = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,31}$")]
 Username = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=_PRINTABLE)]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -88,6 +95,7 @@ class SignInOptions(BaseModel):
     """How one may sign in beside a name and a password."""
 
     campus: CampusOption | None
+    password_reset: bool = Field(description="Whether a forgotten password may be replaced by a link sent by mail")
 
 
 class PendingToken(Wire):
@@ -186,6 +194,29 @@ class ActivatedView(BaseModel):
 class PasswordChange(Wire):
     present: Secret
     new: Secret
+
+
+class PasswordResetAsked(Wire):
+    username: Username
+
+
+class PasswordResetAnswer(BaseModel):
+    """The same for a name that somebody has and for one that nobody has."""
+
+    status: Literal["asked"] = "asked"
+
+
+class MyEmail(BaseModel):
+    """Where mail to oneself goes."""
+
+    email: str | None
+
+
+class EmailChange(Wire):
+    """`present` is one's password: who finds a phone open must not turn its owner's mail to themselves."""
+
+    email: Email | None
+    present: Secret
 
 
 class CredentialReset(Wire):
@@ -341,6 +372,7 @@ class NewPersonBody(Wire):
     valid_until: Day | None = None
     staff_number: StaffNumber | None = None
     phone: Phone | None = None
+    email: Email | None = None
     language: Language = "zh"
 
 
@@ -348,6 +380,7 @@ class PersonChange(Wire):
     name: Name | None = None
     staff_number: StaffNumber | None = None
     phone: Phone | None = None
+    email: Email | None = None
     language: Language | None = None
 
 
@@ -377,6 +410,7 @@ class PersonView(BaseModel):
     pinyin: str
     staff_number: str | None
     phone: str | None
+    email: str | None
     username: str | None
     status: str
     triggers: list[str]

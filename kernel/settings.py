@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr
@@ -113,6 +114,20 @@ class Settings(BaseSettings):
         default=50_000,
         ge=0,
         description="Cash sent to somebody who leaves, in fen, above which a second person decides.",
+    )
+    smtp_host: str | None = Field(
+        default=None,
+        description="Mail server. Without it (or without GUANJIA_SMTP_FROM) no mail is sent, and none is offered.",
+    )
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="Port of the mail server.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls",
+        description="How the line to the mail server is made safe: starttls (587), tls (465), or none on a trusted network.",
+    )
+    smtp_user: str | None = Field(default=None, description="Our name at the mail server, where it asks for one.")
+    smtp_password: SecretStr | None = Field(default=None, description="Our password at the mail server.")
+    smtp_from: str | None = Field(
+        default=None, pattern=r"^[^@\s]+@[^@\s]+$", description="Address that our mail comes from."
     )
     slip_printer: str | None = Field(
         default=None,

@@ -5,13 +5,13 @@ from typing import Final
 
 import canteen.states
 import identity.states
+import payments.disputes.states
 import payments.reconciliation.states
 import payments.settlement.states
-import payments.disputes.states
 import payments.states
 import payments.stripe_door.states
-import payments.withdrawals.states
 import payments.subsidies.states
+import payments.withdrawals.states
 from app.handbook.markdown import fenced, page, table
 
 Machine = Mapping[tuple[str, str], str]

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from identity import activation, campus, second_factor, sign_in
+from identity import activation, campus, password_reset, second_factor, sign_in
 from identity.access import CurrentPerson, CurrentPersonApart
 from identity.activation import Slip
 from identity.errors import (
@@ -35,6 +35,8 @@ from identity.schemas import (
     EnrolmentView,
     NewSlips,
     OwnPassword,
+    PasswordResetAnswer,
+    PasswordResetAsked,
     PendingToken,
     RecoveryCodes,
     SecondFactorView,
@@ -72,9 +74,19 @@ _COOKIE_PATH = "/v1/sessions"
 async def get_sign_in_options() -> SignInOptions:
     """How one may sign in beside a name and a password."""
     settings = get_settings()
-    if settings.oidc_issuer is None:
-        return SignInOptions(campus=None)
-    return SignInOptions(campus=CampusOption(name=settings.oidc_name, path="/v1/sessions/campus"))
+    offered = settings.oidc_issuer is not None
+    campus_option = CampusOption(name=settings.oidc_name, path="/v1/sessions/campus") if offered else None
+    return SignInOptions(campus=campus_option, password_reset=password_reset.is_offered())
+
+
+@router.post("/v1/password_resets", status_code=202, responses=raises(NotFound, TooManyRequests))
+async def post_password_reset(body: PasswordResetAsked, request: Request, db: DatabaseDep) -> PasswordResetAnswer:
+    """A password was forgotten: a link goes to the mail address of whoever has this name. It leads to `/activate`.
+
+    The answer is the same for every name; 404 where this installation sends no mail.
+    """
+    await password_reset.ask_for_reset(db, body.username, _address(request))
+    return PasswordResetAnswer()
 
 
 # ---- the second factor

@@ -99,7 +99,7 @@ async def get_person(who: PublicId, person: CurrentPerson, session: SessionDep) 
 @router.patch("/v1/people/{who}", responses=_WRITE)
 async def patch_person(who: PublicId, body: PersonChange, person: CurrentPerson, session: SessionDep) -> PersonDetail:
     person_id = await _within_reach(session, person, who, Role.SYSTEM_ADMIN)
-    changes = given(body, "name", "staff_number", "phone", "language")
+    changes = given(body, "name", "staff_number", "phone", "email", "language")
     await people.edit_person(session, person_id, changes, actor=person.actor)
     return await _detail(session, person_id)
 
@@ -160,16 +160,28 @@ async def _new_role(session: AsyncSession, person: Principal, who: str, body: Ne
     return RoleChange(person_id, body.role, place, body.effective_from)
 
 
+@router.post("/v1/people/{who}/roles/{grant}/end/preview", responses=_ROLE)
+async def post_role_end_preview(
+    who: PublicId, grant: PublicId, body: GrantEnd, person: CurrentPerson, session: SessionDep
+) -> RoleChangePreview:
+    """Who and what would change if a role ended; nothing is asked for yet."""
+    change = await _ended_role(session, person, who, grant, body)
+    return RoleChangePreview(**await role_changes.preview(session, person, change))
+
+
 @router.post("/v1/people/{who}/roles/{grant}/end", status_code=201, responses=_ROLE)
 async def post_role_end(
     who: PublicId, grant: PublicId, body: GrantEnd, person: CurrentPerson, session: SessionDep
 ) -> GrantAnswer:
     """Ask for a role to end, from a day on. Who must stop one at once deletes it."""
-    person_id = await _within_reach(session, person, who, Role.SECURITY_ADMIN)
-    grant_id = parse_public_id("rol", grant)
-    change = await role_changes.revocation_of(session, person_id, grant_id, body.effective_from)
+    change = await _ended_role(session, person, who, grant, body)
     approval_id = await role_changes.ask_for(session, person, change, reason=body.reason)
     return GrantAnswer(status="pending", approval=public_id("apr", approval_id))
+
+
+async def _ended_role(session: AsyncSession, person: Principal, who: str, grant: str, body: GrantEnd) -> RoleChange:
+    person_id = await _within_reach(session, person, who, Role.SECURITY_ADMIN)
+    return await role_changes.revocation_of(session, person_id, parse_public_id("rol", grant), body.effective_from)
 
 
 @router.delete("/v1/people/{who}/roles/{grant}", status_code=204, responses=_READ | raises(LastAdministrator))
@@ -250,6 +262,7 @@ def _person(row: PersonRow) -> dict[str, Any]:
         "pinyin": person.pinyin,
         "staff_number": person.staff_number,
         "phone": person.phone,
+        "email": person.email,
         "username": row.username,
         "status": person.status,
         "triggers": allowed_triggers(PERSON, person.status),

@@ -6,13 +6,24 @@ from fastapi import APIRouter, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity import lists, people, sign_in
-from identity.access import SESSION_COOKIE, CurrentPerson, CurrentPersonApart
+from identity.access import SESSION_COOKIE, CurrentPerson, CurrentPersonApart, today
 from identity.errors import SignInLocked, WrongCredentials
 from identity.events import optional_id
 from identity.kinds import PersonClass
 from identity.models import Organisation, Region, Site
 from identity.principal import Principal, RoleGrant
-from identity.schemas import Grant, Me, MeChange, NamedPlace, PasswordChange, SignedIn, SignedInPerson, SignIn
+from identity.schemas import (
+    EmailChange,
+    Grant,
+    Me,
+    MeChange,
+    MyEmail,
+    NamedPlace,
+    PasswordChange,
+    SignedIn,
+    SignedInPerson,
+    SignIn,
+)
 from kernel.db import DatabaseDep, SessionDep
 from kernel.errors import TryAgain, Unauthenticated
 from kernel.http import raises
@@ -82,6 +93,22 @@ async def patch_me(body: MeChange, person: CurrentPerson, session: SessionDep) -
 async def post_password(body: PasswordChange, person: CurrentPersonApart, db: DatabaseDep) -> None:
     """Change one's own password; every other sign-in of this person ends."""
     await sign_in.change_password(db, person, body.present, body.new)
+
+
+@router.get("/v1/me/email", responses=raises(Unauthenticated))
+async def get_email(person: CurrentPerson, session: SessionDep) -> MyEmail:
+    """The address that mail to oneself goes to."""
+    row = await lists.get_person(session, person.person_id, today())
+    return MyEmail(email=row.Person.email)
+
+
+@router.put("/v1/me/email", responses=raises(Unauthenticated, WrongCredentials, SignInLocked, TryAgain))
+async def put_email(body: EmailChange, person: CurrentPersonApart, db: DatabaseDep) -> MyEmail:
+    """Say where one's mail goes, or (null) that there should be none."""
+    await sign_in.check_own_password(db, person, body.present)
+    async with db.session() as session:
+        await people.edit_person(session, person.person_id, {"email": body.email}, actor=person.actor)
+    return MyEmail(email=body.email)
 
 
 def role_names(person: Principal) -> list[str]:

@@ -1,7 +1,9 @@
 """Getting in, on real screens: a slip becomes a password, a telephone the second factor, and nobody alone changes anything."""
 
 import re
+from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyotp
 import pytest
@@ -9,6 +11,7 @@ from playwright.sync_api import Page, Route, expect
 
 from kernel import clock
 from tests.browser.conftest import DESK, PHONE, NewPage, sign_in
+from tests.browser.looking import fits, serious
 from tests.product import Product
 
 Json = dict[str, Any]
@@ -122,6 +125,66 @@ class TestTheCampus:
         assert "signed_in" not in page.url
 
 
+class TestAForgottenPassword:
+    """The letter and its link are walked in tests/identity/test_password_reset.py; here is what the page makes of it."""
+
+    def test_is_not_offered_where_no_mail_is_sent(self, new_page: NewPage) -> None:
+        page = new_page(PHONE)
+        with page.expect_response("**/v1/demo_logins"):
+            page.goto("/")
+        expect(page.get_by_role("button", name="登录", exact=True)).to_be_visible()
+        expect(page.get_by_role("button", name="忘记密码")).to_have_count(0)
+
+    @pytest.mark.parametrize("size", [PHONE, DESK], ids=["390", "1440"])
+    def test_is_asked_about_by_name_and_answered_alike(self, new_page: NewPage, size: tuple[int, int]) -> None:
+        page = new_page(size)
+        page.route("**/v1/sign_in_options", lambda route: route.fulfill(json={"campus": None, "password_reset": True}))
+        answers = iter(
+            [(429, {"code": "TOO_MANY_REQUESTS", "message": "请稍后再试", "data": {}, "request_id": "req_0"})]
+        )
+        page.route(
+            "**/v1/password_resets",
+            lambda route: _answer(route, *next(answers, (202, {"status": "asked"}))),
+        )
+        page.goto("/admin")
+        page.locator("input[name=username]").fill("jinzhixuan")
+        page.get_by_role("button", name="忘记密码").click()
+        expect(page.locator("input[name=forgotten_username]")).to_have_value("jinzhixuan")
+        assert fits(page)
+        assert serious(page) == []
+        page.get_by_role("button", name="发送链接").click()
+        expect(page.get_by_role("alert")).to_contain_text("请稍后再试")
+        page.get_by_role("button", name="发送链接").click()
+        expect(page.get_by_test_id("reset-asked")).to_contain_text("如果账号 jinzhixuan 登记了邮箱")
+        assert serious(page) == []
+        page.get_by_role("button", name="返回登录").click()
+        expect(page.locator("input[name=password]")).to_be_visible()
+
+    def test_goes_to_an_address_that_one_gives_with_ones_password(self, new_page: NewPage, product: Product) -> None:
+        page, login = new_page(PHONE), product.card["employees"][37]
+        page.route("**/v1/sign_in_options", lambda route: route.fulfill(json={"campus": None, "password_reset": True}))
+        page.goto("/?tab=me")
+        sign_in(page, login["username"], login["password"])
+        expect(page.locator("nav")).to_be_visible()
+        page.goto("/?tab=me")
+        mine = page.get_by_test_id("mail-address")
+        expect(mine).to_contain_text("未登记")
+        mine.get_by_role("button", name="登记").click()
+        assert serious(page) == []
+        mine.locator("input[name=email]").fill("lin@example.test")
+        mine.locator("input[name=present]").fill("not-the-password")
+        page.keyboard.press("Enter")
+        expect(mine.get_by_role("alert")).to_be_visible()
+        mine.locator("input[name=present]").fill(login["password"])
+        page.keyboard.press("Enter")
+        expect(mine).to_contain_text("lin@example.test")
+        assert fits(page)
+
+
+def _answer(route: Route, status: int, body: Json) -> None:
+    route.fulfill(status=status, json=body)
+
+
 class TestTwoPeople:
     def test_give_a_role_after_both_have_seen_what_it_changes(self, new_page: NewPage, product: Product) -> None:
         security, system = staff(product, "security_admin"), staff(product, "system_admin")
@@ -144,6 +207,44 @@ class TestTwoPeople:
         expect(card).to_have_count(0)
         open_person(deciding, person)
         expect(deciding.get_by_role("dialog")).to_contain_text("维修技师")
+
+    def test_end_a_role_on_a_day_after_both_have_seen_what_it_changes(
+        self, new_page: NewPage, product: Product
+    ) -> None:
+        security, system = staff(product, "security_admin"), staff(product, "system_admin")
+        person = somebody_without_password(product, system["token"])
+        path = f"/v1/people/{person['id']}/roles"
+        asked = product.client(security["token"]).post(path, json={"role": "duty_staff"}).json()["approval"]
+        product.client(system["token"]).post(f"/v1/approvals/{asked}/approve")
+
+        asking = new_page(DESK, keep={"guanjia.session.admin": security})
+        open_person(asking, person)
+        held = asking.get_by_role("listitem").filter(has_text="值班员")
+        held.get_by_role("button", name="定日收回").click()
+        dialog = asking.get_by_role("dialog", name="收回“值班员”")
+        day = clock.now().astimezone(ZoneInfo("Asia/Shanghai")) + timedelta(days=40)
+        dialog.get_by_role("combobox", name="从哪天起收回").fill(f"{day:%Y-%m-%d}")
+        asking.keyboard.press("Enter")
+        for size in (PHONE, DESK):
+            asking.set_viewport_size({"width": size[0], "height": size[1]})
+            assert fits(asking)
+            assert serious(asking) == []
+        dialog.get_by_role("button", name="看看会改变什么").click()
+        shown = asking.get_by_test_id("role-preview")
+        expect(shown).to_contain_text(f"{person['name']} 将不再是值班员")
+        expect(shown).to_contain_text(f"{day.month}月{day.day}日")
+        dialog.get_by_role("textbox", name="理由").fill("合同到期")
+        dialog.get_by_role("button", name="提交审批").click()
+        expect(dialog).to_be_hidden()
+
+        deciding = new_page(DESK, keep={"guanjia.session.admin": system})
+        deciding.goto("/admin/approvals")
+        card = deciding.get_by_test_id("approval").filter(has_text=f"{person['name']} 将不再是值班员")
+        expect(card).to_contain_text("合同到期")
+        card.get_by_role("button", name="批准").click()
+        expect(card).to_have_count(0)
+        roles = product.client(security["token"]).get(path).json()["data"]
+        assert [each["role"] for each in roles if each["role"] == "duty_staff"] == ["duty_staff"], "not before its day"
 
     @pytest.mark.parametrize("size", [PHONE, DESK], ids=["390", "1440"])
     def test_change_a_price_or_leave_it(self, new_page: NewPage, product: Product, size: tuple[int, int]) -> None:

@@ -12,7 +12,6 @@ from sqlalchemy.exc import IntegrityError
 from identity.access import today
 from identity.errors import MembershipOverlaps, NotATree
 from identity.kinds import Role
-from identity.models import Organisation
 from identity.people import NewPerson, change_membership, open_people
 from identity.places import move_organisation, open_organisation
 from identity.principal import Place

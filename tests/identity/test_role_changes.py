@@ -89,6 +89,8 @@ class TestTheDay:
         path = f"/v1/people/per_{wang.hex}/roles"
         (grant,) = (await office.call("security", "GET", path)).json()["data"]
         body = {"effective_from": str(today() + timedelta(days=1)), "reason": "转岗"}
+        previewed = await office.call("security", "POST", f"{path}/{grant['id']}/end/preview", body)
+        assert (previewed.json()["effective_from"], previewed.json()["after"]) == (body["effective_from"], [])
         approval = (await office.call("security", "POST", f"{path}/{grant['id']}/end", body)).json()["approval"]
         shown = (await office.call("system", "GET", f"/v1/approvals/{approval}")).json()["payload"]["preview"]
         assert (shown["action"], shown["after"]) == ("revoke", [])

@@ -74,7 +74,8 @@ export class ApiClient {
     })
     if (!response.ok) {
       const error = errorFrom(response, text)
-      if (error.status === 401) this.onUnauthorized?.()
+      // A wrong password or code is a 401 too, and no reason to sign anybody out.
+      if (error.code === 'UNAUTHENTICATED') this.onUnauthorized?.()
       throw error
     }
     return (text ? JSON.parse(text) : undefined) as T
