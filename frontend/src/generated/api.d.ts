@@ -1128,6 +1128,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me/email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Email
+         * @description The address that mail to oneself goes to.
+         */
+        get: operations["get_email_v1_me_email_get"];
+        /**
+         * Put Email
+         * @description Say where one's mail goes, or (null) that there should be none.
+         */
+        put: operations["put_email_v1_me_email_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me/password": {
         parameters: {
             query?: never;
@@ -1383,7 +1407,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Show My Pin
+         * @description Whether a cashier or manager has one yet: told right after signing in.
+         */
+        get: operations["show_my_pin_v1_me_till_pin_get"];
         /**
          * Set My Pin
          * @description A cashier or manager chooses their own.
@@ -1789,6 +1817,28 @@ export interface paths {
          *     Sent again it changes nothing, and is compared again.
          */
         post: operations["receive_partner_statement_v1_partner_statements_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/password_resets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Password Reset
+         * @description A password was forgotten: a link goes to the mail address of whoever has this name. It leads to `/activate`.
+         *
+         *     The answer is the same for every name; 404 where this installation sends no mail.
+         */
+        post: operations["post_password_reset_v1_password_resets_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2227,6 +2277,26 @@ export interface paths {
          * @description Ask for a role to end, from a day on. Who must stop one at once deletes it.
          */
         post: operations["post_role_end_v1_people__who__roles__grant__end_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/people/{who}/roles/{grant}/end/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Role End Preview
+         * @description Who and what would change if a role ended; nothing is asked for yet.
+         */
+        post: operations["post_role_end_preview_v1_people__who__roles__grant__end_preview_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -5421,6 +5491,16 @@ export interface components {
             url?: string | null;
         };
         /**
+         * EmailChange
+         * @description `present` is one's password: who finds a phone open must not turn its owner's mail to themselves.
+         */
+        EmailChange: {
+            /** Email */
+            email: string | null;
+            /** Present */
+            present: string;
+        };
+        /**
          * EndpointView
          * @description A receiver, without its secret.
          */
@@ -6459,6 +6539,14 @@ export interface components {
             state: string;
         };
         /**
+         * MyEmail
+         * @description Where mail to oneself goes.
+         */
+        MyEmail: {
+            /** Email */
+            email: string | null;
+        };
+        /**
          * MyLot
          * @description A lot of one's own.
          */
@@ -6720,6 +6808,8 @@ export interface components {
         };
         /** NewPersonBody */
         NewPersonBody: {
+            /** Email */
+            email?: string | null;
             /**
              * Language
              * @default zh
@@ -7348,6 +7438,23 @@ export interface components {
             present: string;
         };
         /**
+         * PasswordResetAnswer
+         * @description The same for a name that somebody has and for one that nobody has.
+         */
+        PasswordResetAnswer: {
+            /**
+             * Status
+             * @default asked
+             * @constant
+             */
+            status: "asked";
+        };
+        /** PasswordResetAsked */
+        PasswordResetAsked: {
+            /** Username */
+            username: string;
+        };
+        /**
          * PayBody
          * @description What the bank has moved; without a list, everything that is still open.
          */
@@ -7454,6 +7561,8 @@ export interface components {
             canteen: string;
             /** Canteen Name */
             canteen_name: string;
+            /** Canteen Name En */
+            canteen_name_en: string;
             /**
              * Credential
              * @default pay_code
@@ -7537,6 +7646,8 @@ export interface components {
         };
         /** PersonChange */
         PersonChange: {
+            /** Email */
+            email?: string | null;
             /** Language */
             language?: string | null;
             /** Name */
@@ -7560,6 +7671,8 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** Email */
+            email: string | null;
             /** Id */
             id: string;
             /** Language */
@@ -7593,6 +7706,8 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** Email */
+            email: string | null;
             /** Id */
             id: string;
             /** Language */
@@ -8754,6 +8869,11 @@ export interface components {
          */
         SignInOptions: {
             campus: components["schemas"]["CampusOption"] | null;
+            /**
+             * Password Reset
+             * @description Whether a forgotten password may be replaced by a link sent by mail
+             */
+            password_reset: boolean;
         };
         /**
          * SiteChange
@@ -13395,6 +13515,104 @@ export interface operations {
             };
         };
     };
+    get_email_v1_me_email_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MyEmail"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    put_email_v1_me_email_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmailChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MyEmail"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first; `WRONG_CREDENTIALS`: Name and password do not belong together */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `SIGN_IN_LOCKED`: Too many wrong passwords; try again in {retry_after_s} seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TRY_AGAIN`: Busy; nothing was done, please send the same request again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     post_password_v1_me_password_post: {
         parameters: {
             query?: never;
@@ -14162,6 +14380,53 @@ export interface operations {
             };
             /** @description `NOT_FOUND`: There is nothing here by that name */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_my_pin_v1_me_till_pin_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PinState"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15868,6 +16133,57 @@ export interface operations {
             };
             /** @description `STATEMENT_REFUSED`: The statement is refused: {en}; `MALFORMED`: The request cannot be read: {reason} */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_password_reset_v1_password_resets_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordResetAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordResetAnswer"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS`: Too many requests; try again in {retry_after_s} seconds */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17714,6 +18030,69 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GrantAnswer"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this; `SAME_PERSON`: Somebody else has to decide on this; `ADMINISTRATORS_APART`: An administrator holds one administrator's role and nothing else */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_role_end_preview_v1_people__who__roles__grant__end_preview_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                grant: string;
+                who: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GrantEnd"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleChangePreview"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */

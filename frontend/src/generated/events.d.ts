@@ -175,6 +175,7 @@ export interface PaymentRefunded {
   business_date: string
   canteen: string
   canteen_name: string
+  canteen_name_en?: string
   happened_at: string
   legs: {}[]
   paid_at: string
@@ -195,6 +196,7 @@ export interface PaymentSucceeded {
   business_date: string
   canteen: string
   canteen_name: string
+  canteen_name_en?: string
   credential?: string
   far_m?: number | null
   happened_at: string
@@ -216,6 +218,7 @@ export interface PaymentVoided {
   business_date: string
   canteen: string
   canteen_name: string
+  canteen_name_en?: string
   happened_at: string
   legs: {}[]
   paid_at: string
