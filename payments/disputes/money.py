@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel import clock
+from kernel.calendar import WEEKDAYS, day_type_of
 from kernel.ids import public_id, uuid7
 from kernel.settings import get_settings
 from payments import queries, reversals
@@ -123,8 +124,9 @@ async def _take_from_lots(session: AsyncSession, holder: Holder, payment: Paymen
     """As a sale takes: the lot that ends first, among those that could have paid on the day of the meal."""
     legs: list[Leg] = []
     rest = amount_fen
+    tags = await _tags_of(session, payment)
     for lot in await queries.lots_of(session, holder.bucket, holder.id):
-        taken = min(rest, lot.balance_fen - lot.held_fen) if _could_have_paid(lot, payment) else 0
+        taken = min(rest, lot.balance_fen - lot.held_fen) if _could_have_paid(lot, payment, tags) else 0
         if taken:
             lot.balance_fen -= taken
             lot.version += 1
@@ -135,11 +137,19 @@ async def _take_from_lots(session: AsyncSession, holder: Holder, payment: Paymen
     return legs
 
 
-def _could_have_paid(lot: SubsidyLot, payment: Payment) -> bool:
+async def _tags_of(session: AsyncSession, payment: Payment) -> set[str]:
+    """What a lot's scope is matched against: where, which meal, which kind of day, as posting was told then."""
+    site, day = payment.site_id, payment.business_date
+    where = {str(site), site.hex, public_id("can", site)}
+    return where | {str(payment.context.get("meal")), await day_type_of(session, day), WEEKDAYS[day.weekday()]}
+
+
+def _could_have_paid(lot: SubsidyLot, payment: Payment, tags: set[str]) -> bool:
     """Also one that was granted after the meal: a grant that came late is why a subsidy was missing."""
-    site = payment.site_id
-    tags = {str(site), site.hex, public_id("can", site), str(payment.context.get("meal"))}
-    return lot.expires_on >= payment.business_date and all(tags & set(values) for values in lot.scope.values())
+    # Where its holder has moved into another book since, the lot went along, and pays nothing in the old one.
+    stands_there = lot.region_id == payment.home_region_id
+    in_time = lot.expires_on >= payment.business_date
+    return stands_there and in_time and all(tags & set(values) for values in lot.scope.values())
 
 
 async def _refuse_second_subsidy(session: AsyncSession, payment: Payment) -> None:
@@ -150,13 +160,15 @@ async def _refuse_second_subsidy(session: AsyncSession, payment: Payment) -> Non
             Payment.holder_id == payment.holder_id,
             Payment.business_date == payment.business_date,
             Payment.id != payment.id,
-            Payment.status.notin_(("voided", "refunded")),
+            Payment.status != "voided",
         )
     )
     same_meal = [other for other in others if other.context.get("meal") == payment.context.get("meal")]
     corrected = await _corrected(session, [other.id for other in same_meal])
     for other in same_meal:
-        if other.id in corrected or any(leg["purse"] == "subsidy" for leg in other.legs):
+        # One whose cash came back whole was borne by a lot all the same, if a lot was charged for it.
+        paid_by_lot = other.status != "refunded" and any(leg["purse"] == "subsidy" for leg in other.legs)
+        if other.id in corrected or paid_by_lot:
             raise SubsidyUsed(payment=public_id("pay", other.id))
 
 

@@ -53,8 +53,8 @@ class TestADispute:
 
         expect(told).to_contain_text("钱已退回")
         expect(told).to_contain_text("确实多收，抱歉")
-        expect(phone.locator(".detail header")).to_contain_text("部分退款")
-        expect(phone.locator(".detail header")).to_contain_text("1.00")
+        expect(phone.locator(".detail > header")).to_contain_text("部分退款")
+        expect(phone.locator(".detail > header")).to_contain_text("1.00")
 
 
 class TestLeaving:

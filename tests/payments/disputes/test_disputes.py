@@ -285,3 +285,5 @@ class TestAMissingSubsidy:
         clock.advance(timedelta(minutes=5))
         again = await counter.world.lunch(counter.payer.id)
         assert [leg["purse"] for leg in again["legs"]] == ["cash"]
+        second = await counter.opened(again, "missing_subsidy", amount_fen=100)
+        assert (await counter.pull(counter.manager, second, "accept")).json()["code"] == "SUBSIDY_USED"
