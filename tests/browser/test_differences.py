@@ -14,8 +14,8 @@ ASKED_FEN = 4321
 
 def paid_another_amount(product: Product) -> str:
     """A top-up of which the provider confirms a fen less; its name."""
-    sent = {"json": {"amount_fen": ASKED_FEN, "channel": "alipay"}, "headers": {"Idempotency-Key": uuid4().hex}}
-    top_up = product.diner(38).http.post("/v1/me/top_ups", **sent).json()
+    body, headers = {"amount_fen": ASKED_FEN, "channel": "alipay"}, {"Idempotency-Key": uuid4().hex}
+    top_up = product.diner(38).http.post("/v1/me/top_ups", json=body, headers=headers).json()
     paid = {"qr_text": top_up["qr_text"], "amount_fen": ASKED_FEN - 1, "order": "notify_first"}
     httpx.post(f"{product.card['simulators']['alipay']}/pay", json=paid).raise_for_status()
     identifier: str = top_up["id"]

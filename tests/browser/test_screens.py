@@ -58,8 +58,8 @@ def places(product: Product) -> Json:
 
 def _pay_another_amount(product: Product, diner: Diner) -> None:
     """What a provider confirms and nobody was asked for: a difference for the page of differences."""
-    sent = {"json": {"amount_fen": 300, "channel": "alipay"}, "headers": {"Idempotency-Key": uuid4().hex}}
-    qr_text = diner.http.post("/v1/me/top_ups", **sent).json()["qr_text"]
+    body, headers = {"amount_fen": 300, "channel": "alipay"}, {"Idempotency-Key": uuid4().hex}
+    qr_text = diner.http.post("/v1/me/top_ups", json=body, headers=headers).json()["qr_text"]
     paid = {"qr_text": qr_text, "amount_fen": 301, "order": "notify_first"}
     httpx.post(f"{product.card['simulators']['alipay']}/pay", json=paid).raise_for_status()
 

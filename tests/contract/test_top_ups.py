@@ -125,8 +125,8 @@ class TestDifferences:
 
         path, body = f"/v1/difference_cases/{case['id']}/refund", {"reason": "paid one fen too little"}
         is_error(one.post(path, json=body), 400, "IDEMPOTENCY_KEY_REQUIRED")
-        sent = {"json": body, "headers": {"Idempotency-Key": uuid4().hex}}
-        asked, again = one.post(path, **sent), one.post(path, **sent)
+        headers = {"Idempotency-Key": uuid4().hex}
+        asked, again = [one.post(path, json=body, headers=headers) for _ in range(2)]
         assert (asked.status_code, asked.json()["allowed"], again.content) == (201, [], asked.content)
         approve = f"/v1/approvals/{asked.json()['approval']}/approve"
         is_error(one.post(approve, json={}), 403, "SAME_PERSON")
