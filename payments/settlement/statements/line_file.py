@@ -22,7 +22,7 @@ from uuid import UUID
 
 import rfc8785
 
-from payments.settlement.statements.statement import PERIOD, Statement, StatementLine
+from payments.settlement.statements.statement import PERIOD, PERSONAL_ACCOUNTS, Statement, StatementLine
 
 MAGIC: Final = b"guanjia-statement 1\n"
 CHECK_LENGTH: Final = 16
@@ -196,7 +196,9 @@ class LineFileReader:
             )
         except ValueError:
             raise self._broken("日期或时间不存在", "there is no such day or time") from None
-        if line.amount_fen <= 0 or debit == credit or line.n > self.header["vector"].get(str(line.lane), 0):
+        # Two accounts of persons have one name here: what is carried over goes from one lot to the next.
+        is_no_move = debit == credit and debit not in PERSONAL_ACCOUNTS
+        if line.amount_fen <= 0 or is_no_move or line.n > self.header["vector"].get(str(line.lane), 0):
             raise self._broken("金额、科目或日记账位置不成立", "amount, accounts or place in the journal cannot be")
         return line
 

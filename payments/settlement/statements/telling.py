@@ -6,7 +6,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from identity.api import PlaceName
-from payments.settlement.statements.statement import Statement, StatementLine, kind_of
+from payments.settlement.statements.statement import Statement, StatementKind, StatementLine, kind_of
 from payments.settlement.statements.words import COLUMN_OF_ACCOUNT, COLUMNS, FACTS, TITLES, Language, line_kind, say
 from payments.settlement.statements.words import account_kind as account_word
 
@@ -75,11 +75,12 @@ class Teller:
     def sums(self) -> list[Sum]:
         """Opening and change of each of its accounts."""
         statement = self.statement
-        told = bool(statement.opening_fen)
+        # A unit's opening is told of its own accounts, not of what its people hold.
+        unsaid = 0 if statement.kind is StatementKind.PERSON else None
         return [
             Sum(
                 say(COLUMN_OF_ACCOUNT[kind_of(account)], self.language),
-                statement.opening_fen.get(account, 0 if told else None),
+                statement.opening_fen.get(account, unsaid),
                 statement.gain_fen(account),
             )
             for account in statement.accounts

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
@@ -117,6 +118,17 @@ class TestWhatIsWritten:
                 verify(io.BytesIO(content[:end]))
         with pytest.raises(StatementBroken):
             verify(io.BytesIO(content + b"\n"))
+
+    def test_a_lot_that_goes_on_as_another_is_a_line_like_others(self) -> None:
+        line = month()[0]._replace(debit="subsidy", credit="subsidy", kind="carry_over")
+        statement = replace(statement_of([line]), accounts=("subsidy",))
+        target = io.BytesIO()
+        writer = LineFileWriter(target, statement)
+        writer.write(line)
+        writer.close()
+
+        assert verify(io.BytesIO(target.getvalue())).header == statement.header()
+        assert line.gain_fen("subsidy") == 0
 
     def test_is_refused_by_the_writer_where_the_header_speaks_of_other_lines(self) -> None:
         lines = month()

@@ -6,7 +6,6 @@ import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pypdfium2
 import pytest
 from openpyxl import load_workbook
 from sqlalchemy import text
@@ -16,8 +15,10 @@ from kernel.errors import NotFound
 from payments.settlement.statements import listing, service
 from payments.settlement.statements.line_file import LineFileReader
 from payments.settlement.statements.statement import StatementKind, StatementLine
+from payments.settlement.statements.words import Language
 from tests.payments.settlement.statements.stories import NOON, PERIOD, Month, cut_off, eat_a_month, fetch
 from tests.payments.world import World, open_world
+from tests.pdf import words_of
 
 
 @pytest.fixture
@@ -175,11 +176,10 @@ class TestForms:
     async def test_the_paper_is_chinese_and_can_be_english(self, month: Month, tmp_path: Path) -> None:
         world = month.world
 
-        async def paper(language: service.Language) -> str:
+        async def paper(language: Language) -> str:
             where = (StatementKind.CANTEEN, world.home, world.canteen, tmp_path, "pdf")
             _, path = await fetch(world.db, *where, language=language)
-            document = pypdfium2.PdfDocument(path.read_bytes())
-            return "".join(str(document[number].get_textpage().get_text_range()) for number in range(len(document)))
+            return words_of(path.read_bytes())
 
         chinese, english = await paper("zh"), await paper("en")
         assert "食堂对账单" in chinese

@@ -62,7 +62,7 @@ def hash_in(told: "subprocess.CompletedProcess[str]") -> str:
 
 class TestVerifyStatement:
     async def test_says_the_same_in_every_zone_and_locale(self, signed: Path) -> None:
-        environments = (
+        environments: tuple[dict[str, str], ...] = (
             {},
             {"TZ": "America/St_Johns", "LANG": "C"},
             {"TZ": "Pacific/Kiritimati", "LANG": "zh_CN.GB18030", "LC_ALL": "zh_CN.GB18030"},
