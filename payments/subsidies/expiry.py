@@ -6,10 +6,10 @@ still finds it.
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel import clock
@@ -29,6 +29,14 @@ from payments.subsidies.unit_money import UnitAccount, lock_accounts_of
 EXPIRY_DELAY: Final = timedelta(hours=72)
 
 
+class LotKey(NamedTuple):
+    """Which lot, and whose."""
+
+    bucket: int
+    id: UUID
+    holder_id: UUID
+
+
 async def expire_lots(session: AsyncSession, limit: int = 500) -> int:
     """Give what is unspent of lots past their last day and 72 h back to their units; returns how many ended."""
     before = clock.business_date(clock.now() - EXPIRY_DELAY, get_settings().zone)
@@ -37,7 +45,7 @@ async def expire_lots(session: AsyncSession, limit: int = 500) -> int:
         .where(SubsidyLot.expired_at.is_(None), SubsidyLot.expires_on < before)
         .limit(limit)
     )
-    lots, people = await _lock_lots(session, due.all())
+    lots, people = await _lock_lots(session, [LotKey(*row) for row in due])
     # Read again under the lock: a payment may have emptied it, a hold may still be open on it.
     ending = [lot for lot in lots if lot.expired_at is None and not lot.held_fen]
     sources = await lock_accounts_of(session, [lot for lot in ending if lot.balance_fen])
@@ -83,7 +91,7 @@ _TO_CARRY_OVER: Final = text("""
 async def carry_over_lots(session: AsyncSession, limit: int = 500) -> int:
     """Open new lots for what may be kept of those whose last day is over; returns how many were carried over."""
     due = await session.execute(_TO_CARRY_OVER, {"today": today(), "limit": limit})
-    lots, people = await _lock_lots(session, due.all())
+    lots, people = await _lock_lots(session, [LotKey(*row) for row in due])
     # Read again under the lock: a late sale may have emptied it.
     ending = [lot for lot in lots if lot.carried_to is None and lot.balance_fen > lot.held_fen]
     sources = await lock_accounts_of(session, ending)
@@ -145,7 +153,7 @@ def _successor(lot: SubsidyLot, amount_fen: int, expires_on: date) -> SubsidyLot
     )
 
 
-async def _lock_lots(session: AsyncSession, keys: Sequence[Row[Any]]) -> tuple[list[SubsidyLot], dict[UUID, UUID]]:
+async def _lock_lots(session: AsyncSession, keys: Sequence[LotKey]) -> tuple[list[SubsidyLot], dict[UUID, UUID]]:
     """The lots under their holders' locks, in order of id, and the person of each holder."""
     if not keys:
         return [], {}

@@ -44,7 +44,7 @@ async def last_months(session: AsyncSession, rule_ids: Sequence[UUID]) -> dict[U
         .where(SubsidyBatch.rule_id.in_(rule_ids), SubsidyBatch.state.in_(("prepared", "posted")))
         .group_by(SubsidyBatch.rule_id)
     )
-    return {row[0]: row[1] for row in rows}
+    return {rule_id: month for rule_id, month in rows if rule_id is not None and month is not None}
 
 
 async def batch_of_month(session: AsyncSession, rule: SubsidyRule, month: str) -> SubsidyBatch | None:
@@ -111,7 +111,7 @@ async def attendance_of(session: AsyncSession, unit_id: UUID, month: str) -> dic
     return {row.person_id: row for row in rows}
 
 
-async def list_attendance(session: AsyncSession, unit_id: UUID) -> Sequence[Row[Any]]:
+async def list_attendance(session: AsyncSession, unit_id: UUID) -> Sequence[Row[str, int, int, int, int, datetime]]:
     """The months of which there is a list, the last one first, with their sums."""
     rows = await session.execute(
         select(

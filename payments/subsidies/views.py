@@ -1,6 +1,7 @@
 """Rows of subsidies as the wire has them."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -72,7 +73,7 @@ def _batch_view(batch: SubsidyBatch, waiting: Mapping[str, UUID]) -> schemas.Bat
         name=batch.name,
         rule=public_id("sru", batch.rule_id) if batch.rule_id else None,
         month=batch.month,
-        state=batch.state,  # type: ignore[arg-type]  # the table's CHECK holds the same words
+        state=batch.state,
         allowed=allowed(SUBSIDY_BATCH, batch.state),
         amount_fen=batch.amount_fen,
         people=batch.row_count,
@@ -115,7 +116,7 @@ async def row_views(
     return views
 
 
-def attendance_view(unit_id: UUID, row: Row[Any]) -> schemas.AttendanceView:
+def attendance_view(unit_id: UUID, row: Row[str, int, int, int, int, datetime]) -> schemas.AttendanceView:
     """A month's list, summed."""
     return schemas.AttendanceView(
         unit=public_id("org", unit_id),
@@ -153,13 +154,13 @@ async def terms_view(session: AsyncSession, unit_id: UUID) -> schemas.TermsView:
     approval = (await pending_approvals(session, [subject_of(unit_id)])).get(subject_of(unit_id))
     return schemas.TermsView(
         unit=public_id("org", unit_id),
-        funded_by=now.funded_by,  # type: ignore[arg-type]  # the table's CHECK holds the same words
+        funded_by=now.funded_by,
         limit_fen=now.limit_fen,
         prefund_fen=prefund_fen,
         owed_fen=owed_fen,
         history=[
             schemas.TermsEntry(
-                funded_by=each.funded_by,  # type: ignore[arg-type]  # as above
+                funded_by=each.funded_by,
                 limit_fen=each.limit_fen,
                 reason=each.reason,
                 since=clock.rfc3339(each.recorded_at),
@@ -181,7 +182,7 @@ async def my_subsidies(session: AsyncSession, holder: Holder) -> schemas.MySubsi
     told = await mine.soonest(session, holder, lots)
     habits = await mine.habits_of(session, holder)
     return schemas.MySubsidies(
-        lots=[_my_lot(lot, names, grants.get(lot.grant_id)) for lot in lots],
+        lots=[_my_lot(lot, names, grants.get(lot.grant_id) if lot.grant_id else None) for lot in lots],
         lunch_share_fen=habits.share_fen,
         forecast=_forecast_view(told) if told else None,
     )

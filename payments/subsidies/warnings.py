@@ -6,10 +6,11 @@ younger, is told at the next look, with the days that are left then.
 """
 
 from collections.abc import Sequence
-from datetime import time, timedelta
-from typing import Any, Final
+from datetime import date, time, timedelta
+from typing import Final, NamedTuple
+from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -42,6 +43,14 @@ _TO_WARN: Final = text("""
 """)
 
 
+class Ending(NamedTuple):
+    """Whose lots end, and when."""
+
+    bucket: int
+    holder_id: UUID
+    expires_on: date
+
+
 async def warn_due(db: Database) -> int:
     """Tell everybody who is to be told now, in short transactions; returns how many were."""
     if clock.now().astimezone(get_settings().zone).time() < FROM:
@@ -60,14 +69,15 @@ async def warn_some(session: AsyncSession, limit: int = _BATCH) -> int:
     ahead = range(max(WARN_DAYS) + 1)
     days = [today() + timedelta(days=n) for n in ahead]
     steps = [step_of(n) for n in ahead]
-    due = (await session.execute(_TO_WARN, {"days": days, "steps": steps, "limit": limit})).all()
+    rows = await session.execute(_TO_WARN, {"days": days, "steps": steps, "limit": limit})
+    due = [Ending(*row) for row in rows]
     if not due:
         return 0
     await _warn(session, due)
     return len(due)
 
 
-async def _warn(session: AsyncSession, due: Sequence[Row[Any]]) -> None:
+async def _warn(session: AsyncSession, due: Sequence[Ending]) -> None:
     calendar = await load_calendar(session, get_settings().zone)
     for bucket, holder_id, expires_on in due:
         holder = await session.get(Holder, (bucket, holder_id))

@@ -72,7 +72,7 @@ class Office:
         """A file of subsidies."""
         content = rows if isinstance(rows, bytes) else csv_of(("工号", "金额"), rows)
         expires_on = query.pop("expires_on", today() + timedelta(days=10))
-        wanted = {"unit": self.unit, "name": "加班补贴", "expires_on": str(expires_on), **query}
+        wanted: dict[str, Any] = {"unit": self.unit, "name": "加班补贴", "expires_on": str(expires_on), **query}
         return await self.http.post("/v1/subsidies/batches", params=wanted, content=content, headers=self.first.headers)
 
     async def prepare(self, rows: Sequence[Sequence[object]], **query: Any) -> str:
@@ -136,7 +136,7 @@ class Office:
     async def attend(self, month: str, rows: Sequence[Sequence[object]], *, dry_run: bool = False) -> httpx.Response:
         """A month's list: number, attended, leave, field."""
         content = csv_of(("工号", "出勤天数", "请假天数", "外勤天数"), rows)
-        query = {"unit": self.unit, "month": month, "dry_run": dry_run}
+        query: dict[str, str | bool] = {"unit": self.unit, "month": month, "dry_run": dry_run}
         return await self.http.post(
             "/v1/subsidies/attendance", params=query, content=content, headers=self.first.headers
         )

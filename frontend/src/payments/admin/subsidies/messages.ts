@@ -3,7 +3,10 @@ export const zh = {
     title: '补贴',
     lead: '发放要两人经手：一人提请，另一人审批，批准的那一刻全部到账，或者一笔也不发。',
     unit: '单位',
-    parts: { batches: '批次', rules: '规则', lists: '考勤', expiring: '到期', terms: '付款方式' } as Record<string, string>,
+    parts: { batches: '批次', rules: '规则', lists: '考勤', expiring: '到期', terms: '付款方式' } as Record<
+      string,
+      string
+    >,
     by: '截止 {date}',
     people: '{count} 人',
     waiting: '等待审批',

@@ -10,7 +10,8 @@ export function scopeWords(t: Translate, scope: Scope, canteens: string[] = []):
     ...(scope.meals ?? []).map((meal) => t(`payments.meal.${meal}`)),
     ...(scope.days ?? []).map((day) => t(`payments.subsidies.scope.day.${day}`)),
   ]
-  if (!canteens.length && scope.sites?.length) parts.unshift(`${t('payments.subsidies.scope.canteens')} ${scope.sites.length}`)
+  if (!canteens.length && scope.sites?.length)
+    parts.unshift(`${t('payments.subsidies.scope.canteens')} ${scope.sites.length}`)
   return parts.join(' · ')
 }
 
