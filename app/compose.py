@@ -33,6 +33,13 @@ OURS: Final[dict[str, str]] = {
     "GUANJIA_ALIPAY_APP_PRIVATE_KEY": "${GUANJIA_ALIPAY_APP_PRIVATE_KEY:-}",
     "GUANJIA_ALIPAY_PUBLIC_KEY": "${GUANJIA_ALIPAY_PUBLIC_KEY:-}",
     "GUANJIA_ALIPAY_SELLER_ID": "${GUANJIA_ALIPAY_SELLER_ID:-}",
+    # Without these no mail is sent, and nobody is offered a new password by mail.
+    "GUANJIA_SMTP_HOST": "${GUANJIA_SMTP_HOST:-}",
+    "GUANJIA_SMTP_PORT": "${GUANJIA_SMTP_PORT:-587}",
+    "GUANJIA_SMTP_SECURITY": "${GUANJIA_SMTP_SECURITY:-starttls}",
+    "GUANJIA_SMTP_USER": "${GUANJIA_SMTP_USER:-}",
+    "GUANJIA_SMTP_PASSWORD": "${GUANJIA_SMTP_PASSWORD:-}",
+    "GUANJIA_SMTP_FROM": "${GUANJIA_SMTP_FROM:-}",
     # Only the proxy reaches a web process, so its word on where a request came from is good.
     "FORWARDED_ALLOW_IPS": "*",
 }

@@ -46,7 +46,7 @@ _TO_AN_ADMINISTRATOR: Final = {
 
 def is_offered() -> bool:
     """Where mail is sent, and the address of our pages is the operator's word: a caller's would lead links astray."""
-    return mail.is_set_up() and get_settings().public_url is not None
+    return mail.is_set_up() and bool(get_settings().public_url)
 
 
 async def ask_for_reset(db: Database, username: str, address: str) -> None:

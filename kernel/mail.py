@@ -65,7 +65,8 @@ class _Letter:
 def is_set_up(settings: Settings | None = None) -> bool:
     """Whether this installation sends mail at all; where it does not, nobody is offered any."""
     settings = settings or get_settings()
-    return settings.smtp_host is not None and settings.smtp_from is not None
+    # An environment file that leaves them empty means none, too.
+    return bool(settings.smtp_host and settings.smtp_from)
 
 
 async def write_mail(session: AsyncSession, to_address: str, subject: str, body: str, *, life: timedelta) -> UUID:
@@ -146,8 +147,8 @@ async def _hand_over(letter: _Letter, settings: Settings) -> None:
         message,
         hostname=settings.smtp_host,
         port=settings.smtp_port,
-        username=settings.smtp_user,
-        password=password,
+        username=settings.smtp_user or None,
+        password=password or None,
         use_tls=settings.smtp_security == "tls",
         start_tls=settings.smtp_security == "starttls",
         timeout=_TIMEOUT_S,

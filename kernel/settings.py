@@ -127,7 +127,7 @@ class Settings(BaseSettings):
     smtp_user: str | None = Field(default=None, description="Our name at the mail server, where it asks for one.")
     smtp_password: SecretStr | None = Field(default=None, description="Our password at the mail server.")
     smtp_from: str | None = Field(
-        default=None, pattern=r"^[^@\s]+@[^@\s]+$", description="Address that our mail comes from."
+        default=None, pattern=r"^([^@\s]+@[^@\s]+)?$", description="Address that our mail comes from."
     )
     slip_printer: str | None = Field(
         default=None,
