@@ -8,6 +8,7 @@ import socket
 import uvicorn
 
 from app.listening import BACKLOG, open_listening_sockets
+from app.payments_protocol import PaymentsProtocol
 from app.production import refuse_weak_settings
 from kernel.logging import configure_logging
 from kernel.request_ids import current_request_id
@@ -51,7 +52,7 @@ def serve(settings: Settings, *, fd: int | None) -> int:
             "app.main:create_served_app",
             factory=True,
             loop="uvloop",
-            http="httptools",
+            http=PaymentsProtocol,
             ws=HubProtocol,
             ws_max_size=WEBSOCKET_MESSAGE_BYTES_MAX,
             ws_ping_interval=20,

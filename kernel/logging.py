@@ -57,7 +57,13 @@ def _rendering(*, as_json: bool) -> list[Processor]:
     last: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if as_json:
         return [*last, structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
-    return [*last, structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), pad_event_to=0)]
+    # The library's own tracebacks show the values of local names: passwords and tokens would stand in the log, and each
+    # takes seconds to draw, during which a process whose database is away does nothing else.
+    plain = structlog.dev.plain_traceback
+    return [
+        *last,
+        structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), pad_event_to=0, exception_formatter=plain),
+    ]
 
 
 def _hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

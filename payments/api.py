@@ -14,7 +14,7 @@ from payments.credentials.vouchers import MealSpan, register_meal_calendar
 from payments.explain import Chapter, Language, events_of_payment, tell_payment
 from payments.funding import pay_bill, prefund_unit, top_up_at_counter, top_up_many_at_counter
 from payments.holders import NewHolder, change_state, open_holders, reissue_card
-from payments.hot_route import PaymentsEndpoint
+from payments.hot_route import PAYMENT_BODY_MAX, PaymentsEndpoint, Reply
 from payments.posting_queue import Posting
 from payments.posting_rule import (
     NO_USAGE,
@@ -51,6 +51,7 @@ from payments.wall_codes.place_codes import issue_place_code
 
 __all__ = [
     "NO_USAGE",
+    "PAYMENT_BODY_MAX",
     "Allotment",
     "Chapter",
     "CounterRule",
@@ -68,6 +69,7 @@ __all__ = [
     "PostingRule",
     "Quote",
     "Refusal",
+    "Reply",
     "ReturnKind",
     "Returned",
     "Sale",

@@ -1,26 +1,22 @@
 """Writing a decided batch: set-based, in a fixed order, the books last. It never commits.
 
-What only grows and is wide (payments, ledger lines) is written by COPY, which costs half of an INSERT of arrays; the
-rest in one call of `write_batch`, where what changes (codes, purses, lots, counters) is one UPDATE each.
+All of it is one call of `write_batch`: what grows is one INSERT of rows each, what changes (codes, purses, lots,
+counters) one UPDATE each.
 """
 
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
 from kernel.events import encode_events
 from kernel.ids import first_id_at
-from payments import hot_statements as sql
 from payments.batch import CODE_LOOK_BACK, LOOK_AHEAD, Decided, LaneHead, Prepared, Written
 from payments.lines import chain_hash, house_deltas
 
 
-async def write(
-    connection: "asyncpg.Connection[asyncpg.Record]", prepared: Prepared, written: Written, head: LaneHead, at: datetime
-) -> LaneHead:
+async def write(prepared: Prepared, written: Written, head: LaneHead, at: datetime) -> LaneHead:
     """Write what was decided; returns where the lane will stand once this is committed."""
     if written.given_back:
         await prepared["GIVE_BACK_REQUESTS"].fetch(
@@ -36,11 +32,6 @@ async def write(
     if not written.answers:
         return head
     following = _next_head(head, written)
-    if written.accepted:
-        payments = [_payment_row(decided, at, following) for decided in written.accepted]
-        await connection.copy_records_to_table("payments", columns=sql.PAYMENT_COLUMNS, records=payments)
-        lines = [line.row(following.lane, following.n) for line in written.lines]
-        await connection.copy_records_to_table("ledger_lines", columns=sql.LINE_COLUMNS, records=lines)
     await prepared["WRITE_BATCH"].fetch(
         written.answers,
         [
@@ -53,6 +44,8 @@ async def write(
         *(following.lane, following.n, len(written.lines), following.hash, at),
         *(first_id_at(at - CODE_LOOK_BACK), first_id_at(at + LOOK_AHEAD)),
         *(following.outbox_n, encode_events(written.events)),
+        [_payment_row(decided, at, following) for decided in written.accepted],
+        [line.row(following.lane, following.n) for line in written.lines],
     )
     return following
 
@@ -88,7 +81,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def _payment_row(decided: Decided, at: datetime, head: LaneHead) -> tuple[Any, ...]:
-    """One row of `payments`, in the order of `sql.PAYMENT_COLUMNS`."""
+    """One row of `payments`, in the order of `new_payment` in hot_statements.py."""
     item, accepted, holder = decided.item, decided.accepted, decided.holder
     request, quote, payer = item.request, accepted.quote, holder.payer
     # A phone at a wall code counts nothing: its number stands in the table of requests only.

@@ -1,8 +1,8 @@
 """The statements of one posting batch, in the order in which they run.
 
-A batch is four round trips: `load_batch` (lock, claim, read), two COPYs, `write_batch`; then COMMIT. The two functions
-are temporary ones, made by each lane on its own connection: their text belongs to this version of the code, needs no
-migration, and every statement in them still stands alone, with a snapshot of its own.
+A batch is three round trips: `load_batch` (lock, claim, read), `write_batch`, COMMIT. The two functions are temporary
+ones, made by each lane on its own connection: their text belongs to this version of the code, needs no migration, and
+every statement in them still stands alone, with a snapshot of its own.
 
 Hot tables are joined and locked within one holder's bucket only, so that they can be spread by bucket without a
 change of code; `tests/payments/test_hot_statements.py` reads these texts and holds that. Every statement is
@@ -29,6 +29,15 @@ CREATE TYPE pg_temp.payer AS (bucket smallint, secret bigint, id uuid);
 CREATE TYPE pg_temp.claim AS (
     terminal_id uuid, epoch integer, seq bigint, key text, body_hash bytea, payment_id uuid);
 CREATE TYPE pg_temp.wanted_counter AS (payer integer, key text);
+CREATE TYPE pg_temp.new_payment AS (
+    bucket smallint, id uuid, holder_id uuid, person_id uuid, unit_id uuid, home_region_id uuid, host_region_id uuid,
+    site_id uuid, terminal_id uuid, epoch integer, seq bigint, code_id uuid, amount_fen bigint, refunded_fen bigint,
+    status text, legs json, counters json, context json, trace json, business_date date, accounting_period text,
+    happened_at timestamptz, recorded_at timestamptz, lane smallint, n bigint);
+CREATE TYPE pg_temp.new_line AS (
+    bucket smallint, transfer_id uuid, ordinal smallint, kind text, region_id uuid, debit_kind text, debit_owner uuid,
+    credit_kind text, credit_owner uuid, lot_id uuid, amount_fen bigint, business_date date, accounting_period text,
+    lane smallint, n bigint);
 CREATE TYPE pg_temp.new_answer AS (id uuid, status smallint, body bytea);
 CREATE TYPE pg_temp.spent_code AS (bucket smallint, id uuid, payment_id uuid);
 CREATE TYPE pg_temp.changed_purse AS (
@@ -215,17 +224,20 @@ INSERT INTO terminal_guesses (terminal_id, guessed_at, payment_id)
 SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[])
 """
 
-# What only grows and is wide is written by COPY: these are the columns, in the order of the rows.
-PAYMENT_COLUMNS: Final = (
-    *("bucket", "id", "holder_id", "person_id", "unit_id", "home_region_id", "host_region_id", "site_id"),
-    *("terminal_id", "epoch", "seq", "code_id", "amount_fen", "refunded_fen", "status", "legs", "counters"),
-    *("context", "trace", "business_date", "accounting_period", "happened_at", "recorded_at", "lane", "n"),
-)
-LINE_COLUMNS: Final = (
-    *("bucket", "transfer_id", "ordinal", "kind", "region_id", "debit_kind", "debit_owner", "credit_kind"),
-    *("credit_owner", "lot_id", "amount_fen", "business_date", "accounting_period", "lane", "n"),
-)
-
+# COPY would cost the database a little less, and two more waits for a busy process in every batch.
+STORE_PAYMENTS: Final = """
+INSERT INTO payments (
+    bucket, id, holder_id, person_id, unit_id, home_region_id, host_region_id, site_id, terminal_id, epoch, seq, code_id,
+    amount_fen, refunded_fen, status, legs, counters, context, trace, business_date, accounting_period, happened_at,
+    recorded_at, lane, n)
+SELECT * FROM unnest(new_payments)
+"""
+STORE_LINES: Final = """
+INSERT INTO ledger_lines (
+    bucket, transfer_id, ordinal, kind, region_id, debit_kind, debit_owner, credit_kind, credit_owner, lot_id,
+    amount_fen, business_date, accounting_period, lane, n)
+SELECT * FROM unnest(new_lines)
+"""
 STORE_ANSWERS: Final = """
 INSERT INTO stored_answers (id, status, body) SELECT * FROM unnest(answers)
 """
@@ -268,7 +280,8 @@ CREATE OR REPLACE FUNCTION pg_temp.write_batch(
     changed_lots pg_temp.changed_lot[], raised_counters pg_temp.raised_counter[], deltas pg_temp.house_delta[],
     batch_lane smallint, batch_n bigint, batch_lines integer, batch_hash bytea, batch_at timestamptz,
     codes_since uuid, ids_until uuid,
-    outbox_n bigint, outbox_events text
+    outbox_n bigint, outbox_events text,
+    new_payments pg_temp.new_payment[], new_lines pg_temp.new_line[]
 ) RETURNS void LANGUAGE plpgsql AS $write$
 DECLARE
     spent bigint;
@@ -277,6 +290,8 @@ BEGIN
     IF batch_lines = 0 THEN
         RETURN;
     END IF;
+    {STORE_PAYMENTS};
+    {STORE_LINES};
     {SPEND_CODES};
     GET DIAGNOSTICS spent = ROW_COUNT;
     -- Held by the holder's lock already; held again by the code's own row.
@@ -298,7 +313,7 @@ BEGIN
 END $write$
 """
 WRITE_BATCH: Final = """
-SELECT pg_temp.write_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+SELECT pg_temp.write_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 """
 
 # ---- a lane

@@ -193,7 +193,7 @@ class Lane:
             await self._knowledge.refresh(connection, await batch.load(at))
             await batch.prepare(at)
             written = batch.decide()
-            head = await write(connection, self._prepared, written, self._head, at)
+            head = await write(self._prepared, written, self._head, at)
             begin_next = more_waiting()
             await connection.execute("COMMIT; BEGIN" if begin_next else "COMMIT")
         except BaseException:

@@ -94,6 +94,10 @@ class Posting:
 
     async def submit(self, item: Item) -> Answer:
         """Post one request: its answer, once it is durable. Raises what the caller is to be told instead."""
+        return await self.enqueue(item)
+
+    def enqueue(self, item: Item) -> "asyncio.Future[Answer]":
+        """The same for a caller that is no task: a future of the answer. Refuses at once where the queue is full."""
         self._watch.refuse_guesser(item.terminal.id)
         waiting = self._waiting_count()
         if self._stopping or waiting >= self._queue_max:
@@ -102,7 +106,7 @@ class Posting:
         self._waiting[item.bucket % len(self._lanes)].append((item, future))
         for wake in self._wakes if waiting >= SPILL else self._wakes[:1]:
             wake.set()
-        return await future
+        return future
 
     def _waiting_count(self) -> int:
         return sum(map(len, self._waiting))

@@ -37,7 +37,7 @@ def missing_buckets(statement: str) -> list[str]:
         keyed = [
             rf"\b{alias}\.bucket\s*=\s*(\w+\.bucket|\$\d)",
             rf"\(\s*{alias}\.bucket\s*,",
-            rf"INSERT INTO {table} \(bucket,",
+            rf"INSERT INTO {table} \(\s*bucket,",
         ]
         if not any(re.search(pattern, statement) for pattern in keyed):
             missing.append(table)
@@ -71,9 +71,20 @@ class TestTexts:
         assert "ORDER BY h.bucket, h.id" in HOT_STATEMENTS["LOCK_HOLDERS"]
         assert HOT_STATEMENTS["LOCK_HOLDERS"].rstrip().endswith("FOR UPDATE OF h")
 
-    def test_what_is_copied_in_begins_with_its_bucket(self) -> None:
-        assert hot_statements.PAYMENT_COLUMNS[:2] == ("bucket", "id")
-        assert hot_statements.LINE_COLUMNS[:3] == ("bucket", "transfer_id", "ordinal")
+    async def test_rows_go_in_with_the_columns_of_their_type_in_one_order(self, db: Database) -> None:
+        for table, row in (("payments", "new_payment"), ("ledger_lines", "new_line")):
+            insert = re.search(rf"INSERT INTO {table} \(([^)]+)\)", "".join(HOT_STATEMENTS.values()))
+            declared = re.search(rf"pg_temp.{row} AS \(([^)]+)\)", hot_statements.SESSION_TYPES)
+            assert insert is not None
+            assert declared is not None
+            columns = [column.strip() for column in insert[1].split(",")]
+            assert [column.split()[0] for column in declared[1].split(",")] == columns
+            async with db.session() as session:
+                exist = await session.scalars(
+                    text("SELECT attname FROM pg_attribute WHERE attrelid = cast(:t AS regclass) AND attnum > 0"),
+                    {"t": table},
+                )
+                assert set(columns) == set(exist)
 
 
 class TestTables:
