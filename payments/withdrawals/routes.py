@@ -30,11 +30,12 @@ from kernel.http import (
     request_id,
     respond,
 )
-from kernel.idempotency import Answer, check_key, once
+from kernel.idempotency import Answer, check_key
 from kernel.ids import parse_public_id
 from kernel.settings import get_settings
 from payments import queries as payment_queries
 from payments import service as payment_service
+from payments.caller_keys import once_of_caller
 from payments.channels.channel import Channel
 from payments.errors import ChannelUnavailable, PaymentRefused
 from payments.withdrawals import queries, schemas, service, views
@@ -66,8 +67,9 @@ async def show_my_terms(person: CurrentPerson, session: SessionDep, request: Req
     bucket, holder_id = await payment_queries.find_holder_key(session, person.person_id)
     held = await payment_queries.open_holds(session, bucket, holder_id)
     channels: Mapping[str, Channel] = request.app.state.channels
+    sending = [name for name, channel in channels.items() if channel.sends_money]
     return schemas.WithdrawalTerms(
-        channels=list(channels),
+        channels=sending,
         cash_fen=purses["cash_fen"] - sum(hold.amount_fen for hold in held),
         subsidy_fen=purses["subsidy_fen"],
         approval_above_fen=get_settings().withdrawal_approval_above_fen,
@@ -118,7 +120,8 @@ async def _start(
     key: str | None,
     language: str | None,
 ) -> Answer:
-    if body.channel not in request.app.state.channels:
+    channel = request.app.state.channels.get(body.channel)
+    if channel is None or not channel.sends_money:
         raise ChannelUnavailable(channel=body.channel)
 
     async def act() -> dict[str, Any]:
@@ -126,7 +129,7 @@ async def _start(
         return (await views.views_of(session, [withdrawal], actor))[0].model_dump(mode="json")
 
     parsed = ["withdrawal", str(person_id), body.channel, body.account, body.name]
-    return await once(session, actor.actor, key, parsed, act, tell_refusal=_teller(language))
+    return await once_of_caller(session, actor, key, parsed, act, tell_refusal=_teller(language))
 
 
 def _teller(language: str | None) -> Callable[[GuanjiaError], dict[str, Any]]:

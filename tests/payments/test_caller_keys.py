@@ -6,8 +6,14 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from sqlalchemy import text
 
-from tests.payments.doors import doors
+from kernel.errors import IdempotencyKeyReused
+from kernel.ids import public_id
+from payments.gateways import top_ups
+from tests.payments.doors import Somebody, doors, employee
+from tests.payments.test_invariants import SaidGateway
+from tests.payments.test_scan_payments import hang, scan
 from tests.payments.world import World
 
 KEY = "the till's own key"
@@ -81,3 +87,28 @@ async def test_another_tills_key_is_another_key(world: World) -> None:
         paid = (await sell(world, http)).json()
         other = {"Authorization": f"Bearer {world.tokens[world.tills[1]]}", "Idempotency-Key": KEY}
         assert (await http.post(f"/v1/payments/{paid['id']}/void", headers=other)).status_code == 201
+
+
+class TestOnThePhone:
+    async def top_up(self, world: World, diner: Somebody) -> Any:
+        gateway: Any = SaidGateway()
+        return await top_ups.open_top_up(
+            world.db, gateway, diner.id, 5000, KEY, actor=public_id("per", diner.id), tell_refusal=lambda _error: {}
+        )
+
+    async def test_the_key_of_a_top_up_pays_nothing_at_a_wall_code(self, world: World) -> None:
+        diner = await employee(world, cash_fen=5000)
+        assert (await self.top_up(world, diner)).status == 201
+        async with doors(world) as http:
+            assert is_reused(await scan(http, diner, await hang(world), key=KEY))
+        assert (await self.top_up(world, diner)).replayed
+
+    async def test_the_key_of_a_payment_at_a_wall_code_tops_nothing_up(self, world: World) -> None:
+        diner = await employee(world, cash_fen=5000)
+        async with doors(world) as http:
+            assert (await scan(http, diner, await hang(world), key=KEY)).status_code == 201
+        with pytest.raises(IdempotencyKeyReused):
+            await self.top_up(world, diner)
+        # Nothing was begun, at the gateway or here.
+        async with world.db.session() as session:
+            assert await session.scalar(text("SELECT count(*) FROM channel_orders")) == 0
