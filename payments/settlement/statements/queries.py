@@ -16,7 +16,7 @@ Vector = Mapping[int, int]
 
 _ROWS_AT_ONCE: Final = 2000
 # A month of a province is read whole; nobody waits for it at a till.
-_LONG: Final = "SET LOCAL statement_timeout = '10min'"
+_LONG: Final = ("SET LOCAL statement_timeout = '10min'", "SET LOCAL idle_in_transaction_session_timeout = '10min'")
 _PERSONAL: Final = ", ".join(f"'{kind}'" for kind in sorted(PERSONAL_ACCOUNTS))
 
 # A line of a period is recorded in that month or later, so the partitions before it are left alone.
@@ -128,7 +128,8 @@ class AccountMonth(NamedTuple):
 
 async def movements_of(session: AsyncSession, extent: Extent) -> list[Movement]:
     """The lines added up by day, kind and accounts, in a stable order."""
-    await session.execute(text(_LONG))
+    for setting in _LONG:
+        await session.execute(text(setting))
     statement = text(_MOVEMENTS.format(scope=_SCOPES[extent.kind]))
     rows = await session.execute(statement, extent.arguments())
     return [

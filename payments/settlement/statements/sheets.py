@@ -4,6 +4,8 @@ import csv
 import hashlib
 import io
 import re
+import shutil
+import tempfile
 import zipfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -166,16 +168,24 @@ def save_repeatably(book: Workbook, target: IO[bytes], period: str) -> str:
     """
     month = datetime(int(period[:4]), int(period[5:]), 1, tzinfo=UTC).replace(tzinfo=None)
     book.properties.created = month
-    with io.BytesIO() as made:
+    stamp = month.strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+    file = HashingFile(target)
+    with _spool() as made, _spool() as packed:
         book.save(made)
-        file = HashingFile(target)
-        stamp = month.strftime("%Y-%m-%dT%H:%M:%SZ").encode()
-        with zipfile.ZipFile(made) as parts, io.BytesIO() as packed:
-            with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-                for part in sorted(parts.namelist()):
-                    content = parts.read(part)
-                    if part == "docProps/core.xml":
-                        content = _MODIFIED.sub(rb"\g<1>" + stamp + rb"\g<2>", content)
-                    archive.writestr(zipfile.ZipInfo(part, _FIXED_TIME), content, zipfile.ZIP_DEFLATED)
-            file.write(packed.getvalue())
+        with zipfile.ZipFile(made) as parts, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in sorted(parts.namelist()):
+                part = zipfile.ZipInfo(name, _FIXED_TIME)
+                part.compress_type = zipfile.ZIP_DEFLATED
+                with parts.open(name) as source, archive.open(part, "w", force_zip64=True) as copy:
+                    if name == "docProps/core.xml":
+                        copy.write(_MODIFIED.sub(rb"\g<1>" + stamp + rb"\g<2>", source.read()))
+                    else:
+                        shutil.copyfileobj(source, copy)
+        packed.seek(0)
+        shutil.copyfileobj(packed, file)
     return file.sha256
+
+
+def _spool() -> IO[bytes]:
+    """In memory while it is small; a month of a province goes to the disk."""
+    return tempfile.SpooledTemporaryFile(max_size=16 * 1024 * 1024)
