@@ -38,7 +38,10 @@ async def _undo(session: AsyncSession, refund: ChannelRefund, order: ChannelOrde
     refunded = await channel_orders.lock_order(session, refund.order_id)
     refunded.refunded_fen -= refund.amount_fen
     back = BookAccount(refund.region_id, Account(refund.debit_kind, refund.debit_owner))
-    if refund.debit_kind == "cash":
+    if refund.debit_kind == "cash" and holder is not None and holder.state == "closed":
+        # No way leads out of a closed account: a person finds out whose money this is.
+        back = back._replace(account=accounts.unclaimed(order.channel))
+    elif refund.debit_kind == "cash":
         assert holder is not None, "a top-up belongs to a holder, whose lock is held"
         # Perhaps in another book by now.
         back = back._replace(region_id=holder.region_id)

@@ -234,6 +234,20 @@ class TestRefusal:
         await shop.work()
         assert await shop.cash_of(person) == 10_000
 
+    async def test_of_an_account_that_was_closed_meanwhile_leaves_it_as_nobodys(
+        self, shop: Shop, office: Office
+    ) -> None:
+        person, top_up = await topped_up(shop)
+        trade = shop.simulator.trades.find(top_up["id"])
+        assert trade is not None
+        trade.refund("by hand", 10_000)
+        await office.refund_top_up(top_up, 10_000)
+        await shop.world.change(person, "close")
+        await shop.work()
+        assert await shop.cash_of(person) == 0
+        assert await balance(shop, "psp_unclaimed") == -10_000
+        assert [case["kind"] for case in await office.cases()] == ["refund_refused"]
+
 
 class TestTopUp:
     async def test_that_should_not_stand_goes_back_by_two_people(self, shop: Shop, office: Office) -> None:
