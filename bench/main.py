@@ -5,12 +5,12 @@ import sys
 
 import uvloop
 
-from bench import http_payments, posting, realtime, screens, stripe_door
+from bench import close, http_payments, posting, realtime, screens, stripe_door
 from bench.audited import refuse_unclean_books
 from bench.rig import open_rig
 from bench.rows import Row, save, show
 
-NAMES = ("codes", "posting", "http", "stripe", "realtime", "screens")
+NAMES = ("codes", "posting", "http", "stripe", "realtime", "screens", "close")
 
 
 def run(only: str | None) -> int:
@@ -19,12 +19,16 @@ def run(only: str | None) -> int:
         sys.stderr.write(f"There is no bench {only!r}; there are: {', '.join(NAMES)}\n")
         return 2
     rows: list[Row] = []
-    if only != "screens":
+    if only not in ("screens", "close"):
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             rows += runner.run(_run(only))
     if only in (None, "screens"):
         # A whole product of its own; its browser brings an event loop along.
         rows += screens.measure(_say)
+    if only in (None, "close"):
+        _say("closing months of " + ", ".join(f"{size:,}" for size in close.SIZES) + " payments ...")
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            rows += runner.run(close.measure())
     show(rows)
     save(rows)
     return 0

@@ -1,49 +1,37 @@
 """The one form in which a close is hashed: the same bytes on any machine, in any zone, under any locale.
 
 JSON without spaces, members in order, numbers whole, ids as 32 hexadecimal digits, days as YYYY-MM-DD: what RFC 8785 makes of
-such a value. It is fed to SHA-256 as it is written, so that a province's close never stands in memory.
+such a value. The rows come from the database as text in that very form, a piece for each kind of account.
 """
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
 VERSION: Final = 1
 
 
-async def hash_of_close(
+def hash_of_close(
     region_id: UUID,
     period: str,
     vector: Mapping[str, int],
     chain_heads: Mapping[str, str],
-    totals: AsyncIterator[tuple[Any, ...]],
-    units: AsyncIterator[tuple[Any, ...]],
+    totals: Sequence[str],
+    units: Sequence[str],
 ) -> str:
-    """SHA-256 over `{chain_heads, period, region, totals, units, vector, version}`; rows come in their stored order."""
+    """SHA-256 over `{chain_heads, period, region, totals, units, vector, version}`."""
     digest = hashlib.sha256()
     digest.update(b'{"chain_heads":' + _bytes(dict(sorted(chain_heads.items()))))
-    digest.update(b',"period":' + _bytes(period) + b',"region":' + _bytes(region_id.hex) + b',"totals":')
-    await _feed(digest, totals)
-    digest.update(b',"units":')
-    await _feed(digest, units)
+    digest.update(b',"period":' + _bytes(period) + b',"region":' + _bytes(region_id.hex))
+    for name, pieces in (("totals", totals), ("units", units)):
+        digest.update(f',"{name}":['.encode())
+        for ordinal, piece in enumerate(pieces):
+            digest.update((b"," if ordinal else b"") + piece.encode())
+        digest.update(b"]")
     digest.update(b',"vector":' + _bytes(dict(sorted(vector.items()))) + b',"version":' + _bytes(VERSION) + b"}")
     return digest.hexdigest()
-
-
-async def _feed(digest: "hashlib._Hash", rows: AsyncIterator[tuple[Any, ...]]) -> None:
-    separator = b"["
-    async for row in rows:
-        digest.update(separator + _bytes([_plain(value) for value in row]))
-        separator = b","
-    digest.update(b"]" if separator == b"," else b"[]")
-
-
-def _plain(value: Any) -> str | int:
-    if isinstance(value, UUID):
-        return value.hex
-    return value if isinstance(value, int | str) else str(value)
 
 
 def _bytes(value: Any) -> bytes:

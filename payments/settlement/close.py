@@ -1,16 +1,18 @@
 """Counting a period: a function of the journal up to the vector of its cut-off, and of nothing else.
 
-The database counts, set by set, for all regions that were cut off together in one pass: what each account moved by day and
-kind (persons merged), and what each unit's subsidies paid. Nothing of a payment comes to this process; what is hashed is read
-back row by row. Counting again, here or on another machine that holds the journal, gives the same hash.
+The database counts, set by set, for all regions that were cut off together, in two passes: what each account was credited
+by day and kind (persons merged), then what house accounts were debited and units' subsidies paid. The two are apart because
+the pairs of accounts are many (each canteen with each region that eats there) and the accounts are few. Nothing of a payment
+comes to this process; it hashes the totals as the database writes them. Counting again, here or on another machine that holds
+the journal, gives the same hash.
 
 Each function works in the caller's transaction: a close that is killed has written nothing and is begun again.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import text
@@ -30,9 +32,9 @@ NOBODY: Final = UUID(int=0)
 # No zone is further ahead of UTC than 14 hours, and no clock of ours a day off.
 _MARGIN: Final = timedelta(days=1)
 _LONG: Final = "SET LOCAL statement_timeout = '30min'"
-# For two hash tables of a province's canteens and days; a close is one session.
+# For hash tables of a province's canteens and days; a close is one session. One helper beside it: the tills need the rest.
 _MEMORY: Final = "SET LOCAL work_mem = '128MB'"
-_ROWS_AT_ONCE: Final = 5_000
+_HELPERS: Final = "SET LOCAL max_parallel_workers_per_gather = 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +50,46 @@ async def count(session: AsyncSession, periods: Sequence[AccountingPeriod]) -> d
     assert len({row.period for row in periods}) == 1, "one month at a time"
     await session.execute(text(_LONG))
     await session.execute(text(_MEMORY))
-    await session.execute(text("DROP TABLE IF EXISTS closing_totals, closing_units, closing_pairs"))
+    await session.execute(text(_HELPERS))
+    await session.execute(text("DROP TABLE IF EXISTS closing_credits, closing_debits, closing_totals, closing_units"))
     for number, group in enumerate(_by_vector(periods)):
         where = _where(group)
         into = "CREATE TEMP TABLE {} ON COMMIT DROP AS {}" if number == 0 else "INSERT INTO {} {}"
-        await session.execute(text(into.format("closing_pairs", _PAIRS.format(where=where, persons=_PERSONS))))
-        await session.execute(text(into.format("closing_units", _UNITS.format(where=where))))
+        await session.execute(text(into.format("closing_credits", _CREDITS.format(where=where))))
+        await session.execute(text(into.format("closing_debits", _DEBITS.format(where=where))))
     await session.execute(text(_TOTALS))
-    return {row.id: await _hash(session, row) for row in periods}
+    await session.execute(text(_UNITS))
+    totals, units = await _texts(session, _TOTALS_TEXT), await _texts(session, _UNITS_TEXT)
+    lines = {region: int(count) for region, count in (await session.execute(text(_LINES))).all()}
+    return {
+        row.id: Counted(
+            hash_of_close(
+                row.region_id,
+                row.period,
+                row.vector or {},
+                row.chain_heads or {},
+                totals.get(row.region_id, []),
+                units.get(row.region_id, []),
+            ),
+            lines.get(row.region_id, 0),
+        )
+        for row in periods
+    }
 
 
-async def keep(session: AsyncSession, row: AccountingPeriod) -> None:
-    """Write down what was counted of one region; what an earlier attempt has written goes."""
-    for table in ("settlement_totals", "settlement_unit_totals"):
-        await session.execute(text(f"DELETE FROM {table} WHERE settlement_id = :id"), {"id": row.id})  # noqa: S608  our own names
-    named = {"id": row.id, "region": row.region_id}
-    await session.execute(text(_KEEP_TOTALS), named)
-    await session.execute(text(_KEEP_UNITS), named)
+async def _texts(session: AsyncSession, statement: str) -> dict[UUID, list[str]]:
+    """{region: rows as JSON, in order}; a piece for each kind of account."""
+    found: dict[UUID, list[str]] = {}
+    for region_id, piece in (await session.execute(text(statement))).all():
+        found.setdefault(region_id, []).append(piece)
+    return found
+
+
+async def keep(session: AsyncSession, periods: Sequence[AccountingPeriod]) -> None:
+    """Write down what was counted of these regions; what an earlier attempt has written goes."""
+    named = {"ids": [row.id for row in periods], "regions": [row.region_id for row in periods]}
+    for statement in (_FORGET_TOTALS, _FORGET_UNITS, _KEEP_TOTALS, _KEEP_UNITS):
+        await session.execute(text(statement), named if ":regions" in statement else {"ids": named["ids"]})
 
 
 def _by_vector(periods: Sequence[AccountingPeriod]) -> list[list[AccountingPeriod]]:
@@ -98,73 +123,76 @@ def _where(group: Sequence[AccountingPeriod]) -> str:
 _PERSONS: Final = ", ".join(f"'{kind}'" for kind in PERSONS_ACCOUNTS)
 
 # CREATE TABLE AS may run in parallel, INSERT ... SELECT may not.
-_PAIRS: Final = f"""
-SELECT l.region_id, l.business_date, l.kind, l.debit_kind, l.credit_kind,
-       CASE WHEN l.debit_kind IN ({{persons}}) THEN '{NOBODY}'::uuid ELSE l.debit_owner END AS debit_owner,
-       CASE WHEN l.credit_kind IN ({{persons}}) THEN '{NOBODY}'::uuid ELSE l.credit_owner END AS credit_owner,
+_CREDITS: Final = f"""
+SELECT l.region_id, l.business_date, l.kind, l.credit_kind,
+       CASE WHEN l.credit_kind IN ({_PERSONS}) THEN '{NOBODY}'::uuid ELSE l.credit_owner END AS credit_owner,
        sum(l.amount_fen)::bigint AS amount_fen, count(*) AS line_count
   FROM ledger_lines l WHERE {{where}}
- GROUP BY 1, 2, 3, 4, 5, 6, 7
+ GROUP BY 1, 2, 3, 4, 5
 """  # noqa: S608  made from our own constants
-# A lot belongs to its unit for life.
-_UNITS: Final = """
-SELECT l.region_id, s.unit_id, l.business_date, l.kind, count(*) AS line_count,
-       sum(CASE WHEN l.debit_kind = 'subsidy' THEN l.amount_fen ELSE -l.amount_fen END)::bigint AS amount_fen
-  FROM ledger_lines l JOIN subsidy_lots s ON s.bucket = l.bucket AND s.id = l.lot_id
- WHERE {where} AND l.lot_id IS NOT NULL
-   AND (l.credit_kind IN ('payable', 'due_to') OR l.debit_kind IN ('payable', 'due_to'))
- GROUP BY 1, 2, 3, 4
-"""
-_TOTALS: Final = """
+# A lot belongs to its unit for life. What is left out are debits of cash, nearly half of all lines: they are the rest, as every
+# line has one debit and one credit.
+_DEBITS: Final = f"""
+SELECT l.region_id, s.unit_id, l.business_date, l.kind, l.credit_kind, l.debit_kind,
+       CASE WHEN l.debit_kind IN ({_PERSONS}) THEN '{NOBODY}'::uuid ELSE l.debit_owner END AS debit_owner,
+       sum(l.amount_fen)::bigint AS amount_fen, count(*) AS line_count
+  FROM ledger_lines l LEFT JOIN subsidy_lots s ON s.bucket = l.bucket AND s.id = l.lot_id
+ WHERE {{where}} AND l.debit_kind <> 'cash'
+ GROUP BY 1, 2, 3, 4, 5, 6, 7
+"""  # noqa: S608  as above
+_TOTALS: Final = f"""
 CREATE TEMP TABLE closing_totals ON COMMIT DROP AS
 SELECT region_id, account_kind, account_owner, business_date, kind,
        sum(debit_fen)::bigint AS debit_fen, sum(credit_fen)::bigint AS credit_fen, sum(line_count)::bigint AS line_count
-  FROM (SELECT region_id, debit_kind AS account_kind, debit_owner AS account_owner, business_date, kind,
-               amount_fen AS debit_fen, 0 AS credit_fen, line_count FROM closing_pairs
+  FROM (SELECT region_id, credit_kind AS account_kind, credit_owner AS account_owner, business_date, kind,
+               0 AS debit_fen, amount_fen AS credit_fen, line_count FROM closing_credits
         UNION ALL
-        SELECT region_id, credit_kind, credit_owner, business_date, kind, 0, amount_fen, line_count FROM closing_pairs) AS entries
+        SELECT region_id, debit_kind, debit_owner, business_date, kind, amount_fen, 0, line_count FROM closing_debits
+        UNION ALL
+        SELECT region_id, 'cash', '{NOBODY}'::uuid, business_date, kind, sum(amount_fen), 0, sum(line_count)
+          FROM (SELECT region_id, business_date, kind, amount_fen, line_count FROM closing_credits
+                UNION ALL
+                SELECT region_id, business_date, kind, -amount_fen, -line_count FROM closing_debits) AS rest
+         GROUP BY 1, 4, 5 HAVING sum(line_count) > 0) AS entries
  GROUP BY 1, 2, 3, 4, 5
+"""  # noqa: S608  as above
+_UNITS: Final = """
+CREATE TEMP TABLE closing_units ON COMMIT DROP AS
+SELECT region_id, unit_id, business_date, kind, sum(line_count)::bigint AS line_count,
+       sum(CASE WHEN debit_kind = 'subsidy' THEN amount_fen ELSE -amount_fen END)::bigint AS amount_fen
+  FROM closing_debits
+ WHERE unit_id IS NOT NULL AND (credit_kind IN ('payable', 'due_to') OR debit_kind IN ('payable', 'due_to'))
+ GROUP BY 1, 2, 3, 4
 """
+_FORGET_TOTALS: Final = "DELETE FROM settlement_totals WHERE settlement_id = ANY(CAST(:ids AS uuid[]))"
+_FORGET_UNITS: Final = "DELETE FROM settlement_unit_totals WHERE settlement_id = ANY(CAST(:ids AS uuid[]))"
 _KEEP_TOTALS: Final = """
 INSERT INTO settlement_totals
        (settlement_id, account_kind, account_owner, business_date, kind, debit_fen, credit_fen, line_count)
-SELECT :id, account_kind, account_owner, business_date, kind, debit_fen, credit_fen, line_count
-  FROM closing_totals WHERE region_id = :region
+SELECT s.id, account_kind, account_owner, business_date, kind, debit_fen, credit_fen, line_count
+  FROM closing_totals JOIN unnest(CAST(:ids AS uuid[]), CAST(:regions AS uuid[])) AS s(id, region_id) USING (region_id)
+ ORDER BY 1, 2, 3, 4
 """
 _KEEP_UNITS: Final = """
 INSERT INTO settlement_unit_totals (settlement_id, unit_id, business_date, kind, amount_fen, line_count)
-SELECT :id, unit_id, business_date, kind, amount_fen, line_count FROM closing_units WHERE region_id = :region
+SELECT s.id, unit_id, business_date, kind, amount_fen, line_count
+  FROM closing_units JOIN unnest(CAST(:ids AS uuid[]), CAST(:regions AS uuid[])) AS s(id, region_id) USING (region_id)
+ ORDER BY 1, 2, 3
 """
 
-# Sorted by bytes, whatever the database's locale.
-_READ_TOTALS: Final = """
-SELECT account_kind, account_owner, business_date, kind, debit_fen, credit_fen, line_count
-  FROM closing_totals WHERE region_id = :region
- ORDER BY account_kind COLLATE "C", account_owner, business_date, kind COLLATE "C"
+# Written as JSON by the database, sorted by bytes whatever its locale: what canonical.py hashes.
+_TOTALS_TEXT: Final = """
+SELECT region_id,
+       string_agg(format('[%s,"%s","%s",%s,%s,%s,%s]', to_json(account_kind), replace(account_owner::text, '-', ''),
+                         to_char(business_date, 'YYYY-MM-DD'), to_json(kind), debit_fen, credit_fen, line_count),
+                  ',' ORDER BY account_owner, business_date, kind COLLATE "C") AS rows
+  FROM closing_totals GROUP BY region_id, account_kind ORDER BY region_id, account_kind COLLATE "C"
 """
-_READ_UNITS: Final = """
-SELECT unit_id, business_date, kind, amount_fen, line_count FROM closing_units WHERE region_id = :region
- ORDER BY unit_id, business_date, kind COLLATE "C"
+_UNITS_TEXT: Final = """
+SELECT region_id,
+       string_agg(format('["%s","%s",%s,%s,%s]', replace(unit_id::text, '-', ''), to_char(business_date, 'YYYY-MM-DD'),
+                         to_json(kind), amount_fen, line_count),
+                  ',' ORDER BY unit_id, business_date, kind COLLATE "C") AS rows
+  FROM closing_units GROUP BY region_id ORDER BY region_id
 """
-_LINES: Final = "SELECT coalesce(sum(line_count), 0) FROM closing_pairs WHERE region_id = :region"
-
-
-async def _hash(session: AsyncSession, row: AccountingPeriod) -> Counted:
-    assert row.vector is not None, "it was cut off"
-    digest = await hash_of_close(
-        row.region_id,
-        row.period,
-        row.vector,
-        row.chain_heads or {},
-        _rows(session, _READ_TOTALS, {"region": row.region_id}),
-        _rows(session, _READ_UNITS, {"region": row.region_id}),
-    )
-    return Counted(digest, int(await session.scalar(text(_LINES), {"region": row.region_id}) or 0))
-
-
-async def _rows(session: AsyncSession, statement: str, values: Mapping[str, Any]) -> AsyncIterator[tuple[Any, ...]]:
-    """Rows as they come; the whole never stands in memory."""
-    result = await session.stream(text(statement), values, execution_options={"yield_per": _ROWS_AT_ONCE})
-    async for partition in result.partitions():
-        for row in partition:
-            yield tuple(row)
+_LINES: Final = "SELECT region_id, sum(line_count) FROM closing_credits GROUP BY region_id"

@@ -119,7 +119,7 @@ async def _reconcile(db: Database, period: str, codes: Sequence[str] | None) -> 
     if not due:
         return
     with _progress() as progress:
-        progress.add_task(f"counting {len(due)} regions in one pass")
+        progress.add_task(f"counting {len(due)} regions together")
         async with db.session() as session:
             await service.reconcile(session, due, actor=_ACTOR)
 

@@ -27,6 +27,8 @@ _OF_PARTY: Final = {
     " OR (p.home_region_id = :party AND p.host_region_id = :region))",
     "operator": "false",
 }
+# Nobody ate so long ago, and no id of ours carries such an instant.
+_FARTHEST: Final = timedelta(days=3_700)
 _MEALS: Final = """
 SELECT p.id, p.site_id, p.business_date, p.amount_fen, p.refunded_fen, p.legs, p.context ->> 'meal' AS meal
   FROM generate_series(0, :buckets) AS b(bucket)
@@ -49,6 +51,8 @@ async def meals_under_line(
     limit: int,
 ) -> list[schemas.MealView]:
     """Payments of one day that a statement counts, newest first; one more than the limit."""
+    if not timedelta(0) <= date(int(row.period[:4]) + 1, 12, 31) - day <= _FARTHEST:
+        return []
     since, until = _span(row, day)
     if after is not None and instant_of(after) < until:
         until_id = after

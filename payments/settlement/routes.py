@@ -40,7 +40,7 @@ router = APIRouter(prefix="/v1", tags=["settlement"])
 
 SettlementId = Annotated[str, Path(max_length=80)]
 PartId = Annotated[str, Path(max_length=80)]
-PeriodQuery = Annotated[str | None, Query(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
+PeriodQuery = Annotated[str | None, Query(pattern=schemas.PERIOD_PATTERN)]
 READERS = (Role.FINANCE, Role.AUDIT_ADMIN)
 
 
@@ -55,7 +55,7 @@ async def list_settlements(
     starting_after: StartingAfterQuery = None,
     region: Annotated[str | None, Query(max_length=80)] = None,
     period: PeriodQuery = None,
-    state: Annotated[str | None, Query(max_length=20)] = None,
+    state: Annotated[str | None, Query(pattern=r"^[a-z_]{1,20}$")] = None,
 ) -> Page[schemas.SettlementView]:
     """The months of the regions whose books this person may see; the newest month first."""
     rows = await queries.list_settlements(
@@ -83,11 +83,10 @@ async def open_settlement(body: schemas.OpenBody, person: CurrentPerson, session
 
 @router.get("/settlements/positions", responses=raises(Unauthenticated, Forbidden, BooksDiffer))
 async def show_positions(
-    person: CurrentPerson, session: SessionDep, period: Annotated[str, Query(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
+    person: CurrentPerson, session: SessionDep, period: Annotated[str, Query(pattern=schemas.PERIOD_PATTERN)]
 ) -> schemas.PositionsView:
     """Who owes whom for a month, before netting and after; of the regions that have counted it."""
-    _require_reader(person)
-    return await views.positions_of_month(session, period)
+    return await views.positions_of_month(session, period, _regions_of(person))
 
 
 @router.get("/settlements/late_sales", responses=raises(Unauthenticated, Forbidden, NotFound))
@@ -96,7 +95,7 @@ async def list_late_sales(
     session: SessionDep,
     limit: LimitQuery = 20,
     starting_after: StartingAfterQuery = None,
-    state: Annotated[str | None, Query(max_length=20)] = None,
+    state: Annotated[str | None, Query(pattern=r"^[a-z_]{1,20}$")] = None,
 ) -> Page[schemas.LateCaseView]:
     """The exception queue: sales that were booked more than seven days after their business date."""
     after = parse_public_id("pay", starting_after) if starting_after else None
@@ -132,7 +131,7 @@ async def list_statements(
     session: SessionDep,
     limit: LimitQuery = 20,
     starting_after: StartingAfterQuery = None,
-    kind: Annotated[str | None, Query(max_length=20)] = None,
+    kind: Annotated[str | None, Query(pattern=r"^[a-z_]{1,20}$")] = None,
 ) -> Page[schemas.StatementView]:
     """What the parties are told of it. Who answers for a party sees that party's own."""
     row = await queries.get_settlement(session, parse_public_id("stl", settlement_id))

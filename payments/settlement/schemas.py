@@ -1,12 +1,16 @@
 """What settlement takes and gives over HTTP."""
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, Field
 
-Period = Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", examples=["2026-11"])]
-Text500 = Annotated[str, Field(min_length=1, max_length=500)]
+PERIOD_PATTERN: Final = r"^20[0-9]{2}-(0[1-9]|1[0-2])$"
+_PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*$"
+
+Period = Annotated[str, Field(pattern=PERIOD_PATTERN, examples=["2026-11"])]
+Text500 = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*\S[^\x00]*$")]
+AmountFen = Annotated[int, Field(gt=0, le=10**15)]
 
 
 class PlaceView(BaseModel):
@@ -41,8 +45,8 @@ class DisputeBody(BaseModel):
 
     statement: str = Field(max_length=80)
     business_date: date
-    line_kind: str = Field(max_length=80)
-    amount_fen: int = Field(gt=0)
+    line_kind: str = Field(max_length=80, pattern=_PRINTABLE)
+    amount_fen: AmountFen
     reason: Text500
 
 
@@ -56,7 +60,7 @@ class PayBody(BaseModel):
     """What the bank has moved; without a list, everything that is still open."""
 
     instructions: list[str] | None = Field(None, max_length=10_000)
-    bank_reference: str = Field(min_length=1, max_length=100)
+    bank_reference: str = Field(min_length=1, max_length=100, pattern=_PRINTABLE)
 
 
 class FailBody(BaseModel):
@@ -68,9 +72,9 @@ class FailBody(BaseModel):
 class AdjustmentBody(BaseModel):
     """A voucher: either a payment to refund (`original` is its id, no accounts), or a sum between two accounts of the book."""
 
-    original: str = Field(min_length=1, max_length=80)
+    original: str = Field(min_length=1, max_length=80, pattern=_PRINTABLE)
     reason: Text500
-    amount_fen: int = Field(gt=0)
+    amount_fen: AmountFen
     # `payable:<32 digits>`, as statements name accounts.
     debit: str | None = Field(None, max_length=80)
     credit: str | None = Field(None, max_length=80)
@@ -109,10 +113,10 @@ class ShareView(BaseModel):
 class BankAccountBody(BaseModel):
     """Where a party's money is."""
 
-    account_name: str = Field(min_length=1, max_length=140)
+    account_name: str = Field(min_length=1, max_length=140, pattern=_PRINTABLE)
     account_number: str = Field(min_length=4, max_length=34, pattern=r"^[0-9A-Za-z -]+$")
     bank_number: str = Field(pattern=r"^[0-9]{12}$", description="The bank's number in the interbank directory.")
-    bank_name: str = Field(min_length=1, max_length=140)
+    bank_name: str = Field(min_length=1, max_length=140, pattern=_PRINTABLE)
 
 
 class BankAccountView(BankAccountBody):

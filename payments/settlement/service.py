@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from identity.api import Principal, Role, place_names, site_summary
 from identity.errors import SamePerson
 from kernel import audit_log, clock, timers
+from kernel.configuration import bump_configuration
 from kernel.calendar import AROUND_THE_CLOCK, load_calendar
 from kernel.errors import StateConflict
 from kernel.ids import first_id_at, parse_public_id, public_id, uuid7
@@ -95,7 +96,7 @@ def require_allowed(row: AccountingPeriod, trigger: str) -> None:
 async def cut_off(session: AsyncSession, ids: Collection[UUID], *, actor: str, early: bool = False) -> None:
     """Let nothing more into these periods, and write down where the journal stands.
 
-    All of them in one moment, so that they share the vector and are counted in one pass. The gate is closed last and for
+    All of them in one moment, so that they share the vector and are counted together. The gate is closed last and for
     as long as it takes to read the heads of the lanes.
     """
     rows = await queries.lock_settlements(session, ids)
@@ -106,6 +107,8 @@ async def cut_off(session: AsyncSession, ids: Collection[UUID], *, actor: str, e
     for row in rows:
         await advance(session, row, "cut_off", actor)
     await close_gate(session)
+    # Posting keeps the closed periods with its prices: it reads them again at the next batch, behind the gate.
+    await bump_configuration(session)
     vector, heads = await queries.journal_heads(session)
     for row in rows:
         row.cut_off_at, row.vector, row.chain_heads = clock.now(), vector, heads
@@ -157,8 +160,8 @@ async def reconcile(session: AsyncSession, ids: Collection[UUID], *, actor: str)
     for row in rows:
         require_allowed(row, "reconcile")
     counted = await close.count(session, rows)
+    await close.keep(session, rows)
     for row in rows:
-        await close.keep(session, row)
         row.aggregates_hash, row.line_count = counted[row.id].aggregates_hash, counted[row.id].line_count
         await draft_statements(session, row)
         await _find_late_cases(session, row)

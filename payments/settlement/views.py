@@ -1,6 +1,6 @@
 """Rows of settlement as the wire shows them. Whose a place is comes from identity, in one question a page."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -214,14 +214,21 @@ def adjustment_view(row: AdjustmentVoucher) -> schemas.AdjustmentView:
     )
 
 
-async def positions_view(
-    session: AsyncSession, period: str, obligations: Iterable[Obligation]
+async def positions_of_month(
+    session: AsyncSession, period: str, regions: frozenset[UUID] | None
 ) -> schemas.PositionsView:
-    """Who owes whom, before and after netting."""
-    owed = list(obligations)
+    """Who owes whom for a month, before netting and after, of the regions that have counted it.
+
+    The sums are everybody's; named are those that touch the regions somebody may read (None: all).
+    """
+    rows = await queries.list_settlements(session, regions=None, period=period, limit=10_000)
+    owed = await clearing.obligations_of(session, {row.region_id: row for row in rows})
     positions = netting.net_positions(owed)
     moves = netting.transfers(positions)
     names = await place_names(session, positions)
+
+    def is_named(*touched: UUID) -> bool:
+        return regions is None or not regions.isdisjoint(touched)
 
     def view(each: Obligation) -> schemas.OwedView:
         return schemas.OwedView(
@@ -232,22 +239,16 @@ async def positions_view(
 
     return schemas.PositionsView(
         period=period,
-        obligations=[view(each) for each in owed],
+        obligations=[view(each) for each in owed if is_named(each.debtor, each.creditor)],
         positions=[
             schemas.PositionView(region=place(names, "reg", region), net_fen=fen)
             for region, fen in sorted(positions.items(), key=lambda item: (-item[1], item[0].int))
+            if is_named(region)
         ],
-        transfers=[view(each) for each in moves],
+        transfers=[view(each) for each in moves if is_named(each.debtor, each.creditor)],
         gross_fen=netting.gross_fen(owed),
         moved_fen=netting.gross_fen(moves),
     )
-
-
-async def positions_of_month(session: AsyncSession, period: str) -> schemas.PositionsView:
-    """Of the regions that have counted the month."""
-    rows = await queries.list_settlements(session, regions=None, period=period, limit=10_000)
-    obligations = await clearing.obligations_of(session, {row.region_id: row for row in rows})
-    return await positions_view(session, period, obligations)
 
 
 async def late_case_views(session: AsyncSession, rows: Sequence[LateCase]) -> list[schemas.LateCaseView]:
