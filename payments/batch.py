@@ -38,6 +38,7 @@ from payments.guesses import GUESS_WINDOW, GuessWatch
 from payments.lines import Line
 from payments.modes import check_mode
 from payments.posting_rule import DenyCode, Payer, PostingRule, Refusal, Sale, Usage
+from payments.settlement.periods import ClosedPeriods
 
 # A code lives 60 s; a voucher until the end of its business day. Older rows need not be looked at.
 CODE_LOOK_BACK: Final = timedelta(days=2)
@@ -290,14 +291,14 @@ class Batch:
         code = self.codes.get((item.bucket, item.secret))
         return self.holders.get(code.holder_id) if code else None
 
-    def decide(self) -> Written:
+    def decide(self, closed: ClosedPeriods) -> Written:
         """What becomes of each request, in the order of arrival."""
         written = Written()
         for item in self.winners:
             code, holder = self.code_of(item), self.holder_of(item)
             try:
                 self._slow_down_guesser(item)
-                outcome = self._refuse_terminal(item) or decide(item.request, code, holder, self.rule)
+                outcome = self._refuse_terminal(item) or decide(item.request, code, holder, self.rule, closed)
             except GuanjiaError as error:
                 # It has to wait, or cannot be priced (a dish that is not on the menu): nothing is consumed.
                 item.outcome = error

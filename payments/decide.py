@@ -16,6 +16,7 @@ import msgspec
 from payments.credentials.presented import Presented
 from payments.lines import Booking, Leg, Line, sale_lines
 from payments.posting_rule import NO_USAGE, DeductionStep, DenyCode, Payer, PostingRule, Quote, Refusal, Sale, Usage
+from payments.settlement.periods import NONE_CLOSED, ClosedPeriods, period_for_posting
 
 REPEAT_WINDOW: Final = timedelta(seconds=8)
 
@@ -126,9 +127,16 @@ class Repeat(NamedTuple):
 
 
 def decide(
-    request: Request, code: CodeState | Tapped | None, holder: HolderState | None, rule: PostingRule
+    request: Request,
+    code: CodeState | Tapped | None,
+    holder: HolderState | None,
+    rule: PostingRule,
+    closed: ClosedPeriods = NONE_CLOSED,
 ) -> Accepted | Refusal | Repeat:
-    """Order of refusals: code, holder, repeat, limits (the rule's), funds. Terminal, key and seq come before."""
+    """Order of refusals: code, holder, repeat, limits (the rule's), funds. Terminal, key and seq come before.
+
+    A sale whose month is closed in either book keeps its business date and is booked in the next month open in both.
+    """
     at, tapped = request.sale.at, code if isinstance(code, Tapped) else None
     refusal = _refuse_tapped(tapped) if tapped is not None else None
     if refusal is None and (code is None or holder is None):
@@ -151,6 +159,10 @@ def decide(
         quote = _note_tapped(quote, tapped.presented, holder)
     if isinstance(quote, Refusal):
         return quote
+    if closed:
+        regions = holder.payer.region_id, quote.host_region_id
+        period = period_for_posting(closed, quote.accounting_period, *regions)
+        quote = msgspec.structs.replace(quote, accounting_period=period)
     legs = deduct(quote, holder)
     if legs is None:
         return Refusal(DenyCode.NO_FUNDS, {"amount_fen": quote.amount_fen, **holder.sums(quote.business_date)})

@@ -11,6 +11,8 @@ set-based: its arguments are arrays, one element a row.
 
 from typing import Final
 
+from payments.settlement.periods import ENTER_GATE as _ENTER_GATE
+
 # Planner settings for the one connection that runs these: always look up by key, never re-plan. A partition that is
 # still empty when its plan is made (the first minute of a month) would otherwise be read whole for every batch; with
 # pages that cost nothing, a look-up by key is the cheapest plan whatever the statistics say.
@@ -49,7 +51,10 @@ CREATE TYPE pg_temp.house_delta AS (
     region_id uuid, kind text, owner uuid, amount_fen bigint, entry_count integer);
 """
 
-# ---- 1. lock, claim, read
+# ---- 1. enter, lock, claim, read
+
+# No period is cut off while a batch is under way, and none of what it knows of closed periods changes.
+ENTER_GATE: Final = _ENTER_GATE
 
 # Whose money: a payer is named by a code (bucket, secret) or by the holder's own id. Zero stands for nobody.
 # LATERAL with OFFSET 0 fixes the order of the join: keys first, then one look-up each, whatever the statistics of a
@@ -166,6 +171,7 @@ DECLARE
     locked_ids uuid[];
     won bigint;
 BEGIN
+    PERFORM {ENTER_GATE.removeprefix("SELECT ")};
     SELECT * INTO locked_buckets, locked_ids FROM ({DISTINCT_HOLDERS}) AS h(buckets, ids);
     RETURN QUERY {LOCK_HOLDERS};
     {CLAIM_REQUESTS};

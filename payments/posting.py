@@ -9,6 +9,7 @@ finds their keys taken if it had succeeded, and does the work if it had not.
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -26,12 +27,15 @@ from payments.batch_writing import write
 from payments.guesses import GuessWatch
 from payments.lines import GENESIS
 from payments.posting_rule import PostingRule
+from payments.settlement.periods import CLOSED_PERIODS, NONE_CLOSED, ClosedPeriods, closed_periods, period_of
 from payments.tables import create_partitions_around
 
 log = structlog.get_logger()
 
 LANE_MAX: Final = 999
 _PARTITION_MISSING: Final = "23514"
+# Longer than a sale can be late and still be booked without anybody's asking.
+_PERIODS_LOOK_BACK: Final = timedelta(days=40)
 # After these the connection is useless and a lane must be leased again.
 _LOST: Final = (
     OSError,
@@ -60,11 +64,13 @@ class TerminalDirectory(Protocol):
 
 
 class Knowledge:
-    """What a process keeps in memory of the configuration: tills and prices, up to a version."""
+    """What a process keeps in memory of the configuration: tills, prices and closed periods, up to a version."""
 
     def __init__(self, rule: PostingRule, terminals: TerminalDirectory) -> None:
         self.rule = rule
         self.terminals = terminals
+        # A cut-off raises the version while nobody posts: what a batch reads behind the gate holds until its commit.
+        self.closed: ClosedPeriods = NONE_CLOSED
         self._version = 0
         self._reloading = asyncio.Lock()
 
@@ -76,6 +82,8 @@ class Knowledge:
             if version > self._version:
                 await self.terminals.refresh(connection, self._version)
                 await self.rule.refresh(connection, self._version)
+                since = period_of((clock.now() - _PERIODS_LOOK_BACK).date())
+                self.closed = closed_periods(await connection.fetch(CLOSED_PERIODS, since))
                 self._version = version
 
     def forget(self) -> None:
@@ -192,7 +200,7 @@ class Lane:
         try:
             await self._knowledge.refresh(connection, await batch.load(at))
             await batch.prepare(at)
-            written = batch.decide()
+            written = batch.decide(self._knowledge.closed)
             head = await write(self._prepared, written, self._head, at)
             begin_next = more_waiting()
             await connection.execute("COMMIT; BEGIN" if begin_next else "COMMIT")

@@ -13,6 +13,7 @@ from payments import api, holds
 from payments.credentials.cards import card_number_hash
 from payments.errors import BalanceLeft, PaymentRefused, PrefundTooLow
 from payments.lines import Account
+from payments.service import business_today
 from tests.payments.world import World, body_of
 
 
@@ -115,7 +116,7 @@ class TestGrant:
                     session,
                     world.unit,
                     [api.Allotment(people[0], 1), api.Allotment(people[1], 10**10)],
-                    expires_on=clock.now().date(),
+                    expires_on=business_today(),
                     actor="test",
                 )
         assert refused.value.data == {"available_fen": 10**10, "needed_fen": 10**10 + 1}

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from kernel import clock
 from payments.errors import ConfirmRepeat, SeqReused
+from payments.service import business_today
 from tests.payments.world import World, body_of
 
 
@@ -21,14 +22,14 @@ class TestPay:
         assert (await world.purses(person))["cash_fen"] == 3750
 
     async def test_the_units_share_comes_from_the_lot_and_the_rest_from_cash(self, world: World) -> None:
-        today = clock.now().date()
+        today = business_today()
         person = await world.person(cash_fen=5000, lots={35200: today + timedelta(days=20)})
         body = body_of(await world.pay((await world.code(person)).code))
         assert [(leg["purse"], leg["amount_fen"]) for leg in body["legs"]] == [("subsidy", 1600), ("cash", 200)]
         assert body["purses"] == {"cash_fen": 4800, "subsidy_fen": 33600, "official_fen": 0}
 
     async def test_the_second_serving_is_paid_in_cash(self, world: World) -> None:
-        today = clock.now().date()
+        today = business_today()
         person = await world.person(cash_fen=5000, lots={35200: today + timedelta(days=20)})
         await world.pay((await world.code(person)).code)
         body = body_of(await world.pay((await world.code(person)).code, confirm_repeat=True))

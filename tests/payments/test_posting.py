@@ -19,6 +19,7 @@ from payments.batch import Item
 from payments.credentials.pay_code_format import read_p1
 from payments.errors import QueueFull, SeqReused
 from payments.posting_rule import Payer, Quote, Refusal, Sale, Usage
+from payments.service import business_today
 from tests.payments.world import FlatRule, World, body_of
 
 
@@ -118,7 +119,7 @@ class TestTwoLanes:
         await other.start()
         try:
             assert (world.posting.lane, other.lane) == (1, 3)
-            person = await world.person(cash_fen=3000, lots={1600: clock.now().date()})
+            person = await world.person(cash_fen=3000, lots={1600: business_today()})
             one_code = (await world.code(person)).code
             codes = [(await world.code(person)).code for _ in range(8)]
             items = [item_of(world, code, amount_fen=500, confirm_repeat=True) for code in codes]

@@ -5,20 +5,19 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from kernel import clock
 from kernel.errors import NotFound, StateConflict
 from payments import api, holders, queries
 from payments.errors import OtherBook, PeriodLocked
 from payments.ledger import post_lines
 from payments.models import AccountingPeriod
-from payments.service import holder_of
+from payments.service import business_today, holder_of
 from tests.payments.world import World, body_of
 
 
 async def grant(world: World, *people: UUID, amount_fen: int = 5000) -> None:
     async with world.db.session() as session:
         allotments = [api.Allotment(person, amount_fen) for person in people]
-        await api.grant_subsidies(session, world.unit, allotments, expires_on=clock.now().date(), actor="test")
+        await api.grant_subsidies(session, world.unit, allotments, expires_on=business_today(), actor="test")
 
 
 async def open_account(world: World, region: UUID) -> UUID:

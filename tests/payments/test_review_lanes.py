@@ -15,6 +15,7 @@ from payments import api
 from payments.credentials.pay_code_format import write_p1
 from payments.errors import ConfirmRepeat
 from payments.posting_rule import Payer, Quote, Refusal, Sale, Usage
+from payments.service import business_today
 from tests.payments.world import FlatRule, World, body_of
 
 
@@ -36,7 +37,7 @@ class MovingRule(FlatRule):
 
 class TestPricesThatMove:
     async def test_a_counter_that_was_not_read_is_neither_trusted_nor_overwritten(self, world: World) -> None:
-        person = await world.person(cash_fen=50_000, lots={5000: clock.now().date()})
+        person = await world.person(cash_fen=50_000, lots={5000: business_today()})
         await world.pay((await world.code(person)).code)
         await world.pay((await world.code(person)).code, confirm_repeat=True)
         rule = MovingRule(world.rule.region_of_site)
