@@ -117,6 +117,9 @@ class XlsxWriter:
     def _cell(self, value: Any, *, bold: bool) -> Any:
         if value is None or value == "":
             return None
+        if not bold and not isinstance(value, Decimal) and not (isinstance(value, str) and value.startswith("=")):
+            # A bare value costs a fraction of a cell.
+            return value
         cell = WriteOnlyCell(self._sheet, value=value)
         if isinstance(value, str):
             # Text is text, whatever it begins with.
