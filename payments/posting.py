@@ -83,7 +83,8 @@ class Knowledge:
                 await self.terminals.refresh(connection, self._version)
                 await self.rule.refresh(connection, self._version)
                 since = period_of((clock.now() - _PERIODS_LOOK_BACK).date())
-                self.closed = closed_periods(await connection.fetch(CLOSED_PERIODS, since))
+                rows = await connection.fetch(CLOSED_PERIODS, since)
+                self.closed = closed_periods((row["region_id"], row["period"]) for row in rows)
                 self._version = version
 
     def forget(self) -> None:
