@@ -16,6 +16,8 @@ from typing import Annotated, Final, TypeVar
 
 import typer
 
+from app.gate import wait_at_gate
+from app.memory import start_without_collector
 from app.problems import Problem
 from kernel.settings import Settings, get_settings
 
@@ -78,6 +80,7 @@ def web(
     fd: Annotated[int | None, typer.Option(help="A listening socket that was handed to us.", hidden=True)] = None,
 ) -> None:
     """One web process. `guanjia run` starts it; compose does so too."""
+    start_without_collector()
     from app.web import serve
 
     raise typer.Exit(_explained(lambda: serve(get_settings(), fd=fd)))
@@ -103,8 +106,10 @@ def worker(
     health_port: Annotated[int | None, typer.Option(help="Answer /healthz and /metrics on this port.")] = None,
 ) -> None:
     """The process of the background loops: relay, timers, handlers."""
+    start_without_collector()
     from app.worker import run_worker
 
+    wait_at_gate()
     _explained(lambda: asyncio.run(run_worker(get_settings(), health_port=health_port)))
 
 
@@ -123,6 +128,7 @@ def migrate(
     demo: Annotated[bool, typer.Option("--demo", help="Bring in the demo if the database is empty.")] = False,
 ) -> None:
     """Bring the database to the schema of this version."""
+    start_without_collector()
     from app.preparation import prepare_database
 
     _explained(lambda: prepare_database(get_settings(), with_demo=demo, say=say))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from app.embedded.child import log_tail, open_log
+from app.gate import GATE_FD_VARIABLE, Gate
 from app.problems import ChildFailed, EmbeddedServerError
 from app.readiness import READY_FD_VARIABLE
 
@@ -40,6 +41,8 @@ class ChildPlan:
     prepare: Callable[[], None] | None = None
     # For servers that cannot tell us: asked again and again until it is true. Gets the child's pid.
     is_ready: Callable[[int], bool] | None = None
+    # Where it waits, its code imported, until what it stands on is ready; that time is not counted as its own.
+    gate: Gate | None = None
 
 
 class KeptChild:
@@ -117,21 +120,28 @@ class KeptChild:
 
     async def _spawn(self, tell: int) -> asyncio.subprocess.Process:
         with open_log(self.plan.log_file) as log:
+            gate = self.plan.gate
             self._process = await asyncio.create_subprocess_exec(
                 *self.plan.command(),
-                env={**self.plan.environment, READY_FD_VARIABLE: str(tell)},
+                env={
+                    **self.plan.environment,
+                    READY_FD_VARIABLE: str(tell),
+                    **({GATE_FD_VARIABLE: str(gate.fd)} if gate is not None else {}),
+                },
                 cwd=self._folder,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C reaches the supervisor alone, which ends its children in order.
-                pass_fds=[*self.plan.pass_fds, tell],
+                pass_fds=[*self.plan.pass_fds, tell, *([gate.fd] if gate is not None else [])],
             )
         if self._stopping.is_set():  # Told to stop while it was being born.
             await self._end(self._process)
         return self._process
 
     async def _watch_readiness(self, process: asyncio.subprocess.Process, listen_to: int) -> None:
+        if self.plan.gate is not None:
+            await self.plan.gate.opened.wait()
         try:
             async with asyncio.timeout(self.plan.start_timeout_s):
                 if self.plan.is_ready is None:

@@ -59,14 +59,16 @@ class Pages(StaticFiles):
 class PagesMount(Mount):
     """Leaves the machines' addresses to the router, which tells what is not there (404) from a wrong method (405)."""
 
+    _is_built = False
+
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Pages are for browsers."""
-        if scope["type"] != "http" or scope["path"].startswith(MACHINE_PREFIXES):
+        """Pages are for browsers, and there are none before they are built: that may end after this process has begun."""
+        self._is_built = self._is_built or (DIST / "index.html").exists()
+        if scope["type"] != "http" or not self._is_built or scope["path"].startswith(MACHINE_PREFIXES):
             return Match.NONE, {}
         return super().matches(scope)
 
 
 def install(app: FastAPI) -> None:
     """Answer at every address that is not taken yet. Without a build there are no pages, and the interface works alone."""
-    if (DIST / "index.html").exists():
-        app.router.routes.append(PagesMount("/", app=Pages(directory=DIST, html=True), name="pages"))
+    app.router.routes.append(PagesMount("/", app=Pages(directory=DIST, html=True, check_dir=False), name="pages"))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+import uvloop
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
@@ -21,7 +22,8 @@ def prepare_database(settings: Settings, *, with_demo: bool, say: Callable[[str]
         raise NotConfigured("GUANJIA_DATABASE_URL is needed; `guanjia run` sets it by itself.")
     url = settings.database_url.get_secret_value()
     bring_to_head(url, say=say)
-    asyncio.run(_look_after_demo(settings, url, with_demo=with_demo, say=say))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_look_after_demo(settings, url, with_demo=with_demo, say=say))
 
 
 def bring_to_head(url: str, *, say: Callable[[str], None]) -> None:

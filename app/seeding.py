@@ -6,6 +6,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from app.demo_logins import read_demo_logins, write_demo_logins
+from app.memory import settle_memory
 from app.problems import SeedingRefused
 from kernel import clock
 from kernel.db import Database
@@ -20,8 +21,15 @@ async def seed_demo_if_empty(db: Database, data_dir: Path, *, say: Callable[[str
     from app import demo  # Imports every domain; a start that finds the demo in place need not wait for that.
 
     say("· Bringing in the demo: people, canteens, menus, money ...")
+    settle_memory()
     await mark_as_demo(db)
-    write_demo_logins(data_dir, await demo.seed_demo(db, say))
+    # What a crash would take away is half a demo, which no start accepts anyway; the mark at the end is written to disk, and
+    # with it everything before.
+    hurried = Database(db.url.render_as_string(hide_password=False), commits_may_be_lost=True)
+    try:
+        write_demo_logins(data_dir, await demo.seed_demo(hurried, say))
+    finally:
+        await hurried.close()
     await _mark_as_complete(db)
     return True
 

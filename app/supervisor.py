@@ -21,6 +21,7 @@ from app.data_folder import only_user_of
 from app.embedded.child import bound_to_us, remembered_secret
 from app.embedded.postgres import EmbeddedPostgres
 from app.embedded.valkey import EmbeddedValkey
+from app.gate import Gate
 from app.kept_child import ChildPlan, KeptChild
 from app.lan import Lan
 from app.listening import open_listening_sockets
@@ -57,6 +58,7 @@ class Supervisor:
         self._postgres: EmbeddedPostgres | None = None
         self._sockets: list[socket.socket] = []
         self._alipay: socket.socket | None = None
+        self._gate: Gate | None = None
 
     async def run(self) -> int:
         """Until Ctrl-C or SIGTERM. Returns the exit status."""
@@ -83,14 +85,27 @@ class Supervisor:
     async def _start(self) -> None:
         # Held as long as we live: while a web process is being replaced, its socket goes on taking connections.
         self._sockets = open_listening_sockets(self._settings.host, self._settings.port, self._settings.workers)
+        self._gate = Gate()
         self._prepare_environment(port=self._sockets[0].getsockname()[1])
         if self._with_lan:
             self._open_lan()
         if self._with_demo:
             self._open_simulators()
         building = [asyncio.to_thread(frontend_build.build_if_stale)] if self._build_frontend else []
-        await _together(self._start_servers(), *building)
+        # Neither the front end nor the database needs the other: a first start takes as long as the slower of the two.
+        await _together(self._make_database_ready(), *building)
+        self._gate.open()
+        await _together(*(child.first_ready() for child in self._children.values()))
+
+    async def _make_database_ready(self) -> None:
+        servers = await self._prepare_servers()
+        self._spawn_services()
+        await _together(*(self._keep(plan).first_ready() for plan in servers))
         await self._run_once("migrate", *(["--demo"] if self._with_demo else []))
+
+    def _spawn_services(self) -> None:
+        """As soon as the servers' addresses are known: to import their code takes them longer than the servers need, and they
+        wait at the gate until the database is ready."""
         for number, listener in enumerate(self._sockets, start=1):
             name = "web" if len(self._sockets) == 1 else f"web-{number}"
             self._keep(self._service("web", name, ["--fd", str(listener.fileno())], [listener.fileno()]))
@@ -102,7 +117,6 @@ class Supervisor:
         if self._alipay is not None:
             descriptor = self._alipay.fileno()
             self._keep(self._service("alipay", "alipay", ["--fd", str(descriptor)], [descriptor]))
-        await _together(*(child.first_ready() for child in self._children.values()))
 
     def _open_lan(self) -> None:
         self._lan = Lan.open(self._settings, self._data_dir)
@@ -116,13 +130,14 @@ class Supervisor:
             self._alipay = opened.listener
             self._environment |= opened.environment
 
-    async def _start_servers(self) -> None:
-        starting = []
+    async def _prepare_servers(self) -> list[ChildPlan]:
+        """Those that are ours to run; afterwards the environment says where they will be."""
+        plans = []
         if self._settings.database_url is None:
-            starting.append(self._start_postgres())
+            plans.append(await self._prepare_postgres())
         if self._settings.redis_url is None:
-            starting.append(self._start_valkey())
-        await _together(*starting)
+            plans.append(await self._prepare_valkey())
+        return plans
 
     async def _stop(self) -> None:
         """Ours first, then the servers they stand on."""
@@ -137,6 +152,8 @@ class Supervisor:
             await asyncio.gather(*(c.stop() for name, c in self._children.items() if is_server[name] is servers))
         if self._postgres is not None:
             self._postgres.clean_up()
+        if self._gate is not None:
+            self._gate.close()
 
     async def _finished_before_stop(self, work: Coroutine[Any, Any, None]) -> bool:
         """Do the work unless Ctrl-C comes first; whether it was finished."""
@@ -156,47 +173,41 @@ class Supervisor:
 
     # ---- the processes
 
-    async def _start_postgres(self) -> None:
+    async def _prepare_postgres(self) -> ChildPlan:
         postgres = self._postgres = EmbeddedPostgres(self._data_dir)
         if not postgres.cluster.exists():
             self._say("· Making the database ...")
         await asyncio.to_thread(postgres.prepare)
         self._environment["GUANJIA_DATABASE_URL"] = postgres.url
         row = process("postgres")
-        child = self._keep(
-            ChildPlan(
-                row.name,
-                postgres.command,
-                postgres.log_file,
-                os.environ,
-                start_timeout_s=row.start_timeout_s,
-                stop_timeout_s=row.stop_timeout_s,
-                stop_signal=postgres.stop_signal,
-                prepare=postgres.prepare,
-                is_ready=lambda pid: postgres.is_ready() and postgres.pid == pid,
-            )
+        return ChildPlan(
+            row.name,
+            postgres.command,
+            postgres.log_file,
+            os.environ,
+            start_timeout_s=row.start_timeout_s,
+            stop_timeout_s=row.stop_timeout_s,
+            stop_signal=postgres.stop_signal,
+            prepare=postgres.prepare,
+            is_ready=lambda pid: postgres.is_ready() and postgres.pid == pid,
         )
-        await child.first_ready()
 
-    async def _start_valkey(self) -> None:
+    async def _prepare_valkey(self) -> ChildPlan:
         valkey = EmbeddedValkey(self._data_dir)
         await asyncio.to_thread(valkey.prepare)
         self._environment["GUANJIA_REDIS_URL"] = valkey.url
         row = process("valkey")
-        child = self._keep(
-            ChildPlan(
-                row.name,
-                valkey.command,
-                valkey.log_file,
-                os.environ,
-                start_timeout_s=row.start_timeout_s,
-                stop_timeout_s=row.stop_timeout_s,
-                stop_signal=valkey.stop_signal,
-                prepare=valkey.prepare,
-                is_ready=lambda _pid: valkey.is_ready(),
-            )
+        return ChildPlan(
+            row.name,
+            valkey.command,
+            valkey.log_file,
+            os.environ,
+            start_timeout_s=row.start_timeout_s,
+            stop_timeout_s=row.stop_timeout_s,
+            stop_signal=valkey.stop_signal,
+            prepare=valkey.prepare,
+            is_ready=lambda _pid: valkey.is_ready(),
         )
-        await child.first_ready()
 
     def _service(
         self, row_name: str, name: str, arguments: Sequence[str] = (), pass_fds: Sequence[int] = ()
@@ -213,6 +224,7 @@ class Supervisor:
             start_timeout_s=row.start_timeout_s,
             stop_timeout_s=row.stop_timeout_s,
             pass_fds=pass_fds,
+            gate=self._gate if row.kind is Kind.SERVICE else None,
         )
 
     def _keep(self, plan: ChildPlan) -> KeptChild:
@@ -248,6 +260,9 @@ class Supervisor:
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
         }
+        if self._environment.pop("PYTHONDONTWRITEBYTECODE", ""):
+            # Nothing beside the sources, then; but to compile every package anew costs each process three seconds.
+            self._environment["PYTHONPYCACHEPREFIX"] = str(self._data_dir / "run" / "bytecode")
         if self._settings.secret_key is None and not self._settings.production:
             # Kept in the data folder, so that what was derived from it stays valid over restarts.
             self._environment["GUANJIA_SECRET_KEY"] = remembered_secret(self._data_dir / "secret_key")

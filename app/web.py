@@ -1,13 +1,14 @@
 """`guanjia web`: one web process."""
 
 import asyncio
-import gc
 import signal
 import socket
 
 import uvicorn
 
+from app.gate import wait_at_gate
 from app.listening import BACKLOG, open_listening_sockets
+from app.memory import settle_memory
 from app.payments_protocol import PaymentsProtocol
 from app.production import refuse_weak_settings
 from kernel.logging import configure_logging
@@ -19,16 +20,6 @@ from realtime.protocol import HubProtocol
 KEEP_ALIVE_S = 75
 STOP_TIMEOUT_S = 5
 WEBSOCKET_MESSAGE_BYTES_MAX = 64 * 1024
-
-
-def settle_memory() -> None:
-    """Take what the start has made out of the garbage collector's sight: nothing of it will ever be garbage.
-
-    Otherwise each full collection walks the whole program in the middle of a payment.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
 
 
 class _Server(uvicorn.Server):
@@ -68,6 +59,8 @@ def serve(settings: Settings, *, fd: int | None) -> int:
             proxy_headers=False,  # Not on a till's way: app/main.py puts it behind the payments.
         )
     )
+    server.config.load()  # Imports everything, which takes a while: before the gate.
+    wait_at_gate()
     # uvicorn ends in order and then raises the signal a second time; being told to stop is no failure.
     for stop_signal in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop_signal, lambda *_: None)

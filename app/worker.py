@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from structlog.contextvars import bind_contextvars
 
+from app.memory import settle_memory
 from app.metrics import show_metrics
 from app.production import refuse_demo_secrets
 from app.readiness import tell_ready
@@ -53,6 +54,7 @@ async def run_worker(settings: Settings, *, health_port: int | None, loops: Sequ
         keepers = [asyncio.create_task(keep_running(loop, services), name=loop.name) for loop in loops]
         async with _health_server(health_port):
             log.info("worker runs", loops=[loop.name for loop in loops])
+            settle_memory()
             tell_ready()
             await stopping.wait()
         for keeper in keepers:

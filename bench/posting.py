@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from uuid import uuid4
 
-from app.web import settle_memory
+from app.memory import settle_memory
 from bench.rig import Rig, amount_of
 from bench.rows import Row, at_least, told
 from canteen.api import CanteenPricing

@@ -53,8 +53,11 @@ class Base(DeclarativeBase):
 class Database:
     """One PostgreSQL database: sessions for the office, a plain asyncpg connection for the hot path."""
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, commits_may_be_lost: bool = False) -> None:
+        """`commits_may_be_lost` is for who makes made-up data anew after a crash: nothing waits for the disk, and the next
+        commit of anybody else writes it all down."""
         self.url = make_url(url).set(drivername="postgresql")
+        self._server_settings = _SERVER_SETTINGS | ({"synchronous_commit": "off"} if commits_may_be_lost else {})
         self.engine: AsyncEngine = create_async_engine(
             self.url.set(drivername="postgresql+asyncpg"),
             pool_size=pool_size,
@@ -62,7 +65,7 @@ class Database:
             pool_timeout=5,
             # A connection that died with its server is replaced before use instead of failing one request.
             pool_pre_ping=True,
-            connect_args={"server_settings": _SERVER_SETTINGS, "timeout": 10},
+            connect_args={"server_settings": self._server_settings, "timeout": 10},
         )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=True)
 
@@ -90,7 +93,7 @@ class Database:
         """A connection outside of the pool, for the one caller that keeps it: posting, the relay, COPY."""
         return await asyncpg.connect(
             self.url.render_as_string(hide_password=False),
-            server_settings=_SERVER_SETTINGS,
+            server_settings=self._server_settings,
             timeout=10,
         )
 

@@ -9,7 +9,7 @@ from app.demo_data.people import Population, Resident
 from app.demo_data.places import ACTOR, UNITS, Places
 from kernel.db import Database
 from kernel.handlers import run_handler
-from payments.api import Allotment, change_state, grant_subsidies, prefund_unit, top_up_at_counter
+from payments.api import Allotment, change_state, grant_subsidies, prefund_unit, top_up_many_at_counter
 from payments.handlers import follow_people
 
 # 22 working days of 16.00; of 10.00 for those who have retired.
@@ -32,10 +32,12 @@ async def fund(db: Database, places: Places, population: Population, demo_ids: s
         for code, region, *_ in UNITS:
             await prefund_unit(session, places.organisations[code], places.regions[region], PREFUND_FEN, actor=ACTOR)
     for start in range(0, len(population.residents), 50):
+        amounts_fen = {
+            resident.id: DEMO_CASH_FEN if resident.id in demo_ids else 1000 * dice.randint(10, 90)
+            for resident in population.residents[start : start + 50]
+        }
         async with db.session() as session:
-            for resident in population.residents[start : start + 50]:
-                amount_fen = DEMO_CASH_FEN if resident.id in demo_ids else 1000 * dice.randint(10, 90)
-                await top_up_at_counter(session, resident.id, amount_fen, actor=ACTOR)
+            await top_up_many_at_counter(session, amounts_fen, actor=ACTOR)
 
 
 async def report_a_loss(db: Database, population: Population, demo_ids: set[UUID]) -> None:
