@@ -95,6 +95,11 @@ class Settings(BaseSettings):
     alipay_public_key: str | None = Field(
         default=None, description="Alipay's public key for our app, by which its answers and notices are believed."
     )
+    alipay_app_cert: str | None = Field(
+        default=None, description="Our app's certificate (PEM); with the next two, Alipay also sends money out."
+    )
+    alipay_cert: str | None = Field(default=None, description="Alipay's certificate for our app (PEM).")
+    alipay_root_cert: str | None = Field(default=None, description="Alipay's root certificates (PEM, one after another).")
     alipay_seller_id: str | None = Field(
         default=None, description="Our seller id (2088...) at Alipay; notices for another one are refused."
     )

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import httpx2
 import structlog
-from alipay import AliPay  # type: ignore[import-untyped]  # the SDK has no types
+from alipay import AliPay, DCAliPay  # type: ignore[import-untyped]  # the SDK has no types
 from alipay.exceptions import AliPayException  # type: ignore[import-untyped]  # as above
 from alipay.utils import AliPayConfig  # type: ignore[import-untyped]  # as above
 
@@ -43,6 +43,15 @@ _TIME: Final = "%Y-%m-%d %H:%M:%S"
 
 
 @dataclass(frozen=True)
+class AlipayCertificates:
+    """Ours, Alipay's own, and the chain of roots, as PEM: without them Alipay sends no money out."""
+
+    app: str
+    alipay: str
+    root: str
+
+
+@dataclass(frozen=True)
 class AlipayAccount:
     """Who we are to Alipay, and how to know that it is Alipay who speaks. Keys are PEM, or the bare base64 of it."""
 
@@ -52,6 +61,10 @@ class AlipayAccount:
     gateway: str
     notify_url: str | None = None
     seller_id: str | None = None
+    # Where they are set, Alipay's public key is the one in its certificate.
+    certificates: AlipayCertificates | None = None
+    # Not by keys alone; the simulated Alipay does not ask.
+    sends_money: bool = True
 
 
 class AlipayChannel:
@@ -62,15 +75,11 @@ class AlipayChannel:
 
     def __init__(self, account: AlipayAccount, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
         self._account = account
+        self.sends_money = account.sends_money
         self._timeout_s = timeout_s
-        self._client = AliPay(
-            account.app_id,
-            account.notify_url,
-            _pem(account.app_private_key, "RSA PRIVATE KEY"),
-            _pem(account.alipay_public_key, "PUBLIC KEY"),
-            # A silent socket is given up before the call as a whole is.
-            config=AliPayConfig(timeout=timeout_s * 0.9),
-        )
+        self._client = _client_of(account)
+        # A silent socket is given up before the call as a whole is.
+        self._client._config = AliPayConfig(timeout=timeout_s * 0.9)  # noqa: SLF001  only one of its two classes takes it
         self._client._gateway = account.gateway  # noqa: SLF001  the SDK knows only its own two gateways
         self._threads = ThreadPoolExecutor(CALLS_AT_ONCE_MAX, thread_name_prefix="alipay")
 
@@ -242,6 +251,16 @@ async def _download(url: str) -> bytes:
             if len(content) > BILL_BYTES_MAX:
                 raise BillAbsent("download: more than 64 MB")
     return bytes(content)
+
+
+def _client_of(account: AlipayAccount) -> Any:
+    """The SDK's client, by certificates where there are any, else by bare keys."""
+    private_key = _pem(account.app_private_key, "RSA PRIVATE KEY")
+    held = account.certificates
+    if held is None:
+        public_key = _pem(account.alipay_public_key, "PUBLIC KEY")
+        return AliPay(account.app_id, account.notify_url, private_key, public_key)
+    return DCAliPay(account.app_id, private_key, held.app, held.alipay, held.root, app_notify_url=account.notify_url)
 
 
 def _pem(key: str, label: str) -> str:

@@ -50,6 +50,8 @@ class Channel(Protocol):
     """A gateway. No question ever raises: what cannot be understood is a `MISS`, and asked again."""
 
     name: str
+    # Whether it is set up to send money to people.
+    sends_money: bool
 
     async def prepare(self, order_name: str, amount_fen: int, subject: str, expires_at: datetime) -> Heard:
         """Have a QR code made, for the payer to scan. Asking again with the same name makes no second order."""
