@@ -17,7 +17,7 @@ from identity.api import UnitMember, members_of_unit, site_summary
 from kernel import clock, timers
 from kernel.audit_log import record
 from kernel.calendar import load_calendar
-from kernel.errors import NotFound
+from kernel.errors import Malformed, NotFound
 from kernel.ids import parse_public_id, public_id, uuid7
 from kernel.settings import get_settings
 from payments.states import next_state
@@ -36,9 +36,11 @@ from payments.subsidies.entitlement import (
     last_day,
     month_after,
     month_before,
+    month_of,
     work_halves,
 )
 from payments.subsidies.errors import AlreadyPrepared, ListMissing, NothingToGrant
+from payments.subsidies.expiry import today
 from payments.subsidies.models import AttendanceMonth, SubsidyBatch, SubsidyRule
 from payments.subsidies.states import SUBSIDY_RULE
 from payments.subsidies.tables import why_not
@@ -164,6 +166,8 @@ async def prepare_by_hand(
     """The same, when somebody asks for it: earlier than its day, or anew after a reversal."""
     rule = await _lock(session, rule_id)
     next_state(SUBSIDY_RULE, rule.state, "prepare")
+    if not rule.first_month <= month <= month_after(month_of(today())):
+        raise Malformed(reason="a month from the rule's first to the next one", field="month")
     return await _prepare(session, rule, month, actor=actor, without_list=without_list)
 
 

@@ -137,6 +137,14 @@ class TestOncePerMonth:
         await run(office)
         assert [batch["month"] for batch in await office.batches()] == ["2026-11"]
 
+    async def test_no_further_ahead_than_the_month_to_come_and_no_earlier_than_its_first(self, office: Office) -> None:
+        await office.employ("A1")
+        rule = (await office.rule()).json()["id"]
+        path = f"/v1/subsidies/rules/{rule}/prepare"
+        for month in ("2026-10", "2027-01"):
+            answer = await office.http.post(path, json={"month": month}, headers=office.first.headers)
+            assert answer.status_code == 422
+
     async def test_a_month_that_was_reversed_can_be_prepared_anew(self, office: Office) -> None:
         await office.employ("A1")
         batch = await month(office)
