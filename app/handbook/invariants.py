@@ -7,8 +7,7 @@ from payments.invariants import INVARIANTS
 
 _LEAD: Final = (
     "What must hold of money at every moment. Each is a query that returns what breaks it, and nothing where all is well. "
-    "`./guanjia audit` asks them all, the worker does so every night, and each story of tests/payments ends with them. "
-    "Numbers that are missing belong to parts that are not built yet."
+    "`./guanjia audit` asks them all, the worker does so every night, and each story of tests/payments ends with them."
 )
 
 
