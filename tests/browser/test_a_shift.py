@@ -254,6 +254,24 @@ class TestOtherWaysToPay:
         expect(page.get_by_test_id("net")).to_contain_text("18.00")
         expect(page.get_by_test_id("ties")).to_have_attribute("data-ties", "true")
 
+    def test_a_guests_meal_is_voided_like_any_other_and_the_sheet_ties(
+        self, new_page: NewPage, product: Product, till: Till
+    ) -> None:
+        page = open_till(new_page, till)
+        page.get_by_role("tab", name="金额").click()
+        begin_shift(page, product)
+        type_and_enter(page, "16.40")
+        type_and_enter(page, guest_code(product, "pay"))
+        expect(page.locator(RESULT)).to_have_attribute("data-phase", "paid")
+        page.get_by_role("button", name=re.compile("^撤销")).first.click()
+        type_and_enter(page, pin_of(product, "cashier"))
+        expect(page.locator(RESULT)).to_have_attribute("data-phase", "voided")
+        expect(page.locator(".last li").first).to_contain_text("已撤销")
+
+        page.get_by_test_id("shift").click()
+        expect(page.get_by_test_id("net")).to_contain_text("0.00")
+        expect(page.get_by_test_id("ties")).to_have_attribute("data-ties", "true")
+
     def test_a_phone_at_the_printed_code_is_shown_and_spoken_and_in_the_shift(
         self, new_page: NewPage, product: Product, till: Till
     ) -> None:
