@@ -1,9 +1,11 @@
 """`guanjia reconcile`: compare levels for a day from the command line. Ends with 1 if anything differs."""
 
 import asyncio
+import logging
 from datetime import date, datetime, timedelta
 from typing import Annotated
 
+import structlog
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -42,6 +44,8 @@ DayOption = Annotated[
 @commands.command("reconcile", rich_help_panel="Money")
 def reconcile(level: LevelOption = None, day: DayOption = None) -> None:
     """Compare what two sides say of the same money, level by level; differences are kept and shown. Ends with 1 if there are any."""
+    # The table says it; what is done on the way is for the logs of a server.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     levels = sorted(set(level)) if level else list(LEVELS)
     if any(each not in LEVELS for each in levels):
         raise typer.BadParameter("levels are 0 to 6")

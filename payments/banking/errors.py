@@ -5,6 +5,8 @@ StatementHasBadCells    422     `data.cells`; of a CSV or XLSX table
 StatementTaken          409     the same statement is there already
 StatementNotNext        409     its opening balance is not the closing one of the statement before
 AccountElsewhere        409     that account belongs to another region's book
+BankAccountMissing      409     a file for the bank needs an account that nobody has entered yet
+NothingToPay            409     there is nothing left to tell the bank
 """
 
 from kernel.errors import GuanjiaError, Malformed
@@ -49,3 +51,19 @@ class AccountElsewhere(GuanjiaError):
     status = 409
     message_zh = "这个账号属于另一个地区的账本"
     message_en = "That account belongs to another region's book"
+
+
+class BankAccountMissing(GuanjiaError):
+    """`data.parties`: id, name_zh, name_en of those without an account."""
+
+    code = "BANK_ACCOUNT_MISSING"
+    status = 409
+    message_zh = "有收款方或付款方还没有登记银行账户，不能生成付款文件"
+    message_en = "A payer or payee has no bank account yet; the file for the bank cannot be made"
+
+
+class NothingToPay(GuanjiaError):
+    code = "NOTHING_TO_PAY"
+    status = 409
+    message_zh = "没有待付的指令"
+    message_en = "There is nothing left to pay"

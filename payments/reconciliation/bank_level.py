@@ -1,6 +1,6 @@
 """L4: the gateways' bills net of fee, and the payments that the bank was told to make, against the lines of its statements.
 
-First what fits to the fen is matched, and a payout is booked. What is left of a day differs: a bill or an instruction without its
+First what fits to the fen is matched, and a payout is booked (an instruction is told to settlement after it, `instructions.py`). What is left of a day differs: a bill or an instruction without its
 line, a line of another amount, and a line that nobody can explain.
 """
 
@@ -20,6 +20,7 @@ from payments.reconciliation.found import Comparison, Found, Kind
 from payments.reconciliation.models import ChannelBill
 from payments.reconciliation.payouts import PAID_WITHIN, confirm_payouts, names_bill, unpaid_bills
 
+LEVEL: Final = 4
 # After so many days without its line, what was late is missing.
 _MISSING_AFTER: Final = timedelta(days=4)
 _PREFUND_WITHIN: Final = timedelta(days=5)

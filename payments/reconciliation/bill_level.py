@@ -68,10 +68,8 @@ _ORDERS: Final = f"""
                            FROM channel_refunds r WHERE r.order_id = o.id) AS back ON true
      WHERE o.purpose IN ('top_up', 'guest_payment')
 """  # noqa: S608  of constants only
-_ORDERS_OF_DAY: Final = text(f"{_ORDERS} AND paid.at >= :since AND paid.at < :until AND o.opened_at >= :opened")
+_ORDERS_OF_DAY: Final = text(f"{_ORDERS} AND paid.at >= :since AND paid.at < :until AND o.changed_at >= :since")
 _ORDERS_BY_ID: Final = text(f"{_ORDERS} AND o.id = ANY(CAST(:ids AS uuid[]))")
-# What was opened earlier than this was long closed before it could be paid.
-_OPENED_BEFORE: Final = timedelta(days=3)
 _ROWS: Final = text("""
     SELECT r.*, b.bill_date, b.channel FROM channel_bills b JOIN channel_bill_rows r ON r.bill_id = b.id
      WHERE b.replaced_at IS NULL AND b.channel = :channel AND b.bill_date = :day ORDER BY r.ordinal
@@ -105,7 +103,7 @@ async def compare(session: AsyncSession, day: date) -> Comparison:
 
 
 async def _orders_of_day(session: AsyncSession, channel: str, starts: datetime) -> list[OurOrder]:
-    window = {"since": starts, "until": starts + timedelta(days=1), "opened": starts - _OPENED_BEFORE}
+    window = {"since": starts, "until": starts + timedelta(days=1)}
     rows = await session.execute(_ORDERS_OF_DAY, window)
     return [order for order in (OurOrder(**row._mapping) for row in rows) if order.channel == channel]  # noqa: SLF001  a row's public way to a dict
 

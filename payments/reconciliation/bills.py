@@ -46,6 +46,8 @@ async def want_bills(db: Database, sources: Mapping[str, BillSource]) -> None:
     async with db.session() as session:
         for name, source in sources.items():
             today = clock.now().astimezone(source.zone).date()
+            if await session.get(BillFetch, (name, today - timedelta(days=1))) is not None:
+                continue
             first = await session.scalar(
                 select(ChannelOrder.opened_at)
                 .where(ChannelOrder.channel == name)

@@ -15,6 +15,8 @@ from kernel.ids import parse_public_id
 from kernel.uploads import TABLE_BODY, XLSX, read_file
 from payments.banking.errors import (
     AccountElsewhere,
+    BankAccountMissing,
+    NothingToPay,
     StatementHasBadCells,
     StatementNotNext,
     StatementTaken,
@@ -36,11 +38,13 @@ from payments.reconciliation.errors import (
 )
 from payments.reconciliation.found import LEVELS, Kind
 from payments.reconciliation.hr_lists import build_hr_template, take_hr_list
+from payments.reconciliation.instructions import Form, write_bank_file
 from payments.reconciliation.jobs import run_after_bill, run_after_statement
 from payments.reconciliation.models import ChannelBill, HrList
 from payments.reconciliation.payouts import payout_view
 from payments.reconciliation.runs import run_level, run_levels
 from payments.service import region_of_unit
+from payments.settlement.api import get_settlement
 
 router = APIRouter(prefix="/v1/reconciliation", tags=["reconciliation"])
 
@@ -237,6 +241,26 @@ async def take_bank_statement(
     statement_id = await take_statement(db, await read_file(request), region_id, actor=person.actor)
     statement = await run_after_statement(db, statement_id, actor=person.actor)
     return views.statement_view(statement)
+
+
+@router.get(
+    "/bank_files/{settlement_id}",
+    responses=raises(Unauthenticated, Forbidden, NotFound, BankAccountMissing, NothingToPay)
+    | {200: {"content": {XLSX: {}, "application/xml": {}}}},
+    response_class=Response,
+)
+async def get_bank_file(
+    settlement_id: Annotated[str, Path(max_length=80)],
+    person: CurrentPerson,
+    session: SessionDep,
+    form: Annotated[Form, Query(description="pain.001 is XML by ISO 20022, xlsx a table.")] = "pain.001",
+) -> Response:
+    """What a region is to pay for a month and has not paid yet, as a file for its bank."""
+    row = await get_settlement(session, parse_public_id("stl", settlement_id))
+    person.require(Role.FINANCE, region_id=row.region_id)
+    content = await write_bank_file(session, row, form)
+    name, media = (f"{row.period}.xml", "application/xml") if form == "pain.001" else (f"{row.period}.xlsx", XLSX)
+    return Response(content, headers={"Content-Disposition": f'attachment; filename="{name}"'}, media_type=media)
 
 
 # ---- personnel lists

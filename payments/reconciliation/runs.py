@@ -28,6 +28,7 @@ from payments.reconciliation import (
 )
 from payments.reconciliation.events import ReconciliationFinished
 from payments.reconciliation.found import LEVELS, Comparison, Found, Level
+from payments.reconciliation.instructions import confirm_instructions
 from payments.reconciliation.models import Difference, ReconciliationRun
 from payments.reconciliation.states import DIFFERENCE
 from payments.states import next_state
@@ -78,6 +79,8 @@ async def run_level(db: Database, level: int, day: date, *, actor: str = "system
         await session.flush()
         if opened or vanished:
             await _tell(session, run, [*opened, *vanished])
+    if level == bank_level.LEVEL:
+        await confirm_instructions(db)
     log.info("reconciliation.run", compared_level=level, day=day.isoformat(), found=run.found, opened=run.opened)
     return run
 
