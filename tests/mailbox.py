@@ -26,7 +26,7 @@ class Mailbox:
         if self.refuses:
             return self.refuses
         letter = message_from_bytes(cast("bytes", envelope.content), policy=policy.default)
-        self.letters.append(cast("EmailMessage", letter))
+        self.letters.append(letter)
         return "250 OK"
 
 
