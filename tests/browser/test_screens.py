@@ -167,6 +167,16 @@ class TestLanguages:
         expect(page.get_by_role("alert")).to_contain_text("do not belong together")
 
 
+class TestTheOffice:
+    @pytest.mark.parametrize(("address", "name"), [("security", "登录安全"), ("slips", "人员")])
+    def test_shows_where_one_is_also_on_a_phone(self, new_page: NewPage, kept: Keep, address: str, name: str) -> None:
+        page = new_page(PHONE, keep=kept("system_admin"))
+        page.goto(f"/admin/{address}")
+        here = page.locator("nav [data-here]")
+        expect(here).to_have_text(name)
+        expect(here).to_be_in_viewport(ratio=0.9)
+
+
 class TestThePageForProgrammers:
     def test_opens_without_the_internet(self, new_page: NewPage, product: Product) -> None:
         page, strangers = new_page(DESK), list[str]()
