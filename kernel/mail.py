@@ -107,7 +107,8 @@ async def send_next(db: Database) -> bool:
         return False
     try:
         await _hand_over(letter, get_settings())
-    except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+    except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
+        # One letter that cannot be written (ValueError) must not stand before all others.
         log.warning("mail.not_sent", mail=str(letter.id), attempts=letter.attempts, error=type(error).__name__)
         await _note(db, letter.id, due_at=clock.now() + _wait_after(letter.attempts), last_error=str(error)[:500])
     else:

@@ -175,7 +175,9 @@ class TestAnAddress:
         edited = await api.patch(path, json={"email": "other@example.test"}, headers=office)
         assert edited.json()["email"] == "other@example.test"
 
-    @pytest.mark.parametrize("email", ["wang", "wang@", "a b@c.d", "a@b.c\r\nBcc: x@y.z", "<a@b.c>", "a,b@c.d", ""])
+    @pytest.mark.parametrize(
+        "email", ["wang", "wang@", "a b@c.d", "a@b.c\r\nBcc: x@y.z", "<a@b.c>", "a,b@c.d", "王@c.d", ""]
+    )
     async def test_is_one_address_and_nothing_else(
         self, house: House, api: httpx.AsyncClient, box: Mailbox, email: str
     ) -> None:
