@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from identity.api import Principal, Role, place_names, site_summary
 from identity.errors import SamePerson
 from kernel import audit_log, clock, timers
-from kernel.configuration import bump_configuration
 from kernel.calendar import AROUND_THE_CLOCK, load_calendar
+from kernel.configuration import bump_configuration
 from kernel.errors import StateConflict
 from kernel.ids import first_id_at, parse_public_id, public_id, uuid7
 from kernel.outbox import publish
