@@ -99,7 +99,9 @@ class Settings(BaseSettings):
         default=None, description="Our app's certificate (PEM); with the next two, Alipay also sends money out."
     )
     alipay_cert: str | None = Field(default=None, description="Alipay's certificate for our app (PEM).")
-    alipay_root_cert: str | None = Field(default=None, description="Alipay's root certificates (PEM, one after another).")
+    alipay_root_cert: str | None = Field(
+        default=None, description="Alipay's root certificates (PEM, one after another)."
+    )
     alipay_seller_id: str | None = Field(
         default=None, description="Our seller id (2088...) at Alipay; notices for another one are refused."
     )

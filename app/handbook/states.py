@@ -26,9 +26,9 @@ MACHINES: Final[Mapping[str, Mapping[str, Machine]]] = {
     "settlement": payments.settlement.states.TABLES,
     "reconciliation": payments.reconciliation.states.TABLES,
     "the Stripe-compatible door": payments.stripe_door.states.TABLES,
+    "subsidies": payments.subsidies.states.TABLES,
     "disputes": payments.disputes.states.TABLES,
     "withdrawals": payments.withdrawals.states.TABLES,
-    "subsidies": payments.subsidies.states.TABLES,
     "canteen": canteen.states.TABLES,
 }
 

@@ -1,5 +1,5 @@
-import * as subsidies from './admin/subsidies/messages'
 import * as settlement from './admin/settlement/messages'
+import * as subsidies from './admin/subsidies/messages'
 import * as asking from './asking/messages'
 import * as codeWords from './codeWords'
 import * as developers from './developers/messages'
@@ -18,10 +18,10 @@ export const zh = {
   ...reconciliation.zh,
   ...scan.zh,
   ...topUp.zh,
-  ...codeWords.zh,
   ...disputes.zh,
   ...settlement.zh,
   ...withdrawals.zh,
+  ...codeWords.zh,
   businessDate: '营业日 {date}',
   purse: { title: '一卡通', cash: '现金', subsidy: '补贴', official: '公务', alipay: '支付宝' },
   expiring: {
@@ -201,10 +201,10 @@ export const en: typeof zh = {
   ...reconciliation.en,
   ...scan.en,
   ...topUp.en,
-  ...codeWords.en,
   ...disputes.en,
   ...settlement.en,
   ...withdrawals.en,
+  ...codeWords.en,
   businessDate: 'business day {date}',
   purse: { title: 'One card', cash: 'Cash', subsidy: 'Subsidy', official: 'Official', alipay: 'Alipay' },
   expiring: {
