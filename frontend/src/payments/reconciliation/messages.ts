@@ -19,6 +19,8 @@ export const zh = {
     open: '{count} 项未关闭',
     oldest: '最久 {days} 天',
     never: '还没有核对过',
+    nothing: '当天没有可核对的',
+    bankFile: { pain: '付款文件 pain.001', xlsx: '付款文件 XLSX' },
     last: '{day} 核对 {compared} 项',
     level: {
       0: '终端流水',
@@ -117,6 +119,8 @@ export const en: typeof zh = {
     open: '{count} not closed',
     oldest: 'oldest {days} days',
     never: 'Not compared yet',
+    nothing: 'Nothing to compare that day',
+    bankFile: { pain: 'Bank file pain.001', xlsx: 'Bank file XLSX' },
     last: '{day}: {compared} compared',
     level: { 0: 'Tills', 1: 'Shifts', 2: 'Ledger legs', 3: 'Gateway bill', 4: 'Bank', 5: 'Regions', 6: 'Personnel' },
     about: {
