@@ -11,6 +11,8 @@ export interface Early {
   token: string
   askedAt: number
   answer: Promise<Arrived | null>
+  /** The server has said no: nothing that is kept pays. */
+  refused?: boolean
   /** What is held out meanwhile. */
   shown: 'code' | 'voucher' | null
   /** Something is painted, or nothing will be for a while: the page may take the processor now. */

@@ -8,7 +8,6 @@ import { made } from './made'
 
 const WIDTH_MAX = 420
 const BARS_HEIGHT = 68
-const FRAME_MS = 100
 
 /** The card that is held out before the page is there: the same codes, drawn by the same hand, without a framework. */
 export class EarlyCard {
@@ -24,8 +23,8 @@ export class EarlyCard {
     this.say = locale === 'en' ? words.en : words.zh
     this.root.id = 'early'
     const header = made('header')
-    header.append(made('h1', '', this.say.code.title), made('span', '', holder))
     const main = made('main')
+    afterFrame(() => header.append(made('h1', '', this.say.code.title), made('span', '', holder)))
     main.append(this.section)
     this.root.append(header, main)
     this.section.ariaLabel = this.say.code.title
@@ -33,28 +32,31 @@ export class EarlyCard {
   }
 
   showCode(code: Arrived): void {
-    this.show(code.code.text, code.code.code)
-    const foot = this.section.querySelector('.foot') as HTMLElement
+    const foot = this.show(code.code.text, code.code.code)
     const tell = () => {
       const seconds = usableForS(Date.now() - code.at)
       foot.textContent = `${seconds} s`
       if (seconds === 0) this.clear()
     }
-    tell()
+    afterFrame(tell)
     this.timer = window.setInterval(tell, 250)
   }
 
   showVoucher(voucher: KeptVoucher): void {
     const { title, squareOnly } = this.say.voucher
-    this.show(voucher.text, null)
-    const meal = this.say.meal[voucher.meal] ?? ''
-    this.section.prepend(made('p', 'head', title.replace('{meal}', meal)))
-    const foot = this.section.querySelector('.foot') as HTMLElement
-    foot.textContent = squareOnly
-    // Behind the first frame: to know of time zones takes a slow phone longer than all the rest.
-    setTimeout(() => {
-      foot.textContent = `${squareOnly} (${clockTime(voucher.endsAt, this.locale)})`
-    }, FRAME_MS)
+    const foot = this.show(voucher.text, null)
+    const head = made('p', 'head')
+    this.section.prepend(head)
+    afterFrame(() => {
+      head.textContent = title.replace('{meal}', this.say.meal[voucher.meal] ?? '')
+      foot.textContent = squareOnly
+      // To know of time zones takes a slow phone longer than all the rest.
+      setTimeout(() => foot.append(` (${clockTime(voucher.endsAt, this.locale)})`))
+    })
+  }
+
+  get stands(): boolean {
+    return this.root.isConnected
   }
 
   /** Nothing to hold out any more. */
@@ -68,7 +70,7 @@ export class EarlyCard {
     this.root.remove()
   }
 
-  private show(text: string, digits: string | null): void {
+  private show(text: string, digits: string | null): HTMLElement {
     this.clear()
     const frame = made('div', 'frame')
     const square = made('canvas', 'square')
@@ -76,14 +78,22 @@ export class EarlyCard {
     square.role = 'img'
     square.ariaLabel = this.say.code.qrLabel
     frame.append(square)
-    this.section.append(frame, made('p', 'foot'))
+    const foot = made('p', 'foot')
+    this.section.append(frame, foot)
     const width = Math.min(frame.clientWidth, WIDTH_MAX)
     drawQr(square, text, width)
     square.dataset.drawn = 'yes'
-    if (digits === null) return
-    const bars = made('canvas', 'bars')
-    bars.ariaHidden = 'true'
-    drawBarcode(bars, digits, width, BARS_HEIGHT)
-    frame.prepend(bars)
+    if (digits !== null) {
+      const bars = made('canvas', 'bars')
+      bars.ariaHidden = 'true'
+      drawBarcode(bars, digits, width, BARS_HEIGHT)
+      frame.prepend(bars)
+    }
+    return foot
   }
+}
+
+/** Words come behind the first frame: to find the letters for them takes a slow phone longer than to draw a code. */
+function afterFrame(act: () => void): void {
+  requestAnimationFrame(() => setTimeout(act))
 }

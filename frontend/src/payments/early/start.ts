@@ -10,7 +10,7 @@ import { sessionKey, shelfOf, type Shelf } from '@/kernel/shelf'
 import { readStored } from '@/kernel/storage'
 import type { Schema } from '@/kernel/wire'
 import type { Arrived, Early } from '../earlyCode'
-import { keepCode, keptCode, keptVoucher, PATIENCE_MS, usableVoucher } from '../heldOut'
+import { keepCode, keptCode, keptVoucher, PATIENCE_MS, usableVoucher, type KeptVoucher } from '../heldOut'
 import type { PayCode } from '../types'
 import { EarlyCard } from './card'
 import { made } from './made'
@@ -35,27 +35,32 @@ try {
 function begin(): void {
   const session = readStored<Schema<'SignedIn'>>(sessionKey(SCREEN))
   if (!session?.token || !session.person) return
-  const { token, person } = session
-  const shelf = shelfOf(SCREEN, person.id)
-  let card: EarlyCard | null = null
+  const shelf = shelfOf(SCREEN, session.person.id)
+  const elsewhere = /[?&](tab|payment)=/.test(location.search)
+  const kept = elsewhere ? null : keptNow(shelf)
   const early: Early = {
-    token,
+    token: session.token,
     askedAt: Date.now(),
-    answer: ask(token, shelf, () => card?.clear()),
+    answer: Promise.resolve(null),
     shown: null,
     settled: Promise.resolve(),
   }
   window.earlyCode = early
-  window.leaveEarly = () => card?.remove()
-  const asked = new URLSearchParams(location.search)
-  if (asked.has('tab') || asked.has('payment')) return
-  card = openCard(person.name)
+  if (!kept) early.answer = ask(early, shelf)
+  if (elsewhere) return
+  const card = openCard(session.person.name)
+  window.leaveEarly = () => card.remove()
+  if (kept) {
+    hold(early, card, kept)
+    // Only now: to ask takes a slow phone as long as to draw.
+    early.answer = ask(early, shelf)
+  }
   early.settled = Promise.race([holdOut(early, card, shelf), after(PATIENCE_MS)])
 }
 
 /** The fresh code, kept as soon as it is here; null for whatever else the server says, which the page asks again. */
-async function ask(token: string, shelf: Shelf, refused: () => void): Promise<Arrived | null> {
-  const headers = { 'Content-Type': 'application/json', Authorization: `Bearer ${token}` }
+async function ask(early: Early, shelf: Shelf): Promise<Arrived | null> {
+  const headers = { 'Content-Type': 'application/json', Authorization: `Bearer ${early.token}` }
   try {
     const response = await fetch('/v1/me/pay_codes', { method: 'POST', headers, body: '{}', credentials: 'omit' })
     if (response.ok) {
@@ -63,34 +68,47 @@ async function ask(token: string, shelf: Shelf, refused: () => void): Promise<Ar
       keepCode(shelf, arrived.code, arrived.at)
       return arrived
     }
-    if (response.status < 500 && response.status !== 429) refused()
+    early.refused = response.status < 500 && response.status !== 429
   } catch {
     // No network: the page will say so, and a voucher is held out meanwhile.
   }
   return null
 }
 
-/** Holds out what there is, in the order of what pays best; done when it is painted, or when there is nothing. */
-async function holdOut(early: Early, card: EarlyCard, shelf: Shelf): Promise<void> {
+type HeldOut = { code: Arrived } | { voucher: KeptVoucher }
+
+/** What can be held out without asking: the last code, and the voucher where the device itself knows of no network. */
+function keptNow(shelf: Shelf): HeldOut | null {
   const last = keptCode(shelf)
-  const voucher = () => {
-    const kept = usableVoucher(keptVoucher(shelf), Date.now())
-    if (!kept || early.shown) return
-    card.showVoucher(kept)
-    early.shown = 'voucher'
-  }
-  if (last) {
-    card.showCode({ code: last.value, at: last.at })
-    early.shown = 'code'
-  } else if (!navigator.onLine) {
-    voucher()
+  if (last) return { code: { code: last.value, at: last.at } }
+  return navigator.onLine ? null : keptVoucherNow(shelf)
+}
+
+function keptVoucherNow(shelf: Shelf): HeldOut | null {
+  const voucher = usableVoucher(keptVoucher(shelf), Date.now())
+  return voucher && { voucher }
+}
+
+function hold(early: Early, card: EarlyCard, what: HeldOut | null): void {
+  // The page may have taken the place meanwhile.
+  if (!what || !card.stands) return
+  if ('code' in what) card.showCode(what.code)
+  else card.showVoucher(what.voucher)
+  early.shown = 'code' in what ? 'code' : 'voucher'
+}
+
+/** The fresh code in the place of whatever is there; a voucher where none comes. Done when something is painted. */
+async function holdOut(early: Early, card: EarlyCard, shelf: Shelf): Promise<void> {
+  const instead = () => {
+    if (!early.shown && !early.refused) hold(early, card, keptVoucherNow(shelf))
   }
   const fresh = early.answer.then((arrived) => {
-    if (!arrived) return voucher()
-    card.showCode(arrived)
-    early.shown = 'code'
+    if (arrived) hold(early, card, { code: arrived })
+    // Lost, frozen, signed out: what is kept pays no more either, and the page will say why.
+    else if (early.refused) card.clear()
+    else instead()
   })
-  if (!early.shown) await Promise.race([fresh, after(PATIENCE_MS).then(voucher)])
+  if (!early.shown) await Promise.race([fresh, after(PATIENCE_MS).then(instead)])
   if (early.shown) await painted()
 }
 
