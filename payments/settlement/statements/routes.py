@@ -1,12 +1,13 @@
 """HTTP of statements: what there is to fetch, and the files."""
 
-from typing import Annotated, Any, Literal
+import os
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query, Response
 from sqlalchemy.ext.asyncio import AsyncSession
-from starlette.background import BackgroundTask
-from starlette.responses import FileResponse
+from starlette.responses import StreamingResponse
 
 from identity.api import CurrentPerson, Principal, Role
 from kernel import audit_log
@@ -20,6 +21,8 @@ from payments.settlement.statements.statement import SUBJECT_PREFIXES, Statement
 from payments.settlement.statements.words import Language
 
 router = APIRouter(prefix="/v1", tags=["settlement"])
+
+_CHUNK_BYTES: Final = 256 * 1024
 
 Form = Literal["lines", "sig", "xlsx", "csv", "pdf"]
 FormQuery = Annotated[Form, Query(description="`lines` is the line file, `sig` its signature; the others are to read.")]
@@ -135,13 +138,26 @@ async def _sent(session: AsyncSession, made: service.Made, form: str, language: 
         headers["Content-Disposition"] = f'attachment; filename="{_ascii(made, name)}"'
         return Response(signature, 200, headers, service.MEDIA_TYPES[form])
     file = await service.write_file(session, made, form, language)
+    content, length = _taken(file)
     headers |= {
         "X-Statement-Sha256": file.sha256,
+        "Content-Length": str(length),
         "Content-Disposition": f'attachment; filename="{_ascii(made, file.name)}"',
     }
-    return FileResponse(
-        file.path, headers=headers, media_type=service.MEDIA_TYPES[form], background=BackgroundTask(file.remove)
-    )
+    return StreamingResponse(content, 200, headers, service.MEDIA_TYPES[form])
+
+
+def _taken(file: service.MadeFile) -> tuple[Iterator[bytes], int]:
+    """The bytes of a file that has no name any more: it is gone once it was read, or the caller has gone."""
+    source = file.path.open("rb")
+    file.remove()
+
+    def chunks() -> Iterator[bytes]:
+        with source:
+            while chunk := source.read(_CHUNK_BYTES):
+                yield chunk
+
+    return chunks(), os.fstat(source.fileno()).st_size
 
 
 def _ascii(made: service.Made, name: str) -> str:
