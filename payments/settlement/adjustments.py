@@ -49,6 +49,8 @@ async def ask_for_adjustment(
     _refuse_unlocked(row)
     if debit == credit or not {debit.kind, credit.kind} <= ADJUSTABLE:
         raise Malformed(reason="two different house accounts", field="debit")
+    if Account("bank", row.region_id) not in (debit, credit) and "bank" in (debit.kind, credit.kind):
+        raise Malformed(reason="the bank of this book is its region's", field="debit")
     return await _write(session, principal, row, original, reason, debit, credit, amount_fen)
 
 

@@ -62,6 +62,10 @@ async def set_shares(session: AsyncSession, person: Principal, site_id: UUID, bo
     )
     if closed is not None and body.from_period <= closed:
         raise StateConflict(state="cutoff", trigger="set_shares", allowed=pressable("cutoff"))
+    organisations = [parse_public_id("org", share.organisation) for share in body.shares]
+    unknown = set(organisations) - (await place_names(session, organisations)).keys()
+    if unknown:
+        raise NotFound(what="org", id=public_id("org", min(unknown)))
     await session.execute(
         delete(CanteenShare).where(CanteenShare.site_id == site_id, CanteenShare.from_period == body.from_period)
     )
@@ -70,7 +74,7 @@ async def set_shares(session: AsyncSession, person: Principal, site_id: UUID, bo
             "site_id": site_id,
             "from_period": body.from_period,
             "ordinal": ordinal,
-            "organisation_id": parse_public_id("org", share.organisation),
+            "organisation_id": organisations[ordinal],
             "weight": share.weight,
             "role": share.role,
         }
