@@ -62,6 +62,7 @@ async def seed_demo(db: Database, say: Callable[[str], None] = _silent) -> dict[
         await fill_the_desks(db, places, population, kitchens, today)
         await fill_the_subsidy_office(db, places, population, today)
         await raise_disputes(db, places, population)
+        await _count_takings(db)
         await close_last_month(db, places, population, today)
         await report_in(db, kitchens)
     async with db.session() as session:
@@ -128,10 +129,15 @@ async def _live(
             eaters = others if day == today else population.residents
             async with cashiers_shift(db, kitchens, population, day, today):
                 await history.live_day(day, eaters, now, **({"bin_minutes": 1} if day == today else {}))
-            while await run_handler(db, TAKINGS_HANDLER, keep_takings):
-                pass
+            await _count_takings(db)
     finally:
         await history.stop()
+
+
+async def _count_takings(db: Database) -> None:
+    """Bring the boards up to what was sold and given back."""
+    while await run_handler(db, TAKINGS_HANDLER, keep_takings):
+        pass
 
 
 def _wake_up(day: date, now: datetime) -> None:

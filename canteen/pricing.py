@@ -39,6 +39,11 @@ class CanteenPricing:
         canteen = self._snapshot.canteen(site_id)
         return canteen.row.name_zh if canteen is not None and canteen.row is not None else ""
 
+    def site_label_en(self, site_id: UUID) -> str:
+        """The canteen's English name."""
+        canteen = self._snapshot.canteen(site_id)
+        return canteen.row.name_en if canteen is not None and canteen.row is not None else ""
+
     def counter_keys(self, sale: Sale) -> tuple[str, ...]:
         """The meal's counter, and the day's where a limit of this canteen counts over the day."""
         canteen = self._snapshot.canteen(sale.site_id)

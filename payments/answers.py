@@ -61,7 +61,13 @@ def refusal_body(refusal: Refusal, language: str, identifier: str) -> bytes:
 
 
 def succeeded_event(
-    request: Request, accepted: Accepted, legs: list[dict[str, Any]], person: str, label: str, site_label: str
+    request: Request,
+    accepted: Accepted,
+    legs: list[dict[str, Any]],
+    person: str,
+    label: str,
+    site_label: str,
+    site_label_en: str,
 ) -> PaymentSucceeded:
     """What the payer and the canteen's board are told."""
     quote, terminal_id = accepted.quote, request.sale.terminal_id
@@ -72,6 +78,7 @@ def succeeded_event(
         payer_label=label,
         canteen=public_id("can", quote.site_id),
         canteen_name=site_label,
+        canteen_name_en=site_label_en,
         terminal=public_id("ter", terminal_id) if terminal_id else None,
         amount_fen=quote.amount_fen,
         legs=legs,

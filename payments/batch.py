@@ -366,8 +366,9 @@ class Batch:
         legs = answers.wire_legs(accepted.legs)
         body = answers.payment_body(item.request, accepted, legs, item.request_id)
         person = public_id("per", holder.person_id)
-        site_label = self.rule.site_label(accepted.quote.site_id)
-        written.events.append(answers.succeeded_event(item.request, accepted, legs, person, holder.label, site_label))
+        site_id = accepted.quote.site_id
+        labels = self.rule.site_label(site_id), self.rule.site_label_en(site_id)
+        written.events.append(answers.succeeded_event(item.request, accepted, legs, person, holder.label, *labels))
         written.accepted.append(Decided(item, accepted, code, holder))
         written.answers.append((item.request.payment_id, 201, body))
         written.lines.extend(accepted.lines)

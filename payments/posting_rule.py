@@ -128,3 +128,7 @@ class PostingRule(Protocol):
     def site_label(self, site_id: UUID) -> str:
         """The site's name for people, for events and sentences; empty where it is unknown."""
         ...
+
+    def site_label_en(self, site_id: UUID) -> str:
+        """The same in English."""
+        ...

@@ -63,7 +63,7 @@ class BankAccountMissing(GuanjiaError):
 
 
 class NothingToPay(GuanjiaError):
-    code = "NOTHING_TO_PAY"
+    code = "BANK_NOTHING_TO_PAY"
     status = 409
     message_zh = "没有待付的指令"
     message_en = "There is nothing left to pay"

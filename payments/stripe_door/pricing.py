@@ -19,7 +19,7 @@ from payments.posting_rule import DeductionStep, DenyCode, Payer, PostingRule, Q
 _CASH_ONLY: Final = (DeductionStep("cash"),)
 
 _MERCHANTS: Final = """
-    SELECT DISTINCT s.id, s.region_id, s.name_zh, r.timezone
+    SELECT DISTINCT s.id, s.region_id, s.name_zh, s.name_en, r.timezone
       FROM secret_keys k JOIN sites s ON s.id = k.site_id JOIN regions r ON r.id = s.region_id
      WHERE k.configuration_version > $1 AND s.kind <> 'canteen'
 """
@@ -30,6 +30,7 @@ class _Merchant(NamedTuple):
 
     region_id: UUID
     name_zh: str
+    name_en: str
     zone: ZoneInfo
 
 
@@ -44,7 +45,8 @@ class MerchantPricing:
         """Learn what changed after a configuration version. A site stays a merchant: its keys are what is revoked."""
         await self._canteens.refresh(connection, since_version)
         for row in await connection.fetch(_MERCHANTS, since_version):
-            self._merchants[row["id"]] = _Merchant(row["region_id"], row["name_zh"], ZoneInfo(row["timezone"]))
+            zone = ZoneInfo(row["timezone"])
+            self._merchants[row["id"]] = _Merchant(row["region_id"], row["name_zh"], row["name_en"], zone)
 
     def counter_keys(self, sale: Sale) -> tuple[str, ...]:
         """None at a merchant's: nothing is counted there."""
@@ -86,3 +88,8 @@ class MerchantPricing:
         """The merchant's Chinese name, or the canteen's."""
         merchant = self._merchants.get(site_id)
         return merchant.name_zh if merchant is not None else self._canteens.site_label(site_id)
+
+    def site_label_en(self, site_id: UUID) -> str:
+        """The same in English."""
+        merchant = self._merchants.get(site_id)
+        return merchant.name_en if merchant is not None else self._canteens.site_label_en(site_id)

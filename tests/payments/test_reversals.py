@@ -246,6 +246,8 @@ class TestTheCanteensName:
             listed = (await client.get("/v1/me/payments", headers=diner.headers)).json()["data"]
             one = (await client.get(f"/v1/payments/{paid['id']}", headers=diner.headers)).json()
 
+        paid_events = [event["data"] for event in told if event["type"] == "payment.succeeded"]
+        assert {data["canteen_name_en"] for data in paid_events} == {"Canteen One"}
         returned = [event["data"] for event in told if event["type"] in ("payment.voided", "payment.refunded")]
         assert len(returned) == 2
         for data in (*returned, *listed, one):

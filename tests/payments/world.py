@@ -76,6 +76,9 @@ class FlatRule:
     def site_label(self, site_id: UUID) -> str:
         return "一食堂"
 
+    def site_label_en(self, site_id: UUID) -> str:
+        return "Canteen One"
+
 
 @dataclass
 class World:

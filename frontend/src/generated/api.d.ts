@@ -18899,7 +18899,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `BANK_ACCOUNT_MISSING`: A payer or payee has no bank account yet; the file for the bank cannot be made; `NOTHING_TO_PAY`: There is nothing left to pay */
+            /** @description `BANK_ACCOUNT_MISSING`: A payer or payee has no bank account yet; the file for the bank cannot be made; `BANK_NOTHING_TO_PAY`: There is nothing left to pay */
             409: {
                 headers: {
                     [name: string]: unknown;
