@@ -118,6 +118,7 @@ class Person(Base):
     __table_args__ = (
         CheckConstraint(one_of("status", states_of(PERSON)), name="status"),
         CheckConstraint(one_of("language", ["zh", "en"]), name="language"),
+        CheckConstraint("length(email) BETWEEN 3 AND 254", name="email"),
     )
 
 

@@ -92,7 +92,7 @@ async def start_my_withdrawal(
 
 
 @router.post(
-    "/people/{person_id}/withdrawals",
+    "/people/{person_id}/cash/withdrawals",
     status_code=201,
     response_model=schemas.WithdrawalView,
     responses=raises(*_STARTING, StillHere),
@@ -149,7 +149,7 @@ async def list_my_withdrawals(
     return page_of(await views.views_of(session, rows, person), limit)
 
 
-@router.get("/people/{person_id}/withdrawals", responses=raises(Unauthenticated, Forbidden, NotFound))
+@router.get("/people/{person_id}/cash/withdrawals", responses=raises(Unauthenticated, Forbidden, NotFound))
 async def list_withdrawals_of_person(
     person_id: PersonId,
     person: CurrentPerson,

@@ -21,6 +21,7 @@ GRANTING = {
     "POST /v1/people/{who}/roles",
     "POST /v1/people/{who}/roles/preview",
     "POST /v1/people/{who}/roles/{grant}/end",
+    "POST /v1/people/{who}/roles/{grant}/end/preview",
     "DELETE /v1/people/{who}/roles/{grant}",
 }
 PROTECTING = {

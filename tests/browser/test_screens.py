@@ -14,7 +14,7 @@ from playwright.sync_api import Page, Request, expect
 from tests.browser.conftest import DESK, PHONE, NewPage
 from tests.browser.looking import FAULTS, REQUEST_ID, Heard, fits, serious, speak, unreachable
 from tests.browser.screens import SCREENS, SESSION_OF, STATES, Screen
-from tests.product import ROOT, Diner, Json, Product, fresh_amount_fen
+from tests.product import ROOT, Json, Product, fresh_amount_fen
 
 Keep = Callable[[str | None], dict[str, object]]
 
@@ -46,7 +46,7 @@ def places(product: Product) -> Json:
     paid = till.pay({"code": diner.code()["code"], "amount_fen": fresh_amount_fen()})
     assert paid.status_code == 201, paid.text
     wall = office.post("/v1/place_codes", json={"site": till.canteen, "terminal": till.id}).json()
-    _pay_another_amount(product, diner)
+    _pay_another_amount(product)
     slips = office.post("/v1/activations", json={"people": [product.diner(31).http.get("/v1/me").json()["id"]]}).json()
     return {
         "payment": paid.json()["id"],
@@ -56,10 +56,10 @@ def places(product: Product) -> Json:
     }
 
 
-def _pay_another_amount(product: Product, diner: Diner) -> None:
+def _pay_another_amount(product: Product) -> None:
     """What a provider confirms and nobody was asked for: a difference for the page of differences."""
     body, headers = {"amount_fen": 300, "channel": "alipay"}, {"Idempotency-Key": uuid4().hex}
-    qr_text = diner.http.post("/v1/me/top_ups", json=body, headers=headers).json()["qr_text"]
+    qr_text = product.diner(31).http.post("/v1/me/top_ups", json=body, headers=headers).json()["qr_text"]
     paid = {"qr_text": qr_text, "amount_fen": 301, "order": "notify_first"}
     httpx.post(f"{product.card['simulators']['alipay']}/pay", json=paid).raise_for_status()
 

@@ -25,7 +25,6 @@ NOT_BUILT_YET = (
     ("GET", "/v1/bookings"),
     ("POST", "/v1/meetings/mee_1/approve"),
     ("POST", "/v1/calls"),
-    ("GET", "/v1/settlements"),
 )
 
 

@@ -97,7 +97,7 @@ async def count(db: Database, table: str) -> int:
 
 class TestTheWay:
     async def test_is_offered_only_where_it_is_set_up(self, api: httpx.AsyncClient) -> None:
-        assert (await api.get("/v1/sign_in_options")).json() == {"campus": None}
+        assert (await api.get("/v1/sign_in_options")).json() == {"campus": None, "password_reset": False}
         assert (await api.get("/v1/sessions/campus")).status_code == 404
         assert (await api.get("/v1/sessions/campus/callback?state=x&code=y")).status_code == 404
 

@@ -198,7 +198,9 @@ class TestFailures:
         connection = await world.db.raw_connection()
         try:
             await connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid() "
+                # The server is every test's; its other databases have lanes of their own.
+                "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
             )
         finally:
             await connection.close()

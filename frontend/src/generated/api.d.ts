@@ -2117,7 +2117,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/people/{person_id}/withdrawals": {
+    "/v1/people/{person_id}/cash/withdrawals": {
         parameters: {
             query?: never;
             header?: never;
@@ -2128,13 +2128,13 @@ export interface paths {
          * List Withdrawals Of Person
          * @description Somebody's, newest first: for finance.
          */
-        get: operations["list_withdrawals_of_person_v1_people__person_id__withdrawals_get"];
+        get: operations["list_withdrawals_of_person_v1_people__person_id__cash_withdrawals_get"];
         put?: never;
         /**
          * Start Withdrawal
          * @description The same for somebody who has left and cannot sign in any more: for finance.
          */
-        post: operations["start_withdrawal_v1_people__person_id__withdrawals_post"];
+        post: operations["start_withdrawal_v1_people__person_id__cash_withdrawals_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -17354,7 +17354,7 @@ export interface operations {
             };
         };
     };
-    list_withdrawals_of_person_v1_people__person_id__withdrawals_get: {
+    list_withdrawals_of_person_v1_people__person_id__cash_withdrawals_get: {
         parameters: {
             query?: {
                 /** @description How many rows at the most. */
@@ -17417,7 +17417,7 @@ export interface operations {
             };
         };
     };
-    start_withdrawal_v1_people__person_id__withdrawals_post: {
+    start_withdrawal_v1_people__person_id__cash_withdrawals_post: {
         parameters: {
             query?: never;
             header?: {

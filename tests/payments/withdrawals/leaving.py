@@ -46,7 +46,7 @@ class Leaving:
     async def ask(
         self, who: Somebody, person: UUID | None = None, *, key: str | None = None, **body: Any
     ) -> httpx.Response:
-        where = "/v1/me/withdrawals" if person is None else f"/v1/people/per_{person.hex}/withdrawals"
+        where = "/v1/me/withdrawals" if person is None else f"/v1/people/per_{person.hex}/cash/withdrawals"
         asked = {"account": ACCOUNT, "name": NAME, **body}
         return await self.http.post(where, json=asked, headers={**who.headers, "Idempotency-Key": key or uuid4().hex})
 
