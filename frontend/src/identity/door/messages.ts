@@ -120,6 +120,9 @@ export const zh = {
     noneEver: '还没有任何申请',
     kind: {
       price_change: '调整价格',
+      settlement_adjust: '调整凭证：第一次批准',
+      settlement_adjust_again: '调整凭证：第二次批准',
+      partner_region_pin: '登记对方系统的根密钥',
       subsidy_batch: '发放补贴',
       subsidy_reversal: '收回补贴批次',
       funding_terms: '更改单位付款方式',
@@ -290,6 +293,9 @@ export const en: typeof zh = {
     noneEver: 'Nothing was ever asked for',
     kind: {
       price_change: 'Change prices',
+      settlement_adjust: 'Adjustment voucher: first approval',
+      settlement_adjust_again: 'Adjustment voucher: second approval',
+      partner_region_pin: "Pin another installation's root key",
       subsidy_batch: 'Pay subsidies',
       subsidy_reversal: 'Take a batch of subsidies back',
       funding_terms: 'Change how a unit pays',
