@@ -77,11 +77,11 @@ async def edit_rule(
     return await _rule_view(session, await schedule.edit_rule(session, found.id, body, actor=person.actor))
 
 
-@router.post("/subsidies/rules/{rule}/end", responses=_TRIGGER)
-async def end_rule(rule: RulePath, person: CurrentPerson, session: SessionDep) -> schemas.RuleView:
+@router.post("/subsidies/rules/{rule}/finish", responses=_TRIGGER)
+async def finish_rule(rule: RulePath, person: CurrentPerson, session: SessionDep) -> schemas.RuleView:
     """Nothing is prepared by it any more."""
     found = await _rule(session, person, rule)
-    return await _rule_view(session, await schedule.end_rule(session, found.id, actor=person.actor))
+    return await _rule_view(session, await schedule.finish_rule(session, found.id, actor=person.actor))
 
 
 @router.post(

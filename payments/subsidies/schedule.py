@@ -79,13 +79,13 @@ async def edit_rule(session: AsyncSession, rule_id: UUID, body: schemas.RuleBody
     return rule
 
 
-async def end_rule(session: AsyncSession, rule_id: UUID, *, actor: str) -> SubsidyRule:
+async def finish_rule(session: AsyncSession, rule_id: UUID, *, actor: str) -> SubsidyRule:
     """Nothing is prepared by it any more."""
     rule = await _lock(session, rule_id)
-    rule.state = next_state(SUBSIDY_RULE, rule.state, "end")
+    rule.state = next_state(SUBSIDY_RULE, rule.state, "finish")
     rule.changed_at = clock.now()
     await timers.cancel(session, TIMER_KIND, public_id("sru", rule.id))
-    await _note(session, rule, "end", actor)
+    await _note(session, rule, "finish", actor)
     return rule
 
 

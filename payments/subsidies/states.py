@@ -15,7 +15,7 @@ SUBSIDY_BATCH: Final[StateTable] = {
 SUBSIDY_RULE: Final[StateTable] = {
     ("active", "edit"): "active",
     ("active", "prepare"): "active",
-    ("active", "end"): "ended",
+    ("active", "finish"): "ended",
 }
 
 TABLES: Final[Mapping[str, StateTable]] = {"subsidy_batch": SUBSIDY_BATCH, "subsidy_rule": SUBSIDY_RULE}

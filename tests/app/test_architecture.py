@@ -87,7 +87,7 @@ class TestTransactions:
             for node in ast.walk(tree)
             if isinstance(node, ast.Constant)
             and isinstance(node.value, str)
-            and node.value.strip() in {"COMMIT", "commit", "END"}  # "end" is a trigger of states
+            and node.value.strip().upper() in {"COMMIT", "END"}
         }
 
         assert committers | written_as_sql <= COMMITTERS

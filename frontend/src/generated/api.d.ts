@@ -3799,7 +3799,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/subsidies/rules/{rule}/end": {
+    "/v1/subsidies/rules/{rule}/finish": {
         parameters: {
             query?: never;
             header?: never;
@@ -3809,10 +3809,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * End Rule
+         * Finish Rule
          * @description Nothing is prepared by it any more.
          */
-        post: operations["end_rule_v1_subsidies_rules__rule__end_post"];
+        post: operations["finish_rule_v1_subsidies_rules__rule__finish_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -23633,7 +23633,7 @@ export interface operations {
             };
         };
     };
-    end_rule_v1_subsidies_rules__rule__end_post: {
+    finish_rule_v1_subsidies_rules__rule__finish_post: {
         parameters: {
             query?: never;
             header?: never;

@@ -163,11 +163,11 @@ class TestRules:
         path = f"/v1/subsidies/rules/{rule['id']}"
         changed = await office.http.put(path, json={**body, "day_fen": 2000}, headers=office.first.headers)
         assert (changed.json()["day_fen"], changed.json()["next_run_at"]) == (2000, "2026-11-02T22:00:00.000Z")
-        ended = await office.http.post(f"{path}/end", headers=office.first.headers)
+        ended = await office.http.post(f"{path}/finish", headers=office.first.headers)
         assert (ended.json()["state"], ended.json()["next_run_at"]) == ("ended", None)
         clock.advance(timedelta(days=2))
         assert await run(office) == 0
-        assert (await office.http.post(f"{path}/end", headers=office.first.headers)).status_code == 409
+        assert (await office.http.post(f"{path}/finish", headers=office.first.headers)).status_code == 409
 
 
 class TestTheList:
