@@ -2,11 +2,14 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+# The clone that this file stands in: what is not said otherwise is looked for here, wherever the caller stands.
+_HOUSE: Final = Path(__file__).resolve().parents[1]
 
 
 class Settings(BaseSettings):
@@ -21,7 +24,7 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on.")
     data_dir: Path = Field(
         default=Path(".data"),
-        description="Where the embedded servers and the demo's logins live.",
+        description="Where the embedded servers and the demo's logins live; unless set, in the folder of the clone.",
     )
     database_url: SecretStr | None = Field(
         default=None,
@@ -156,6 +159,13 @@ class Settings(BaseSettings):
     def zone(self) -> ZoneInfo:
         """The default time zone."""
         return ZoneInfo(self.timezone)
+
+    @model_validator(mode="after")
+    def _keep_data_in_the_house(self) -> Self:
+        """`./guanjia demo` asked from another folder means the data that `make run` made here."""
+        if "data_dir" not in self.model_fields_set:
+            self.data_dir = _HOUSE / self.data_dir
+        return self
 
 
 @lru_cache(maxsize=1)

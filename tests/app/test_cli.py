@@ -72,6 +72,18 @@ class TestDemo:
         assert "http://127.0.0.1:8124" in done.stdout
         assert "林小满" in done.stdout
 
+    def test_the_data_that_make_run_made_is_found_from_any_folder(self, tmp_path: Path) -> None:
+        place = "from kernel.settings import Settings; print(Settings().data_dir)"
+
+        def data_dir(**environment: str) -> str:
+            command = [str(ROOT / ".venv/bin/python"), "-c", place]
+            variables = {"PYTHONPATH": str(ROOT), **environment}
+            done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=True)
+            return done.stdout.strip()
+
+        assert data_dir() == str(ROOT / ".data")
+        assert data_dir(GUANJIA_DATA_DIR="mine") == "mine"
+
     def test_without_a_demo_it_says_so(self, tmp_path: Path) -> None:
         done = guanjia("demo", "--json", GUANJIA_DATA_DIR=str(tmp_path))
 
