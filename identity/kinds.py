@@ -31,6 +31,16 @@ class SiteKind(StrEnum):
     OFFICE = "office"
 
 
+class PlaceKind(StrEnum):
+    """What a node of the tree of places is. Each stands below a wider one; an `area` is any spot without walls."""
+
+    CAMPUS = "campus"
+    BUILDING = "building"
+    STOREY = "storey"
+    ROOM = "room"
+    AREA = "area"
+
+
 class Role(StrEnum):
     """What somebody may do. `employee` comes with a membership; all others are granted."""
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     DateTime,
     Double,
@@ -15,12 +16,13 @@ from sqlalchemy import (
     LargeBinary,
     Text,
     UniqueConstraint,
+    Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, DATERANGE, JSONB, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
-from identity.kinds import GRANTED_ROLES, OrganisationKind, PersonClass, SiteKind, TerminalMode
+from identity.kinds import GRANTED_ROLES, OrganisationKind, PersonClass, PlaceKind, SiteKind, TerminalMode
 from identity.states import APPROVAL, PERSON, TERMINAL, states_of
 from kernel.db import Base
 
@@ -94,6 +96,47 @@ class Site(Base):
         CheckConstraint(one_of("kind", list(SiteKind)), name="kind"),
         CheckConstraint("num_nonnulls(latitude, longitude) IN (0, 2)", name="coordinates"),
         CheckConstraint("latitude BETWEEN -90 AND 90 AND longitude BETWEEN -180 AND 180", name="on_earth"),
+    )
+
+
+class PlaceRow(Base):
+    """A campus, building, storey, room or area: a node of the tree under a site. It never moves, so its path is kept."""
+
+    __tablename__ = "places"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    site_id: Mapped[UUID] = mapped_column(ForeignKey("sites.id"), index=True)
+    parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("places.id"), index=True)
+    # The ids from the root down to this place: what lies below a place is one look into an index.
+    path: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    kind: Mapped[str] = mapped_column(Text)
+    code: Mapped[str] = mapped_column(Text, unique=True)
+    name_zh: Mapped[str] = mapped_column(Text)
+    name_en: Mapped[str] = mapped_column(Text)
+    pinyin: Mapped[str] = mapped_column(Text)
+    # Where it stands among its neighbours (the storey's number); without one, by pinyin.
+    ordinal: Mapped[int | None] = mapped_column(Integer)
+    # Where it is on its parent's plan: 0 is its left and its upper edge, 1 its right and its lower one.
+    plan_x: Mapped[float | None] = mapped_column(Double)
+    plan_y: Mapped[float | None] = mapped_column(Double)
+    # Whether somebody who is not signed in may report something here, with the printed code.
+    open_to_strangers: Mapped[bool] = mapped_column(Boolean)
+    # The printed code that counts; raising it ends the sheets before.
+    code_issue: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[datetime] = mapped_column(_Moment)
+    retired_at: Mapped[datetime | None] = mapped_column(_Moment)
+
+    __table_args__ = (
+        CheckConstraint(one_of("kind", list(PlaceKind)), name="kind"),
+        CheckConstraint("path[cardinality(path)] = id", name="path_ends_here"),
+        CheckConstraint(
+            "parent_id IS NOT DISTINCT FROM path[cardinality(path) - 1] AND cardinality(path) BETWEEN 1 AND 8",
+            name="path_through_parent",
+        ),
+        CheckConstraint("num_nonnulls(plan_x, plan_y) IN (0, 2)", name="plan"),
+        CheckConstraint("plan_x BETWEEN 0 AND 1 AND plan_y BETWEEN 0 AND 1", name="on_the_plan"),
+        CheckConstraint("code_issue >= 1", name="code_issue"),
+        Index("places_path_idx", "path", postgresql_using="gin"),
     )
 
 
