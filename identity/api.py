@@ -40,6 +40,7 @@ from identity.approvals import (
     withdraw,
 )
 from identity.attempts import AttemptPolicy, count_attempt, forget_attempts
+from identity.contacts import Contact, contacts_of, places_up, regions_up
 from identity.csv_table import CellError, Column, ParsedRow, ParsedTable, matching, parse_table, words
 from identity.kinds import ADMINISTRATORS, OrganisationKind, PersonClass, Role, SiteKind, TerminalMode
 from identity.passwords import hash_password, verify_password
@@ -99,6 +100,7 @@ __all__ = [
     "CallerDep",
     "CellError",
     "Column",
+    "Contact",
     "Cover",
     "CurrentPerson",
     "CurrentPersonApart",
@@ -135,6 +137,7 @@ __all__ = [
     "build_template",
     "change_membership",
     "change_person_status",
+    "contacts_of",
     "count_attempt",
     "current_caller",
     "current_person",
@@ -171,7 +174,9 @@ __all__ = [
     "people_with_roles_in",
     "person_summary",
     "place_names",
+    "places_up",
     "principal_of",
+    "regions_up",
     "register_executor",
     "register_terminal_configuration",
     "reject",
