@@ -79,7 +79,7 @@ async def fetch_due_bills(db: Database, sources: Mapping[str, BillSource]) -> li
     for wanted in due:
         try:
             await fetch_bill(db, sources[wanted.channel], wanted.bill_date)
-        except (BillNotReady, BillUnavailable, BillUnreadable) as error:
+        except (BillNotReady, BillUnavailable, BillUnreadable, BillPaid) as error:
             log.warning("bill.not_taken", channel=wanted.channel, day=wanted.bill_date.isoformat(), code=error.code)
             continue
         came.append((wanted.channel, wanted.bill_date))
@@ -98,9 +98,13 @@ async def fetch_bill(db: Database, source: BillSource, day: date) -> UUID:
     except BillUnreadable as error:
         await _note_failure(db, source.name, day, f"{error.code}: {error.data['reason']}, line {error.data['line']}")
         raise
-    async with db.session() as session:
-        bill_id = await keep_bill(session, source.name, bill, content)
-        await _note_success(session, source.name, day)
+    try:
+        async with db.session() as session:
+            bill_id = await keep_bill(session, source.name, bill, content)
+            await _note_success(session, source.name, day)
+    except BillPaid as error:
+        await _note_failure(db, source.name, day, f"{error.code}: another file came", ask_again=False)
+        raise
     metrics.BILLS.labels(source.name, "taken").inc()
     return bill_id
 
@@ -181,7 +185,7 @@ async def find_bill(session: AsyncSession, channel: str, day: date) -> ChannelBi
     )
 
 
-async def _note_failure(db: Database, channel: str, day: date, said: str) -> None:
+async def _note_failure(db: Database, channel: str, day: date, said: str, *, ask_again: bool = True) -> None:
     metrics.BILLS.labels(channel, "not_taken").inc()
     async with db.session() as session:
         fetch = await _lock_fetch(session, channel, day)
@@ -190,7 +194,8 @@ async def _note_failure(db: Database, channel: str, day: date, said: str) -> Non
         fetch.last_error, fetch.tried_at = said[:300], clock.now()
         # What is older than a week and still not there is a person's business; it stands in L3 as late.
         given_up = clock.now() - datetime.combine(day, time(0), clock.now().tzinfo) > LOOK_BACK + timedelta(days=1)
-        fetch.due_at = None if given_up or fetch.fetched_at is not None else clock.now() + pause
+        is_over = given_up or fetch.fetched_at is not None or not ask_again
+        fetch.due_at = None if is_over else clock.now() + pause
 
 
 async def _note_success(session: AsyncSession, channel: str, day: date) -> None:

@@ -1,28 +1,33 @@
 """`guanjia settle`: the months of all regions from the command line. What is done already is left alone, so a killed run is
-simply run again.
+simply run again; what may not be done yet is refused with the reason, and ends with 1.
+
+To confirm is not here: the other side does that, signed in, or five work days of silence do.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, Protocol, TypeVar
 from uuid import UUID
 
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity.api import PlaceName, place_names
 from kernel.db import Database
 from kernel.errors import GuanjiaError
 from kernel.settings import get_settings
 from payments.models import AccountingPeriod
-from payments.settlement import queries, service
+from payments.settlement import clearing, queries, service
+from payments.settlement.states import SETTLEMENT
+from payments.states import next_state, states_of
 
 T = TypeVar("T")
 
 commands = typer.Typer(no_args_is_help=True)
-settle = typer.Typer(no_args_is_help=True, help="Months of the regions' books: status, cut-off, close, show.")
+settle = typer.Typer(no_args_is_help=True, help="Months of the regions' books, from open to locked.")
 commands.add_typer(settle, name="settle", rich_help_panel="Money")
 _console = Console()
 _ACTOR: Final = "command line"
@@ -32,6 +37,9 @@ RegionOption = Annotated[
     list[str] | None, typer.Option("--region", help="Code of a region; again for more. All, if none.")
 ]
 EarlyOption = Annotated[bool, typer.Option("--early", help="Also where the month is not over yet.")]
+ReferenceOption = Annotated[
+    str, typer.Option("--reference", help="What the bank calls it: kept with each instruction.")
+]
 RecountOption = Annotated[bool, typer.Option("--recount", help="Count the journal again and compare the hashes.")]
 
 
@@ -85,6 +93,79 @@ def show(period: PeriodArgument, region: RegionOption = None, recount: RecountOp
 
     if not _with_database(read):
         raise typer.Exit(1)
+
+
+@settle.command("send")
+def send(period: PeriodArgument, region: RegionOption = None) -> None:
+    """Send every party its statement; each then has five work days to answer."""
+    _with_database(lambda db: _take_on(db, period, region, "send_statement", service.send_statement))
+    show_status(period)
+
+
+@settle.command("net")
+def net(period: PeriodArgument, region: RegionOption = None) -> None:
+    """Net what the regions owe each other, and write what banks are to move. Once all that owe each other have confirmed."""
+    _with_database(lambda db: _net(db, period, region))
+    show_status(period)
+
+
+@settle.command("pay")
+def pay(period: PeriodArgument, reference: ReferenceOption, region: RegionOption = None) -> None:
+    """Book as moved by the bank all that is still to be paid. A bank's statement that is brought in says so by itself."""
+
+    async def run(db: Database) -> None:
+        rows, _ = await _rows_of(db, period, region)
+        for row in rows:
+            if not _is_past(row.state, "settle"):
+                async with db.session() as session:
+                    paid = await clearing.pay(session, row.id, None, reference, actor=_ACTOR)
+                _console.print(f"{paid} instructions were booked as paid.")
+
+    _with_database(run)
+    show_status(period)
+
+
+@settle.command("settle")
+def end(period: PeriodArgument, region: RegionOption = None) -> None:
+    """Say that every sum of the month is paid; refused as long as one is not."""
+    _with_database(lambda db: _take_on(db, period, region, "settle", service.settle))
+    show_status(period)
+
+
+@settle.command("lock")
+def lock(period: PeriodArgument, region: RegionOption = None) -> None:
+    """Lock a settled month: only adjustment vouchers follow."""
+    _with_database(lambda db: _take_on(db, period, region, "lock", service.lock))
+    show_status(period)
+
+
+class _Step(Protocol):
+    def __call__(self, session: AsyncSession, settlement_id: UUID, /, *, actor: str) -> Awaitable[None]: ...
+
+
+async def _take_on(db: Database, period: str, codes: Sequence[str] | None, trigger: str, step: _Step) -> None:
+    """One step for each region that has not taken it; one that may not take it yet refuses."""
+    rows, _ = await _rows_of(db, period, codes)
+    for row in rows:
+        if not _is_past(row.state, trigger):
+            async with db.session() as session:
+                await step(session, row.id, actor=_ACTOR)
+
+
+async def _net(db: Database, period: str, codes: Sequence[str] | None) -> None:
+    rows, _ = await _rows_of(db, period, codes)
+    for row in rows:
+        async with db.session() as session:
+            # Whoever owes it, or is owed by it, was netted with it.
+            if (await queries.get_settlement(session, row.id)).clearing_id is None:
+                await clearing.net(session, row.id, actor=_ACTOR)
+
+
+def _is_past(state: str, trigger: str) -> bool:
+    """Whether a month is where this trigger leads, or further."""
+    states = list(states_of(SETTLEMENT))
+    (start,) = (start for start, pressed in SETTLEMENT if pressed == trigger)
+    return states.index(state) >= states.index(next_state(SETTLEMENT, start, trigger))
 
 
 async def _recounted(db: Database, rows: Sequence[AccountingPeriod]) -> bool:

@@ -208,3 +208,23 @@ class TestTheBank:
         await day.bring_statement([day.payout(net_fen)])
         assert await self.told(day) == []
         assert await day.balance("psp_clearing") == 15_000
+
+    async def test_another_file_in_the_schedule_is_said_once_and_the_other_days_still_come(self, day: Day) -> None:
+        """As after a restore: the day is asked for again, though its payout is booked."""
+        await day.bring_bill()
+        await day.bring_statement([day.payout()])
+        await day.run()
+        sources = {"alipay": day.shop.channel}
+        await day.sql("DELETE FROM bill_fetches")
+        await want_bills(day.db, sources)
+        before = day.on - timedelta(days=1)
+        await day.sql(
+            """INSERT INTO bill_fetches (channel, bill_date, due_at, attempts)
+               SELECT channel, :before, due_at + interval '1 second', 0 FROM bill_fetches""",
+            before=before,
+        )
+        day.shop.simulator.gateway.bills.set_fault("changed", None)
+        assert await fetch_due_bills(day.db, sources) == [("alipay", before)]
+        told = await day.sql("SELECT due_at, last_error FROM bill_fetches WHERE bill_date = :day", day=day.on)
+        assert told == [(None, "BILL_PAID: another file came")]
+        assert await fetch_due_bills(day.db, sources) == []
