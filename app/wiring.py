@@ -34,6 +34,7 @@ import payments.stripe_door.routes
 import payments.subsidies.routes
 import payments.wall_codes.place_code_routes
 import payments.withdrawals.routes
+import realtime.audio.routes
 import realtime.routes
 from app import demo
 from app.request_metrics import sampling
@@ -75,6 +76,7 @@ from payments.subsidies import warnings as subsidy_warnings
 from payments.withdrawals.handlers import follow_approvals
 from realtime import jobs as realtime_jobs
 from realtime.api import ChannelPolicy, Hub, region_policy
+from realtime.audio.switchboard import Switchboard, Talkers
 
 # A part of the web process: opened in this order, closed in reverse; it may put itself into `app.state`.
 WebPart = Callable[[FastAPI, Services], AbstractAsyncContextManager[None]]
@@ -107,6 +109,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     payments.subsidies.routes.router,
     canteen.routes.router,
     realtime.routes.router,
+    realtime.audio.routes.router,
     demo.router,
 )
 
@@ -133,6 +136,9 @@ CHANNEL_POLICIES: Final[tuple[ChannelPolicy, ...]] = (
     region_policy("region", Role.CANTEEN_MANAGER, Role.FINANCE, Role.SYSTEM_ADMIN),
 )
 
+# Who may talk in what: the lines of the switchboard.
+TALKERS: Final[Mapping[str, Talkers]] = {}
+
 TIMER_HANDLERS: Final[Mapping[str, timers.TimerHandler]] = {
     **identity_jobs.TIMERS,
     **payments_jobs.TIMERS,
@@ -144,6 +150,13 @@ TIMER_HANDLERS: Final[Mapping[str, timers.TimerHandler]] = {
 async def _hub(app: FastAPI, services: Services) -> AsyncIterator[None]:
     async with Hub(services.database, services.valkey, CHANNEL_POLICIES).running() as hub:
         app.state.hub = hub
+        yield
+
+
+@asynccontextmanager
+async def _switchboard(app: FastAPI, services: Services) -> AsyncIterator[None]:
+    async with Switchboard(services.database, services.valkey, TALKERS).running() as switchboard:
+        app.state.switchboard = switchboard
         yield
 
 
@@ -185,7 +198,7 @@ async def _channels(app: FastAPI, services: Services) -> AsyncIterator[None]:
             channel.close_client()
 
 
-WEB_PARTS: Final[tuple[WebPart, ...]] = (_hub, _channels, _posting, sampling)
+WEB_PARTS: Final[tuple[WebPart, ...]] = (_hub, _switchboard, _channels, _posting, sampling)
 
 
 def _every(seconds: float, step: Callable[[Database], Awaitable[object]]) -> Callable[[Services], Awaitable[None]]:

@@ -139,6 +139,22 @@ class Settings(BaseSettings):
     smtp_from: str | None = Field(
         default=None, pattern=r"^([^@\s]+@[^@\s]+)?$", description="Address that our mail comes from."
     )
+    stun_urls: str = Field(
+        default="",
+        description="STUN servers for voices in calls, with commas between (stun:host:3478).",
+    )
+    turn_urls: str = Field(
+        default="",
+        description="TURN servers for voices in calls, with commas between (turn:host:3478?transport=udp).",
+    )
+    turn_secret: SecretStr | None = Field(
+        default=None,
+        description="The secret shared with the TURN servers (coturn's static-auth-secret); credentials of an hour are made by it.",
+    )
+    turn_only: bool = Field(
+        default=False,
+        description="Send all sound through the TURN server, so that neither side of a call learns the other's address.",
+    )
     slip_printer: str | None = Field(
         default=None,
         pattern=r"^(tcp://|file:///)",

@@ -10,12 +10,22 @@ from fastapi import APIRouter, WebSocket
 from identity.api import SESSION_COOKIE
 from kernel.errors import GuanjiaError, Malformed, Unauthenticated
 from kernel.settings import get_settings
+from realtime.audio.switchboard import Switchboard
 from realtime.connection import Connection
 from realtime.errors import CLOSE_TOO_LARGE, CLOSE_UNAUTHENTICATED, MessageTooLarge
 from realtime.frames import PONG
 from realtime.hub import Hub
 from realtime.protocol import SOCKET_EXTENSION, HubProtocol
-from realtime.schemas import Auth, ClientMessage, Ping, Subscribe, Unsubscribe, decode_client_message
+from realtime.schemas import (
+    Auth,
+    ClientMessage,
+    Ping,
+    Signal,
+    Subscribe,
+    Talk,
+    Unsubscribe,
+    decode_client_message,
+)
 
 router = APIRouter()
 log = structlog.get_logger(__name__)
@@ -34,6 +44,7 @@ async def listen(websocket: WebSocket) -> None:
             while await _hear_next(hub, connection, websocket):
                 pass
     finally:
+        await _switchboard_of(websocket).leave(connection)
         await hub.remove(connection)
 
 
@@ -93,14 +104,14 @@ async def _hear_next(hub: Hub, connection: Connection, websocket: WebSocket) -> 
     except (msgspec.DecodeError, UnicodeDecodeError):
         connection.refuse(Malformed.code)
         return True
-    await _answer(hub, connection, message)
+    await _answer(websocket, hub, connection, message)
     return connection.is_open
 
 
-async def _answer(hub: Hub, connection: Connection, message: ClientMessage) -> None:
+async def _answer(websocket: WebSocket, hub: Hub, connection: Connection, message: ClientMessage) -> None:
     """Whatever goes wrong is told to this client and troubles nobody else."""
     try:
-        await _obey(hub, connection, message)
+        await _obey(websocket, hub, connection, message)
     except GuanjiaError as error:
         connection.refuse(error.code, getattr(message, "channel", None))
         if isinstance(message, Auth) and isinstance(error, Unauthenticated):
@@ -110,7 +121,7 @@ async def _answer(hub: Hub, connection: Connection, message: ClientMessage) -> N
         connection.refuse(GuanjiaError.code, getattr(message, "channel", None))
 
 
-async def _obey(hub: Hub, connection: Connection, message: ClientMessage) -> None:
+async def _obey(websocket: WebSocket, hub: Hub, connection: Connection, message: ClientMessage) -> None:
     match message:
         case Ping():
             connection.send(PONG)
@@ -120,6 +131,15 @@ async def _obey(hub: Hub, connection: Connection, message: ClientMessage) -> Non
             await hub.subscribe(connection, message)
         case Unsubscribe(channel=channel):
             await hub.unsubscribe_by_wire_name(connection, channel)
+        case Talk():
+            await _switchboard_of(websocket).join(connection, message)
+        case Signal():
+            await _switchboard_of(websocket).pass_on(connection, message)
+
+
+def _switchboard_of(websocket: WebSocket) -> Switchboard:
+    switchboard: Switchboard = websocket.app.state.switchboard
+    return switchboard
 
 
 async def _sign_in(hub: Hub, connection: Connection, token: str | None) -> None:

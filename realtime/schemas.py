@@ -11,6 +11,7 @@ import msgspec
 
 CHANNEL_PATTERN = r"^[a-z][a-z_]{0,31}(:[A-Za-z0-9_-]{1,80})?$"
 ChannelName = Annotated[str, msgspec.Meta(pattern=CHANNEL_PATTERN, max_length=120)]
+PeerName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{8,40}$")]
 # Positions stay exact in every JSON reader.
 Position = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 
@@ -38,7 +39,22 @@ class Ping(msgspec.Struct, tag_field="op", tag="ping"):
     """Answered by pong."""
 
 
-ClientMessage = Auth | Subscribe | Unsubscribe | Ping
+class Talk(msgspec.Struct, tag_field="op", tag="talk"):
+    """Take part in a call's audio signals (`call:<id>`); `peer` is a name that this page has given itself."""
+
+    channel: ChannelName
+    peer: PeerName
+
+
+class Signal(msgspec.Struct, tag_field="op", tag="signal"):
+    """For the other pages of those who talk in the call, or only for the page `to`; a WebRTC offer, answer or candidate."""
+
+    channel: ChannelName
+    data: dict[str, Any]
+    to: PeerName | None = None
+
+
+ClientMessage = Auth | Subscribe | Unsubscribe | Ping | Talk | Signal
 
 
 class Subscribed(msgspec.Struct, tag_field="op", tag="subscribed"):
@@ -88,7 +104,22 @@ class Pong(msgspec.Struct, tag_field="op", tag="pong"):
     """The answer to ping."""
 
 
-ServerMessage = Subscribed | EventFrame | BoardFrame | Resync | Refused | Pong
+class Talking(msgspec.Struct, tag_field="op", tag="talking"):
+    """This page hears the signals of the call from now on."""
+
+    channel: str
+
+
+class Signalled(msgspec.Struct, tag_field="op", tag="signal", rename={"sender": "from"}):
+    """A signal of another page: `from` is its person, `peer` its own name for itself."""
+
+    channel: str
+    sender: str
+    peer: str
+    data: dict[str, Any]
+
+
+ServerMessage = Subscribed | EventFrame | BoardFrame | Resync | Refused | Pong | Talking | Signalled
 
 decode_client_message = msgspec.json.Decoder(ClientMessage).decode
 decode_server_message = msgspec.json.Decoder(ServerMessage).decode

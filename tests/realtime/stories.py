@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import ClassVar
+from uuid import UUID
 
 import uvicorn
 from fastapi import FastAPI
@@ -20,6 +21,7 @@ from kernel.errors import NotFound
 from kernel.events import Delivery, Event
 from kernel.ids import parse_public_id, public_id
 from realtime.api import Caller, ChannelPolicy, Hub, HubLimits, region_policy
+from realtime.audio.switchboard import Switchboard
 from realtime.client import EventFrame, RealtimeClient, Subscribed
 from realtime.protocol import HubProtocol
 from realtime.relay import Relay
@@ -43,6 +45,17 @@ POLICIES = (
     ChannelPolicy("canteen", may_hear_site),
     region_policy("region", Role.CANTEEN_MANAGER),
 )
+
+
+# Who talks in a call of these stories: whoever stands in it.
+TALKERS: dict[str, frozenset[UUID]] = {}
+
+
+async def talkers_of(_session: AsyncSession, identifier: str) -> frozenset[UUID]:
+    return TALKERS.get(identifier, frozenset())
+
+
+LINES = {"call": talkers_of}
 
 
 class NoteTold(Event, frozen=True, kw_only=True):
@@ -85,6 +98,7 @@ async def web_process(
     app.include_router(router)
     app.state.database = db
     hub = app.state.hub = hub_class(db, valkey, POLICIES, limits)
+    switchboard = app.state.switchboard = Switchboard(db, valkey, LINES)
     listener = socket.create_server(("127.0.0.1", 0))
     # What the operating system would hold for a slow reader is megabytes: small here, so that a story stays short.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32 * 1024)
@@ -92,7 +106,7 @@ async def web_process(
         app, ws=HubProtocol, http="h11", log_config=None, lifespan="off", ws_per_message_deflate=False
     )
     server = uvicorn.Server(config)
-    async with hub.running():
+    async with hub.running(), switchboard.running():
         serving = asyncio.create_task(server._serve([listener]))
         while not server.started:  # noqa: ASYNC110  the library sets a flag, not an event
             await asyncio.sleep(0.01)
