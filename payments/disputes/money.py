@@ -7,6 +7,7 @@ the lot that should have paid pays now, the canteen gets from it what it gives b
 subsidy never becomes cash: what the person gets is their own money that should not have been taken.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -25,7 +26,6 @@ from payments.errors import RefundExceeds
 from payments.ledger import open_period, post_lines
 from payments.lines import Booking, Leg, sale_lines
 from payments.models import Holder, Payment, SubsidyLot, UsageCounter
-from payments.posting_rule import PostingRule
 from payments.settlement.api import put_in_suspense, take_from_suspense
 
 
@@ -37,20 +37,38 @@ class GivenBack(NamedTuple):
 
 
 async def give_back(
-    session: AsyncSession, dispute: Dispute, amount_fen: int, *, actor: str, rule: PostingRule
+    session: AsyncSession,
+    dispute: Dispute,
+    amount_fen: int,
+    *,
+    actor: str,
+    site_label: Callable[[UUID], str],
+    by_voucher: bool = False,
 ) -> GivenBack:
-    """Return what was granted, now; raises where the payment does not have that much left."""
+    """Return what was granted, now; raises where the payment does not have that much left.
+
+    Of a locked month only by a voucher that two people have approved.
+    """
     charge_id = None
     is_subsidy = dispute.reason == "missing_subsidy"
     if is_subsidy:
         charge_id = await _charge_lots(session, dispute, amount_fen)
     because = f"dispute {public_id('dis', dispute.id)}: {dispute.reason}"
     refund = await reversals.refund_payment(
-        session, dispute.payment_id, amount_fen, because, actor=actor, site_label=rule.site_label
+        session, dispute.payment_id, amount_fen, because, actor=actor, site_label=site_label, by_voucher=by_voucher
     )
     if is_subsidy:
         await _count_again(session, dispute.payment_id)
     return GivenBack(refund.id, charge_id)
+
+
+async def refuse_uncovered(session: AsyncSession, dispute: Dispute, amount_fen: int) -> None:
+    """What posting a missing subsidy would refuse, said before two people are asked to approve it."""
+    payment, holder = await _lock_cash(session, dispute, amount_fen)
+    lots = await _fitting_lots(session, holder, payment)
+    available_fen = sum(lot.balance_fen - lot.held_fen for lot in lots)
+    if available_fen < amount_fen:
+        raise NoSubsidyLeft(available_fen=available_fen)
 
 
 async def suspend(session: AsyncSession, dispute: Dispute, payment: Payment) -> None:
@@ -102,12 +120,7 @@ def cash_left_fen(payment: Payment) -> int:
 
 async def _charge_lots(session: AsyncSession, dispute: Dispute, amount_fen: int) -> UUID:
     """The lots that should have paid pay now: the lines of a sale, out of subsidy."""
-    seen = await queries.get_payment(session, dispute.payment_id)
-    holder = await queries.lock_holder(session, seen.bucket, seen.holder_id)
-    payment = await queries.get_payment(session, dispute.payment_id)
-    if amount_fen > cash_left_fen(payment):
-        raise RefundExceeds(left_fen=cash_left_fen(payment))
-    await _refuse_second_subsidy(session, payment)
+    payment, holder = await _lock_cash(session, dispute, amount_fen)
     legs = await _take_from_lots(session, holder, payment, amount_fen)
     on = clock.business_date(clock.now(), get_settings().zone)
     period = await open_period(session, payment.home_region_id, payment.business_date, payment.host_region_id)
@@ -120,13 +133,23 @@ async def _charge_lots(session: AsyncSession, dispute: Dispute, amount_fen: int)
     return charge_id
 
 
+async def _lock_cash(session: AsyncSession, dispute: Dispute, amount_fen: int) -> tuple[Payment, Holder]:
+    """The payment and its holder, locked, where that much cash is left of it that no subsidy has borne."""
+    seen = await queries.get_payment(session, dispute.payment_id)
+    holder = await queries.lock_holder(session, seen.bucket, seen.holder_id)
+    payment = await queries.get_payment(session, dispute.payment_id)
+    if amount_fen > cash_left_fen(payment):
+        raise RefundExceeds(left_fen=cash_left_fen(payment))
+    await _refuse_second_subsidy(session, payment)
+    return payment, holder
+
+
 async def _take_from_lots(session: AsyncSession, holder: Holder, payment: Payment, amount_fen: int) -> list[Leg]:
     """As a sale takes: the lot that ends first, among those that could have paid on the day of the meal."""
     legs: list[Leg] = []
     rest = amount_fen
-    tags = await _tags_of(session, payment)
-    for lot in await queries.lots_of(session, holder.bucket, holder.id):
-        taken = min(rest, lot.balance_fen - lot.held_fen) if _could_have_paid(lot, payment, tags) else 0
+    for lot in await _fitting_lots(session, holder, payment):
+        taken = min(rest, lot.balance_fen - lot.held_fen)
         if taken:
             lot.balance_fen -= taken
             lot.version += 1
@@ -135,6 +158,12 @@ async def _take_from_lots(session: AsyncSession, holder: Holder, payment: Paymen
     if rest:
         raise NoSubsidyLeft(available_fen=amount_fen - rest)
     return legs
+
+
+async def _fitting_lots(session: AsyncSession, holder: Holder, payment: Payment) -> list[SubsidyLot]:
+    tags = await _tags_of(session, payment)
+    lots = await queries.lots_of(session, holder.bucket, holder.id)
+    return [lot for lot in lots if _could_have_paid(lot, payment, tags)]
 
 
 async def _tags_of(session: AsyncSession, payment: Payment) -> set[str]:

@@ -12,6 +12,7 @@ from kernel.ids import bucket_of, public_id
 from payments.disputes.models import Dispute, DisputeStep
 from payments.disputes.states import UNDER_WAY
 from payments.models import Payment
+from payments.settlement.api import refunds_of_vouchers
 
 
 async def get_dispute(session: AsyncSession, dispute_id: UUID) -> Dispute:
@@ -63,6 +64,14 @@ async def steps_of(session: AsyncSession, disputes: Sequence[UUID]) -> dict[UUID
     for step in rows:
         found[step.dispute_id].append(step)
     return found
+
+
+async def refunds_of(session: AsyncSession, disputes: Sequence[Dispute]) -> dict[UUID, UUID]:
+    """The refund by which each came back that did: its own, or its voucher's."""
+    by_voucher = {each.voucher_id: each.id for each in disputes if each.voucher_id and each.state == "returned"}
+    booked = await refunds_of_vouchers(session, list(by_voucher))
+    own = {each.id: each.refund_id for each in disputes if each.refund_id is not None}
+    return own | {by_voucher[voucher]: refund for voucher, refund in booked.items()}
 
 
 async def payments_of(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, Payment]:

@@ -125,7 +125,7 @@ async def _grant(
     if locked is not None:
         dispute.voucher_id = await vouchers.ask(session, actor, dispute, locked)
         return
-    returned = await money.give_back(session, dispute, granted_fen, actor=actor.actor, rule=rule)
+    returned = await money.give_back(session, dispute, granted_fen, actor=actor.actor, site_label=rule.site_label)
     dispute.refund_id, dispute.charge_id = returned.refund_id, returned.charge_id
     await _move(session, dispute, "give_back", "system", "", granted_fen)
 

@@ -1,6 +1,7 @@
 """A dispute's wire form, as its reader may see it."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,11 +23,20 @@ async def views_of(
     """Several at once, with their payments and steps."""
     steps = await queries.steps_of(session, [dispute.id for dispute in disputes])
     payments = await queries.payments_of(session, [dispute.payment_id for dispute in disputes])
-    return [_view(dispute, payments[dispute.payment_id], steps[dispute.id], reader, rule) for dispute in disputes]
+    refunds = await queries.refunds_of(session, disputes)
+    return [
+        _view(dispute, payments[dispute.payment_id], refunds.get(dispute.id), steps[dispute.id], reader, rule)
+        for dispute in disputes
+    ]
 
 
 def _view(
-    dispute: Dispute, payment: Payment, steps: Sequence[DisputeStep], reader: Principal, rule: PostingRule
+    dispute: Dispute,
+    payment: Payment,
+    refund_id: UUID | None,
+    steps: Sequence[DisputeStep],
+    reader: Principal,
+    rule: PostingRule,
 ) -> schemas.DisputeView:
     return schemas.DisputeView.model_validate(
         {
@@ -41,7 +51,7 @@ def _view(
             "payment": _payment(dispute, payment, rule),
             "suggested_fen": money.suggested_fen(dispute, payment),
             "granted_fen": dispute.granted_fen,
-            "refund": public_id("ref", dispute.refund_id) if dispute.refund_id else None,
+            "refund": public_id("ref", refund_id) if refund_id else None,
             "paid_by_subsidy": dispute.charge_id is not None,
             "suspended_fen": dispute.suspended_fen,
             "steps": [_step(step) for step in steps],

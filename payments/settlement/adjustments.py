@@ -4,9 +4,11 @@ The one who asks decides on neither approval, and the second approver is not the
 approval it is booked, in the same transaction, in the period that is open then; the locked period stays what it was.
 
 A voucher moves a sum between two house accounts of the book, or it refunds a payment of the locked period: then what is
-booked is a refund like any other, which knows purses, lots and both books.
+booked is a refund like any other, which knows purses, lots and both books. A third kind says that a subsidy should have
+paid what was taken in cash; disputes know how that is booked, and register it here.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,7 +21,7 @@ from kernel.ids import HOUSE_BUCKET, parse_public_id, public_id, uuid7
 from kernel.settings import get_settings
 from payments.ledger import open_period, post_lines
 from payments.lines import Account, Booking, single_line
-from payments.models import AccountingPeriod
+from payments.models import AccountingPeriod, Payment
 from payments.queries import get_payment, reversals_of
 from payments.reversals import refund_payment
 from payments.settlement import queries
@@ -31,6 +33,17 @@ FIRST_APPROVAL: Final = "settlement.adjust"
 SECOND_APPROVAL: Final = "settlement.adjust_again"
 # House accounts whose balance is the fold of their deltas; persons' and units' have a row of their own to be kept right.
 ADJUSTABLE: Final = frozenset({"payable", "operator_payable", "suspense", "bank", "psp_fee", "psp_clearing"})
+
+# Books an approved voucher; the id of what it booked, and the month that it is booked in.
+Booker = Callable[[AsyncSession, AdjustmentVoucher], Awaitable[tuple[UUID, str]]]
+# {kind of the account that is debited: who books it}, of what this file does not book itself.
+_BOOKERS: Final[dict[str, Booker]] = {}
+
+
+def register_booker(debit_kind: str, booker: Booker) -> None:
+    """Who knows how a voucher that debits such an account is booked says so, once, as it is imported."""
+    assert debit_kind not in _BOOKERS, f"{debit_kind} is booked by somebody"
+    _BOOKERS[debit_kind] = booker
 
 
 async def ask_for_adjustment(
@@ -58,13 +71,27 @@ async def ask_for_refund(
     session: AsyncSession, principal: Principal, settlement_id: UUID, payment_id: UUID, *, reason: str, amount_fen: int
 ) -> AdjustmentVoucher:
     """The same for a payment of a locked period: with the second approval it is refunded, up to what is left of it."""
+    row, payment = await _payment_of(session, settlement_id, payment_id)
+    canteen, cash = Account("payable", payment.site_id), Account("cash", payment.holder_id)
+    return await _write(session, principal, row, public_id("pay", payment.id), reason, canteen, cash, amount_fen)
+
+
+async def ask_for_subsidy(
+    session: AsyncSession, principal: Principal, settlement_id: UUID, payment_id: UUID, *, reason: str, amount_fen: int
+) -> AdjustmentVoucher:
+    """The same where a subsidy should have paid: with the second approval a lot does, and the cash comes back."""
+    row, payment = await _payment_of(session, settlement_id, payment_id)
+    lots, cash = Account("subsidy", payment.holder_id), Account("cash", payment.holder_id)
+    return await _write(session, principal, row, public_id("pay", payment.id), reason, lots, cash, amount_fen)
+
+
+async def _payment_of(session: AsyncSession, settlement_id: UUID, payment_id: UUID) -> tuple[AccountingPeriod, Payment]:
     row = await queries.lock_settlement(session, settlement_id)
     _refuse_unlocked(row)
     payment = await get_payment(session, payment_id)
     if payment.accounting_period != row.period or row.region_id not in (payment.home_region_id, payment.host_region_id):
         raise Malformed(reason="the payment is of another period", field="original")
-    canteen, cash = Account("payable", payment.site_id), Account("cash", payment.holder_id)
-    return await _write(session, principal, row, public_id("pay", payment.id), reason, canteen, cash, amount_fen)
+    return row, payment
 
 
 async def _write(
@@ -139,10 +166,10 @@ async def _approve_first(session: AsyncSession, payload: dict[str, Any]) -> None
 async def _approve_second(session: AsyncSession, payload: dict[str, Any]) -> None:
     """The second approval books it."""
     voucher = await queries.lock_voucher(session, parse_public_id("adj", payload["voucher"]))
-    row = await queries.get_settlement(session, voucher.settlement_id)
     state = next_state(ADJUSTMENT, voucher.state, "approve")
     approver = public_id("per", await decider_of(session, SECOND_APPROVAL, payload["voucher"]))
-    transfer_id, period = await (_refund if voucher.credit_kind == "cash" else _move)(session, voucher, row)
+    otherwise = _refund if voucher.credit_kind == "cash" else _move
+    transfer_id, period = await _BOOKERS.get(voucher.debit_kind, otherwise)(session, voucher)
     voucher.state, voucher.second_approver = state, approver
     voucher.transfer_id, voucher.booked_in, voucher.booked_at = transfer_id, period, clock.now()
     await session.flush()
@@ -155,8 +182,9 @@ async def _approve_second(session: AsyncSession, payload: dict[str, Any]) -> Non
     )
 
 
-async def _move(session: AsyncSession, voucher: AdjustmentVoucher, row: AccountingPeriod) -> tuple[UUID, str]:
+async def _move(session: AsyncSession, voucher: AdjustmentVoucher) -> tuple[UUID, str]:
     """One line between two house accounts; its id and the month it is booked in."""
+    row = await queries.get_settlement(session, voucher.settlement_id)
     on = clock.business_date(clock.now(), get_settings().zone)
     period = await open_period(session, row.region_id, on)
     booking = Booking(HOUSE_BUCKET, uuid7(HOUSE_BUCKET), "adjustment", on, period)
@@ -166,7 +194,7 @@ async def _move(session: AsyncSession, voucher: AdjustmentVoucher, row: Accounti
     return booking.transfer_id, period
 
 
-async def _refund(session: AsyncSession, voucher: AdjustmentVoucher, _row: AccountingPeriod) -> tuple[UUID, str]:
+async def _refund(session: AsyncSession, voucher: AdjustmentVoucher) -> tuple[UUID, str]:
     """The payment's refund; its id and the month it is booked in."""
     payment_id = parse_public_id("pay", voucher.original)
     payment = await get_payment(session, payment_id)

@@ -401,6 +401,16 @@ async def vouchers_of(session: AsyncSession, settlement_id: UUID) -> Sequence[Ad
     return (await session.scalars(query.order_by(AdjustmentVoucher.id))).all()
 
 
+async def refunds_of_vouchers(session: AsyncSession, vouchers: Collection[UUID]) -> dict[UUID, UUID]:
+    """What vouchers of payments have booked: {voucher: refund}."""
+    rows = await session.execute(
+        select(AdjustmentVoucher.id, AdjustmentVoucher.transfer_id).where(
+            AdjustmentVoucher.id.in_(vouchers), AdjustmentVoucher.state == "booked"
+        )
+    )
+    return {row.id: row.transfer_id for row in rows}
+
+
 async def lock_voucher(session: AsyncSession, voucher_id: UUID) -> AdjustmentVoucher:
     """One of them, locked."""
     row = await session.scalar(select(AdjustmentVoucher).where(AdjustmentVoucher.id == voucher_id).with_for_update())

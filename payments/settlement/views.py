@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from identity.api import PlaceName, Principal, Role, place_names
 from kernel import clock
 from kernel.ids import public_id
+from payments.lines import HOLDER_ACCOUNTS
 from payments.models import AccountingPeriod
 from payments.settlement import clearing, netting, queries, schemas, service
 from payments.settlement.documents import BankInstruction
@@ -197,12 +198,15 @@ def instruction_view(each: BankInstruction) -> schemas.InstructionView:
 
 def adjustment_view(row: AdjustmentVoucher) -> schemas.AdjustmentView:
     """A voucher; a person's account by its kind only."""
-    credit = "cash" if row.credit_kind == "cash" else f"{row.credit_kind}:{row.credit_owner.hex}"
+    debit, credit = (
+        kind if kind in HOLDER_ACCOUNTS else f"{kind}:{owner.hex}"
+        for kind, owner in ((row.debit_kind, row.debit_owner), (row.credit_kind, row.credit_owner))
+    )
     return schemas.AdjustmentView(
         id=public_id("adj", row.id),
         original=row.original,
         reason=row.reason,
-        debit=f"{row.debit_kind}:{row.debit_owner.hex}",
+        debit=debit,
         credit=credit,
         amount_fen=row.amount_fen,
         state=row.state,
