@@ -22,6 +22,14 @@ PLACES: Final = (
     Term("单位", "unit", ("unit_id",), "An organisation whose people share canteens and whose subsidies they eat by."),
     Term("运营方", "operator", ("operator_id",), "The organisation that runs a site."),
     Term("场所", "site", ("Site",)),
+    Term("位置", "place", ("PlaceRow",)),
+    Term(
+        "位置类型",
+        "kind of place",
+        ("PlaceKind",),
+        "campus 院区, building 楼, storey 楼层, room 房间, area 区域: each below a wider one.",
+    ),
+    Term("位置码", "printed place code", ("place_code_of",), "On a door or a wall: says by a scan where somebody is."),
     Term("终端, 消费机", "terminal, till", ("TerminalRow", "Terminal")),
     Term(
         "配对码",
@@ -315,6 +323,7 @@ TELLING: Final = (
 HOUSE: Final = (
     Term("幂等请求", "idempotent request", ("IdempotentRequest",)),
     Term("定时", "timer", ("TimerRow",)),
+    Term("文件", "file", ("StoredFile",)),
     Term("邮件", "mail", ("Mail",), "A letter that waits for the worker; sealed until it is sent."),
     Term("工作日历", "work calendar", ("CalendarDay",)),
     Term(

@@ -51,7 +51,7 @@ from canteen.api import (
 )
 from identity import jobs as identity_jobs
 from identity.api import Role, Terminal, register_terminal_configuration
-from kernel import audit_log, calendar, mail, timers
+from kernel import audit_log, calendar, files, mail, timers
 from kernel.db import Database
 from kernel.handlers import run_handler
 from payments import jobs as payments_jobs
@@ -261,6 +261,7 @@ LOOPS: Final[tuple[Loop, ...]] = (
     Loop("work calendar", lambda s: calendar.keep_calendar(s.database)),
     Loop("timers", lambda s: timers.fire_for_ever(s.database, TIMER_HANDLERS)),
     Loop("identity forgets", lambda s: identity_jobs.forget_for_ever(s.database)),
+    Loop("files forgets", _every(3600, files.forget_unused_files)),
     Loop("mail", lambda s: mail.send_for_ever(s.database)),
     Loop("mail forgets", _every(3600, mail.forget_old_mails)),
     Loop("audit seals", lambda s: audit_log.seal_for_ever(s.database)),

@@ -5,7 +5,7 @@ whose use case takes `db` asks by `CurrentPersonApart` or `CallerApart` instead,
 Who somebody is: `membership_of`, `person_summary`, `open_person`. Tills for posting: `load_terminals`; their state for
 a board: `terminal_health`. Two-person approval: `request_approval`, `register_executor`. What a till is told about
 prices and its sequence comes from its neighbours: `register_terminal_configuration`. A table that somebody made in a
-spreadsheet: `parse_table`, `build_template`.
+spreadsheet: `parse_table`, `build_template`. Where something is: `place_summary`, `find_place_by_code`, `places_below`.
 
 `actor` is how the audit log names who acts: `Principal.actor`, `Terminal.actor`, or "system".
 """
@@ -45,6 +45,8 @@ from identity.csv_table import CellError, Column, ParsedRow, ParsedTable, matchi
 from identity.kinds import ADMINISTRATORS, OrganisationKind, PersonClass, Role, SiteKind, TerminalMode
 from identity.passwords import hash_password, verify_password
 from identity.people import NewPerson, change_membership, change_person_status, open_people, open_person
+from identity.place_labels import find_place_by_code, place_code_of
+from identity.place_tree import NewPlace, PlaceSummary, open_place, place_summary, places_below
 from identity.places import members_below, move_organisation, open_organisation, open_region, open_site, units_below
 from identity.principal import EVERYWHERE, Cover, Place, Principal, RoleGrant, Terminal
 from identity.queries import (
@@ -109,6 +111,7 @@ __all__ = [
     "KnownTerminal",
     "MembershipView",
     "NewPerson",
+    "NewPlace",
     "OrganisationKind",
     "PairingCode",
     "ParsedRow",
@@ -118,6 +121,7 @@ __all__ = [
     "PersonSummary",
     "Place",
     "PlaceName",
+    "PlaceSummary",
     "Principal",
     "Role",
     "RoleGrant",
@@ -145,6 +149,7 @@ __all__ = [
     "decider_of",
     "enrol_terminal",
     "find_active_person",
+    "find_place_by_code",
     "forget_attempts",
     "found_first_administrator",
     "hash_password",
@@ -163,6 +168,7 @@ __all__ = [
     "open_organisation",
     "open_people",
     "open_person",
+    "open_place",
     "open_region",
     "open_site",
     "open_terminal",
@@ -173,7 +179,10 @@ __all__ = [
     "people_with_roles_at",
     "people_with_roles_in",
     "person_summary",
+    "place_code_of",
     "place_names",
+    "place_summary",
+    "places_below",
     "places_up",
     "principal_of",
     "regions_up",

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from identity import imports, second_factor
+from identity import imports, place_imports, second_factor
 from identity.access import today
 from identity.errors import ImportHasBadCells
 from identity.kinds import ADMINISTRATORS, Role
@@ -27,7 +27,7 @@ from kernel.settings import get_settings
 T = TypeVar("T")
 
 commands = typer.Typer(no_args_is_help=True)
-importing = typer.Typer(help="Import organisations and people from a table: CSV or XLSX.", no_args_is_help=True)
+importing = typer.Typer(help="Import organisations, people and places from a table: CSV or XLSX.", no_args_is_help=True)
 administrators = typer.Typer(help="The first administrators of a new house.", no_args_is_help=True)
 commands.add_typer(importing, name="import", rich_help_panel="People and places")
 commands.add_typer(administrators, name="administrators", rich_help_panel="People and places")
@@ -50,13 +50,13 @@ def import_people(file: FileArgument, dry_run: DryRunOption = False, complete: C
 
 @importing.command("template")
 def write_template(
-    what: Annotated[str, typer.Argument(help="people or organisations.")],
+    what: Annotated[str, typer.Argument(help="people, organisations or places.")],
     file: Annotated[Path, typer.Argument(dir_okay=False, help="The XLSX file to write.")],
 ) -> None:
     """An empty workbook to fill in, with a note at each column."""
-    if what not in ("people", "organisations"):
-        raise typer.BadParameter("people or organisations")
-    file.write_bytes(imports.template_of(what))
+    if what not in ("people", "organisations", "places"):
+        raise typer.BadParameter("people, organisations or places")
+    file.write_bytes(place_imports.place_template() if what == "places" else imports.template_of(what))
     _console.print(f"{file} is ready to be filled in.")
 
 
@@ -64,6 +64,13 @@ def write_template(
 def import_organisations(file: FileArgument, dry_run: DryRunOption = False) -> None:
     """Units, departments and operators. Columns: code, name_zh, name_en, kind, parent_code, home_region_code."""
     _import(imports.import_organisations, file, dry_run)
+
+
+@importing.command("places")
+def import_places(file: FileArgument, dry_run: DryRunOption = False) -> None:
+    """Campuses, buildings, storeys and rooms. Columns: code, name_zh, name_en, kind, parent_code, site_code, ordinal,
+    open_to_strangers."""
+    _import(place_imports.import_places, file, dry_run)
 
 
 def _import(act: Callable[..., Awaitable[ImportReport]], file: Path, dry_run: bool) -> None:

@@ -14,9 +14,12 @@ Forbidden                   403
 NotFound                    404
     PairingCodeUnknown      404     mistyped, used or older than 15 minutes
     ActivationUnknown       404     a slip that is mistyped, used, replaced or too old
+    PlaceLabelUnknown       404     no label of ours
 AlreadyExists               409     a code, number or name that must be unique is taken
 MembershipOverlaps          409     somebody already belongs somewhere on one of these days
 NotATree                    409     a place would become its own ancestor
+PlaceLabelEnded             409     a label that was replaced, or whose place is out of use
+PlaceRetired                409     nothing is opened below a place that is out of use
 TooManyRequests             429
     SignInLocked            429     too many wrong passwords; it unlocks by itself
 CampusFailed                502     the campus's sign-in did not answer as it should
@@ -110,6 +113,26 @@ class PairingCodeUnknown(NotFound):
     code = "PAIRING_CODE_UNKNOWN"
     message_zh = "配对码不正确或已过期"
     message_en = "This pairing code is wrong, used or too old"
+
+
+class PlaceLabelUnknown(NotFound):
+    code = "PLACE_LABEL_UNKNOWN"
+    message_zh = "这不是本系统的位置码"
+    message_en = "This is no place code of ours"
+
+
+class PlaceLabelEnded(GuanjiaError):
+    code = "PLACE_LABEL_ENDED"
+    status = 409
+    message_zh = "这张位置码已停用，请选择位置"
+    message_en = "This place code is out of use; please choose the place"
+
+
+class PlaceRetired(GuanjiaError):
+    code = "PLACE_RETIRED"
+    status = 409
+    message_zh = "这个位置或它的上级已停用"
+    message_en = "This place, or the one above it, is out of use"
 
 
 class AlreadyExists(GuanjiaError):

@@ -55,7 +55,7 @@ _ONE_AT_A_TIME: Final = 4_204_231
 # Between so many rows others get their turn: the same process takes payments.
 _AT_ONCE: Final = 500
 
-_CODE = matching(
+CODE = matching(
     r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", "只能用字母、数字和 . _ -，至多 40 位", "letters, digits and . _ - up to 40"
 )
 _STAFF_NUMBER = matching(
@@ -86,7 +86,7 @@ _CLASSES: Final = {
 _STATUSES: Final = {"active": "active", "在职": "active", "left": "left", "离职": "left"}
 
 ORGANISATION_COLUMNS: Final = (
-    Column("code", ("编码", "单位编码"), _CODE, hint="字母、数字和 . _ -，至多 40 位，建好后不变", example="HZ-001"),
+    Column("code", ("编码", "单位编码"), CODE, hint="字母、数字和 . _ -，至多 40 位，建好后不变", example="HZ-001"),
     Column("name_zh", ("名称", "中文名称"), words(80), hint="至多 80 个字", example="第一医院"),
     Column(
         "name_en", ("英文名称",), words(80), required=False, hint="可不填，不填时用中文名称", example="First Hospital"
@@ -99,14 +99,14 @@ ORGANISATION_COLUMNS: Final = (
         example="单位",
         choices=("单位", "部门", "运营方"),
     ),
-    Column("parent_code", ("上级编码",), _CODE, required=False, hint="部门必填；可以写本表里的编码", example="HZ-001"),
-    Column("home_region_code", ("地区编码", "所在地区"), _CODE, hint="已有地区的编码", example="3301"),
+    Column("parent_code", ("上级编码",), CODE, required=False, hint="部门必填；可以写本表里的编码", example="HZ-001"),
+    Column("home_region_code", ("地区编码", "所在地区"), CODE, hint="已有地区的编码", example="3301"),
 )
 PEOPLE_COLUMNS: Final = (
     Column("staff_number", ("工号",), _STAFF_NUMBER, hint="字母、数字和 -，至多 32 位，每人唯一", example="A00123"),
     Column("name", ("姓名",), words(80), hint="至多 80 个字", example="张三"),
     Column("phone", ("手机", "电话"), _PHONE, required=False, hint="可不填", example="13800000001"),
-    Column("organisation_code", ("单位编码", "部门编码"), _CODE, hint="已有单位或部门的编码", example="HZ-001"),
+    Column("organisation_code", ("单位编码", "部门编码"), CODE, hint="已有单位或部门的编码", example="HZ-001"),
     Column(
         "person_class",
         ("人员类别", "类别"),
@@ -192,14 +192,14 @@ def _shown(bad_cells: list[BadCell]) -> list[BadCell]:
     return sorted(bad_cells, key=lambda cell: cell.row)[:BAD_CELLS_SHOWN_MAX]
 
 
-def _refuse_bad_cells(plan: Plan) -> None:
+def refuse_bad_cells(plan: Plan) -> None:
     bad_cells = plan.table.bad_cells
     if bad_cells:
         shown = [cell.model_dump() for cell in _shown(bad_cells)]
         raise ImportHasBadCells(bad_cells=shown, bad_cells_total=len(bad_cells))
 
 
-async def _one_import_at_a_time(session: AsyncSession) -> None:
+async def one_import_at_a_time(session: AsyncSession) -> None:
     await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ONE_AT_A_TIME})
 
 
@@ -212,10 +212,10 @@ async def import_organisations(
     """Import units, departments and operators; a parent may stand further down in the same file."""
     table = await asyncio.to_thread(parse_table, content, ORGANISATION_COLUMNS, "code")
     async with db.session() as session:
-        await _one_import_at_a_time(session)
+        await one_import_at_a_time(session)
         plan, places = await _plan_organisations(session, table, cover)
         if not dry_run:
-            _refuse_bad_cells(plan)
+            refuse_bad_cells(plan)
             await _write_organisations(session, plan, places, actor)
         return plan.report("code", dry_run=dry_run)
 
@@ -248,7 +248,7 @@ async def _plan_organisations(session: AsyncSession, table: ParsedTable, cover: 
     plan, places = Plan(table), await _find_places(session, table)
     wanted = {row.cells["code"]: row.cells.get("parent_code") for row in table.rows}
     after = places.parents | {code: above or places.parents.get(code) for code, above in wanted.items()}
-    rings = _rings(after)
+    rings = rings_of(after)
     for row in table.rows:
         before = len(table.bad_cells)
         _check_parent(plan, row, after, rings)
@@ -306,7 +306,7 @@ def _changes_of_organisation(row: ParsedRow, places: _Places) -> list[str] | Non
 
 async def _write_organisations(session: AsyncSession, plan: Plan, places: _Places, actor: str) -> None:
     ids = {code: organisation.id for code, organisation in places.organisations.items()}
-    for row in _parents_first(plan.new):
+    for row in parents_first(plan.new):
         ids[row.cells["code"]] = await open_organisation(
             session,
             code=row.cells["code"],
@@ -325,13 +325,13 @@ async def _write_organisations(session: AsyncSession, plan: Plan, places: _Place
             await move_organisation(session, organisation_id, parent_id=parent_id, actor=actor)
 
 
-def _parents_first(rows: list[ParsedRow]) -> list[ParsedRow]:
+def parents_first(rows: list[ParsedRow]) -> list[ParsedRow]:
     by_code = {row.cells["code"]: row for row in rows}
     above = {code: [row.cells["parent_code"]] if row.cells.get("parent_code") else [] for code, row in by_code.items()}
     return [by_code[code] for code in TopologicalSorter(above).static_order() if code in by_code]
 
 
-def _rings(parents: dict[str, str | None]) -> set[str]:
+def rings_of(parents: dict[str, str | None]) -> set[str]:
     """Those who would stand below themselves. Each step up is taken once, however long the chains are."""
     seen: set[str] = set()
     in_rings: set[str] = set()
@@ -359,12 +359,12 @@ async def import_people(
     """
     table = await asyncio.to_thread(parse_table, content, PEOPLE_COLUMNS, "staff_number")
     async with db.session() as session:
-        await _one_import_at_a_time(session)
+        await one_import_at_a_time(session)
         plan, known, organisations = await _plan_people(session, table, cover)
         if complete:
             plan.absent = await _find_absent(session, table, set(organisations.values()), cover)
         if not dry_run:
-            _refuse_bad_cells(plan)
+            refuse_bad_cells(plan)
             await _write_people(session, plan, known, organisations, actor)
         return plan.report("staff_number", dry_run=dry_run)
 

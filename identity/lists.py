@@ -34,17 +34,18 @@ def _newest_first(query: Query, identifier: Any, part: Slice) -> Query:
     return query.order_by(identifier.desc()).limit(part.limit + 1)
 
 
-def _like_prefix(text: str) -> str:
+def like_prefix(text: str) -> str:
+    """The pattern of what begins with this text, whatever signs it holds."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
 
 
 def _place_matches(cls: type[Region | Organisation | Site], text: str) -> ColumnElement[bool]:
     """By a part of the Chinese name, or the beginning of the English name, the pinyin or the code."""
-    prefix = _like_prefix(text.casefold())
+    prefix = like_prefix(text.casefold())
     return or_(
         cls.name_zh.contains(text, autoescape=True),
         func.lower(cls.name_en).like(prefix),
-        func.replace(cls.pinyin, " ", "").like(_like_prefix(text.casefold().replace(" ", ""))),
+        func.replace(cls.pinyin, " ", "").like(like_prefix(text.casefold().replace(" ", ""))),
         func.lower(cls.code).like(prefix),
     )
 
@@ -141,9 +142,9 @@ def _person_matches(text: str) -> ColumnElement[bool]:
     typed = text.casefold().replace(" ", "")
     return or_(
         Person.name.contains(text, autoescape=True),
-        func.replace(Person.pinyin, " ", "").like(_like_prefix(typed)),
-        Person.initials.like(_like_prefix(typed)),
-        func.lower(Person.staff_number).like(_like_prefix(typed)),
+        func.replace(Person.pinyin, " ", "").like(like_prefix(typed)),
+        Person.initials.like(like_prefix(typed)),
+        func.lower(Person.staff_number).like(like_prefix(typed)),
     )
 
 

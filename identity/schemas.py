@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from identity.kinds import GRANTED_ROLES, OrganisationKind, PersonClass, Role, SiteKind, TerminalMode
+from identity.kinds import GRANTED_ROLES, OrganisationKind, PersonClass, PlaceKind, Role, SiteKind, TerminalMode
 from kernel.clock import rfc3339
 
 _PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
@@ -307,6 +307,93 @@ class SiteChange(PlaceChange):
 
     latitude: float | None = Field(default=None, ge=-90, le=90)
     longitude: float | None = Field(default=None, ge=-180, le=180)
+
+
+class NewTreePlace(Wire):
+    """Below a place (`parent`) or as a root under a site. Without an English name the Chinese one stands for it."""
+
+    code: Code
+    kind: PlaceKind
+    name_zh: Name
+    name_en: Name | None = None
+    site: PublicId | None = None
+    parent: PublicId | None = None
+    ordinal: Annotated[int, Field(ge=-1000, le=100_000)] | None = None
+    plan_x: Annotated[float, Field(ge=0, le=1)] | None = None
+    plan_y: Annotated[float, Field(ge=0, le=1)] | None = None
+    open_to_strangers: bool = False
+
+    @model_validator(mode="after")
+    def _one_parent(self) -> Self:
+        if (self.site is None) == (self.parent is None):
+            raise ValueError("either parent or site is needed")
+        if (self.plan_x is None) != (self.plan_y is None):
+            raise ValueError("plan_x and plan_y come together")
+        return self
+
+
+class TreePlaceChange(PlaceChange):
+    """Only what is sent changes; a place keeps its parent and its code."""
+
+    ordinal: Annotated[int, Field(ge=-1000, le=100_000)] | None = None
+    plan_x: Annotated[float, Field(ge=0, le=1)] | None = None
+    plan_y: Annotated[float, Field(ge=0, le=1)] | None = None
+    open_to_strangers: bool | None = None
+
+
+class TreePlaceView(BaseModel):
+    """A place of the tree. `full_name_*` say the way from the root; `path` holds the ids of that way, itself last."""
+
+    id: str
+    site: str
+    region: str
+    timezone: str
+    parent: str | None
+    path: list[str]
+    kind: PlaceKind
+    code: str
+    name_zh: str
+    name_en: str
+    full_name_zh: str
+    full_name_en: str
+    ordinal: int | None
+    plan_x: float | None
+    plan_y: float | None
+    open_to_strangers: bool
+    active: bool
+    label_issue: int
+    children: int
+    created_at: Instant
+
+
+class PlaceChildren(BaseModel):
+    """All that stands right below a place, in the order in which one walks."""
+
+    data: list[TreePlaceView]
+
+
+class ScannedPlace(BaseModel):
+    """Where a label hangs, as also somebody may see it who is not signed in, where the place allows that."""
+
+    id: str
+    kind: PlaceKind
+    name_zh: str
+    name_en: str
+    full_name_zh: str
+    full_name_en: str
+    open_to_strangers: bool
+
+
+class FileView(BaseModel):
+    """A picture or a voice note that was taken in; `GET /v1/files/{id}` gives the bytes."""
+
+    id: str
+    kind: str
+    media_type: str
+    size_bytes: int
+    width: int | None
+    height: int | None
+    created_at: Instant
 
 
 class PlaceMove(Wire):

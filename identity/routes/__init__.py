@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from identity.routes import approvals, getting_in, imports, people, places, sessions, terminals
+from identity.routes import approvals, files, getting_in, imports, people, place_tree, places, sessions, terminals
 
 router = APIRouter()
-for part in (sessions, getting_in, places, people, terminals, approvals, imports):
+for part in (sessions, getting_in, places, place_tree, people, terminals, approvals, imports, files):
     router.include_router(part.router)
