@@ -320,6 +320,30 @@ TELLING: Final = (
     Term("处理进度", "handler cursor", ("HandlerCursor",)),
 )
 
+REACHING: Final = (
+    Term("触达渠道", "reaching channel", ("ReachChannel",)),
+    Term("通知设备", "push device", ("PushDevice",)),
+    Term("推送密钥", "push key", ("PushKey",)),
+    Term("触达记录", "delivery", ("reach_deliveries", "Delivery")),
+    Term("触达尝试", "delivery attempt", ("DeliveryAttempt",)),
+    Term("线路验证", "path proof", ("PathProof",)),
+    Term("线路", "path", ("Path",), "One way to somebody: a device, a telephone, a mail address, a group's robot."),
+)
+
+DUTY: Final = (
+    Term("值班组", "duty team", ("DutyTeam",)),
+    Term("值班员", "duty member", ("DutyMember",)),
+    Term("轮班", "rotation", ("DutyRotation",)),
+    Term("班", "duty shift", ("Shift",), "Somebody's turn: made of rotations and overrides whenever it is asked for."),
+    Term("替班", "override", ("DutyOverride",)),
+    Term("换班", "swap", ("DutySwap",)),
+    Term("交班留言", "hand-over note", ("DutyNote",)),
+    Term("值班签到", "sign-in to duty", ("DutySignIn",)),
+    Term("值班日历", "duty calendar", ("DutyFeed",)),
+    Term("试响", "test ring", ("DutyRing",)),
+    Term("值班预警", "duty warning", ("DutyWarning",)),
+)
+
 HOUSE: Final = (
     Term("幂等请求", "idempotent request", ("IdempotentRequest",)),
     Term("定时", "timer", ("TimerRow",)),
@@ -347,5 +371,7 @@ SECTIONS: Final = {
     "Other programs 外部程序": DOOR,
     "Canteens 食堂": CANTEENS,
     "Telling 通知": TELLING,
+    "Reaching 触达": REACHING,
+    "Duty 值班": DUTY,
     "The house 系统": HOUSE,
 }
