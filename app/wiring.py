@@ -51,6 +51,7 @@ from canteen.api import (
 )
 from identity import jobs as identity_jobs
 from identity.api import Role, Terminal, register_terminal_configuration
+from identity.events import ApprovalDecided
 from kernel import audit_log, calendar, files, mail, timers
 from kernel.db import Database
 from kernel.handlers import run_handler
@@ -66,6 +67,7 @@ from payments.api import (
 from payments.channels.registry import open_channels
 from payments.disputes.handlers import follow_vouchers
 from payments.gateways import looks
+from payments.handlers import FOLLOWED as FOLLOWED_OF_PEOPLE
 from payments.handlers import follow_people
 from payments.reconciliation import jobs as reconciliation_jobs
 from payments.settlement import jobs as settlement_jobs
@@ -213,22 +215,22 @@ def _every(seconds: float, step: Callable[[Database], Awaitable[object]]) -> Cal
 
 
 async def _follow_adjustments(db: Database) -> None:
-    while await run_handler(db, "settlement.follow_approvals", follow_adjustment_approvals):
+    while await run_handler(db, "settlement.follow_approvals", follow_adjustment_approvals, types=(ApprovalDecided,)):
         pass
 
 
 async def _follow_people(db: Database) -> None:
-    while await run_handler(db, "payments.follow_people", follow_people):
+    while await run_handler(db, "payments.follow_people", follow_people, types=FOLLOWED_OF_PEOPLE):
         pass
 
 
 async def _follow_vouchers(db: Database) -> None:
-    while await run_handler(db, "payments.follow_vouchers", follow_vouchers):
+    while await run_handler(db, "payments.follow_vouchers", follow_vouchers, types=(ApprovalDecided,)):
         pass
 
 
 async def _follow_withdrawals(db: Database) -> None:
-    while await run_handler(db, "payments.follow_withdrawals", follow_approvals):
+    while await run_handler(db, "payments.follow_withdrawals", follow_approvals, types=(ApprovalDecided,)):
         pass
 
 

@@ -5,7 +5,7 @@ A domain's `events.py` holds subclasses of `Event`. An event is published in the
 Its fields are its wire form; a field is added, never renamed, and `version` goes up when one is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import msgspec
@@ -80,18 +80,22 @@ class _Envelope(msgspec.Struct):
 
 
 _decode_envelopes = msgspec.json.Decoder(list[_Envelope]).decode
+# By type, made when the first event of it is read.
+_decoders: dict[str, Callable[[msgspec.Raw], Event]] = {}
 
 
-def decode_events(lane: int, n: int, column: str | bytes) -> list[StoredEvent]:
-    """The inverse of `encode_events`; a type that nobody knows any more is an error, not a silence."""
-    known = event_classes()
+def decode_events(lane: int, n: int, column: str | bytes, types: Collection[str] | None = None) -> list[StoredEvent]:
+    """The inverse of `encode_events`, or of these types in it; one that nobody knows any more is an error, not a silence."""
     return [
-        StoredEvent(
-            lane,
-            n,
-            ordinal,
-            msgspec.json.decode(envelope.data, type=known[envelope.type]),
-            envelope.request_id,
-        )
+        StoredEvent(lane, n, ordinal, _decode_event(envelope), envelope.request_id)
         for ordinal, envelope in enumerate(_decode_envelopes(column))
+        if types is None or envelope.type in types
     ]
+
+
+def _decode_event(envelope: _Envelope) -> Event:
+    decode = _decoders.get(envelope.type)
+    if decode is None:
+        # A class that was imported since, or none: KeyError.
+        decode = _decoders[envelope.type] = msgspec.json.Decoder(event_classes()[envelope.type]).decode
+    return decode(envelope.data)

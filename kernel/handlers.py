@@ -3,9 +3,12 @@
 A handler is a name and a function. Its place in the outbox is a vector {lane: n}, stored in the transaction in which
 the function has written: both happen, or neither does. So a handler needs no memory of event ids of its own, as long
 as all it does is in `session`.
+
+Name the types that a handler cares for: rows without any of them are passed over in the database and never decoded.
+Payments are many and most handlers want none of them; decoded by each, they would hold up the relay beside them.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
 from typing import Final
 
@@ -18,7 +21,7 @@ from structlog.contextvars import bound_contextvars
 
 from kernel import clock, outbox
 from kernel.db import Base, Database
-from kernel.events import StoredEvent
+from kernel.events import Event, StoredEvent
 
 EventHandler = Callable[[AsyncSession, list[StoredEvent]], Awaitable[None]]
 
@@ -37,44 +40,65 @@ class HandlerCursor(Base):
     n: Mapped[int] = mapped_column(BigInteger)
 
 
-async def run_handler(db: Database, name: str, fn: EventHandler, *, limit_rows: int = 500) -> int:
+async def run_handler(
+    db: Database,
+    name: str,
+    fn: EventHandler,
+    *,
+    types: Collection[type[Event]] | None = None,
+    limit_rows: int = 500,
+) -> int:
     """Give a handler what it has not seen yet; returns the number of events. Raises what the handler raises.
 
-    When a batch fails, it is tried again row by row, so that what stands before the guilty row is done and the
-    handler's lag points at the row itself.
+    With `types` it is given events of these classes only. When a batch fails, it is tried again row by row, so that
+    what stands before the guilty row is done and the handler's lag points at the row itself.
     """
+    names = None if types is None else frozenset(event_class.type for event_class in types)
     try:
-        return await _run_batch(db, name, fn, limit_rows)
+        return await _run_until_something(db, name, fn, names, limit_rows)
     except Exception:
         if limit_rows == 1:
             raise
         log.warning("handler_batch_failed", handler=name, exc_info=True)
     done = 0
-    while events := await _run_batch(db, name, fn, 1):
+    while events := await _run_until_something(db, name, fn, names, 1):
         done += events
     return done
 
 
-async def _run_batch(db: Database, name: str, fn: EventHandler, limit_rows: int) -> int:
+async def _run_until_something(
+    db: Database, name: str, fn: EventHandler, types: frozenset[str] | None, limit_rows: int
+) -> int:
+    """Past all rows that hold nothing for this handler, each batch of them in a transaction of its own."""
+    while (events := await _run_batch(db, name, fn, types, limit_rows)) == 0:
+        pass
+    return events or 0
+
+
+async def _run_batch(
+    db: Database, name: str, fn: EventHandler, types: frozenset[str] | None, limit_rows: int
+) -> int | None:
+    """The number of events that the handler was given; None where there was no row to look at."""
     async with db.session() as session:
         # Two workers (one just being replaced) must not both do the same batch.
         free = await session.scalar(
             text("SELECT pg_try_advisory_xact_lock(:class, hashtext(:name))"), {"class": _ONE_AT_A_TIME, "name": name}
         )
         if not free:
-            return 0
+            return None
         vector = await cursor_of(session, name)
-        events = await outbox.read_after(session, vector, limit_rows)
-        if not events:
-            return 0
-        with bound_contextvars(handler=name, **_origin(events)):
-            try:
-                await fn(session, events)
-            except Exception:
-                if limit_rows == 1:
-                    log.exception("handler_row_failed")
-                raise
-        await _store_cursor(session, name, events)
+        events, reached = await outbox.read_after(session, vector, limit_rows, types)
+        if not reached:
+            return None
+        if events:
+            with bound_contextvars(handler=name, **_origin(events)):
+                try:
+                    await fn(session, events)
+                except Exception:
+                    if limit_rows == 1:
+                        log.exception("handler_row_failed")
+                    raise
+        await _store_cursor(session, name, reached)
         return len(events)
 
 
@@ -92,8 +116,7 @@ async def cursor_of(session: AsyncSession, name: str) -> dict[int, int]:
     return {row.lane: row.n for row in rows}
 
 
-async def _store_cursor(session: AsyncSession, name: str, events: list[StoredEvent]) -> None:
-    reached = {event.lane: event.n for event in events}
+async def _store_cursor(session: AsyncSession, name: str, reached: dict[int, int]) -> None:
     insertion = insert(HandlerCursor).values([{"handler": name, "lane": lane, "n": n} for lane, n in reached.items()])
     await session.execute(
         insertion.on_conflict_do_update(

@@ -5,23 +5,27 @@ the office lane (0) is locked by each transaction just before its commit. So a r
 it has seen of each lane. Rows are never updated.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     DateTime,
     Index,
     SmallInteger,
     Text,
+    case,
     func,
     insert,
+    or_,
     select,
     text,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from kernel import clock, db
 from kernel.events import Event, StoredEvent, decode_events, encode_events
@@ -95,20 +99,39 @@ async def write_published_events(session: AsyncSession) -> None:
 db.before_commit.append(write_published_events)
 
 
-async def read_after(session: AsyncSession, vector: dict[int, int], limit_rows: int = 500) -> list[StoredEvent]:
-    """Events after a vector {lane: n}, in lane order: what the relay and the handlers read."""
+class Read(NamedTuple):
+    """Events in lane order, and the last `n` that was looked at in each lane."""
+
+    events: list[StoredEvent]
+    reached: dict[int, int]
+
+
+async def read_after(
+    session: AsyncSession, vector: dict[int, int], limit_rows: int = 500, types: Collection[str] | None = None
+) -> Read:
+    """What follows a vector {lane: n}: what handlers read. With `types`, rows without any of them stay in the database."""
     lanes = (await session.scalars(select(Lane.lane).order_by(Lane.lane))).all()
-    events: list[StoredEvent] = []
+    read = Read([], {})
     for lane in lanes:
         rows = await session.execute(
-            select(OutboxRow.n, OutboxRow.events)
+            select(OutboxRow.n, _events_with(types).label("events"))
             .where(OutboxRow.lane == lane, OutboxRow.n > vector.get(lane, 0))
             .order_by(OutboxRow.n)
             .limit(limit_rows)
         )
         for n, column in rows:
-            events.extend(decode_events(lane, n, column))
-    return events
+            read.reached[lane] = n
+            if column is not None:
+                read.events.extend(decode_events(lane, n, column, types))
+    return read
+
+
+def _events_with(types: Collection[str] | None) -> InstrumentedAttribute[str] | ColumnElement[str | None]:
+    """The column, or NULL where none of the types is mentioned in it; one that is only mentioned does no harm."""
+    if types is None:
+        return OutboxRow.events
+    mentioned = or_(*(func.strpos(OutboxRow.events, f'"type":"{name}"') > 0 for name in sorted(types)))
+    return case((mentioned, OutboxRow.events), else_=None)
 
 
 async def heads(session: AsyncSession) -> dict[int, int]:

@@ -40,6 +40,7 @@ from payments.moving import move_unit
 TIMER_KIND: Final = "payments.membership_begins"
 ORGANISATION_MOVED: Final = "payments.organisation_moved"
 _MOVED_AT_ONCE: Final = 200
+FOLLOWED: Final = (PersonJoined, MembershipChanged, PersonStatusChanged, PlacesChanged)
 
 
 async def follow_people(session: AsyncSession, events: Sequence[StoredEvent]) -> None:

@@ -19,6 +19,7 @@ from payments.stripe_door.models import DoorRefund
 from payments.stripe_door.refunds import tell_refund
 
 HANDLER: Final = "payments.stripe_door"
+FOLLOWED: Final = (PaymentRefunded, PaymentVoided)
 
 
 async def follow_reversals(session: AsyncSession, events: Sequence[StoredEvent]) -> None:

@@ -21,7 +21,7 @@ from payments.posting_rule import DenyCode, Refusal
 from payments.stripe_door import outcomes, queries
 from payments.stripe_door.confirming import keep_answers
 from payments.stripe_door.courier import Courier
-from payments.stripe_door.handlers import HANDLER, follow_reversals
+from payments.stripe_door.handlers import FOLLOWED, HANDLER, follow_reversals
 from payments.stripe_door.intents import Intent
 from payments.stripe_door.keys import EPOCH
 from payments.stripe_door.models import DoorBegun, DoorRequest
@@ -58,7 +58,7 @@ async def deliver_webhooks(db: Database) -> None:
 
 async def hear_of_reversals(db: Database) -> None:
     """Give the handler what it has not seen."""
-    while await run_handler(db, HANDLER, follow_reversals):
+    while await run_handler(db, HANDLER, follow_reversals, types=FOLLOWED):
         pass
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel import clock, handlers, outbox
 from kernel.db import Database
-from kernel.events import Delivery, Event, StoredEvent, encode_events
+from kernel.events import Delivery, Event, StoredEvent, decode_events, encode_events
 
 
 class BellRang(Event, frozen=True, kw_only=True):
@@ -18,6 +18,15 @@ class BellRang(Event, frozen=True, kw_only=True):
 
     type = "test.bell_rang"
     number: int
+
+    def audience(self) -> Sequence[Delivery]:
+        return []
+
+
+class DoorOpened(Event, frozen=True, kw_only=True):
+    """An event that the handler of these tests does not care for."""
+
+    type = "test.door_opened"
 
     def audience(self) -> Sequence[Delivery]:
         return []
@@ -88,6 +97,48 @@ async def test_two_handlers_do_not_share_a_place(db: Database, counter: Counter)
     await ring(db, 1)
     assert await handlers.run_handler(db, "bells", counter.handle) == 1
     assert await handlers.run_handler(db, "echo", counter.handle) == 1
+
+
+class TestOnlySomeTypes:
+    async def test_a_handler_is_given_the_types_it_named_even_from_a_row_that_holds_others(
+        self, db: Database, counter: Counter
+    ) -> None:
+        at = clock.rfc3339(clock.now())
+        async with db.session() as session:
+            outbox.publish(session, DoorOpened(happened_at=at), BellRang(happened_at=at, number=5))
+        assert await handlers.run_handler(db, "bells", counter.handle, types=(BellRang,)) == 1
+        assert await seen(db) == [5]
+
+    async def test_rows_of_other_types_are_passed_over_for_good_and_never_decoded(
+        self, db: Database, counter: Counter, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for _ in range(5):
+            async with db.session() as session:
+                outbox.publish(session, DoorOpened(happened_at=clock.rfc3339(clock.now())))
+        await ring(db, 1)
+        decoded: list[str] = []
+
+        def decode_and_note(lane: int, n: int, column: str, types: frozenset[str] | None) -> list[StoredEvent]:
+            decoded.append(column)
+            return decode_events(lane, n, column, types)
+
+        monkeypatch.setattr(outbox, "decode_events", decode_and_note)
+        assert await handlers.run_handler(db, "bells", counter.handle, types=(BellRang,), limit_rows=2) == 1
+        assert len(decoded) == 1
+        assert await handlers.run_handler(db, "bells", counter.handle, types=(BellRang,)) == 0
+        assert len(decoded) == 1
+        async with db.session() as session:
+            assert await handlers.lag_s(session, "bells") == 0.0
+
+    async def test_a_guilty_row_is_found_among_the_others(self, db: Database, counter: Counter) -> None:
+        await ring(db, 1)
+        async with db.session() as session:
+            outbox.publish(session, DoorOpened(happened_at=clock.rfc3339(clock.now())))
+        await ring(db, 2, 3)
+        counter.fails_at = 3
+        with pytest.raises(RuntimeError):
+            await handlers.run_handler(db, "bells", counter.handle, types=(BellRang,))
+        assert await seen(db) == [1, 2]
 
 
 async def test_what_stands_before_a_guilty_row_is_done_and_the_row_comes_again(db: Database, counter: Counter) -> None:
