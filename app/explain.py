@@ -13,6 +13,7 @@ from kernel.errors import NotFound
 from kernel.ids import parse_public_id
 from kernel.settings import get_settings
 from payments.api import Chapter, Language, events_of_payment, tell_payment
+from payments.disputes.telling import tell_disputes
 from realtime.api import deliveries_of
 
 commands = typer.Typer(no_args_is_help=True)
@@ -24,7 +25,7 @@ LanguageOption = Annotated[str, typer.Option("--lang", help="zh or en.")]
 
 @commands.command("explain", rich_help_panel="Money")
 def explain(payment: PaymentArgument, language: LanguageOption = "zh") -> None:
-    """Tell one payment's life in plain words: price, purses, ledger, till, voids and refunds, who heard of it."""
+    """Tell one payment's life in plain words: price, purses, ledger, till, voids, refunds and disputes, who heard of it."""
     if language not in ("zh", "en"):
         raise typer.BadParameter("--lang is zh or en")
     try:
@@ -56,6 +57,7 @@ async def explain_payment(session: AsyncSession, payment: str, language: Languag
     payment_id = parse_public_id("pay", payment)
     return [
         *await tell_payment(session, payment_id, language),
+        *await tell_disputes(session, payment_id, language),
         await _tell_hearers(session, payment, language),
     ]
 

@@ -1,6 +1,6 @@
 """One payment's life in plain words: price, purses, ledger, till and number, voids and refunds.
 
-`tell_payment` makes the chapters that payments itself can tell; app/explain.py adds who heard of it.
+`tell_payment` makes the chapters of the payment itself; app/explain.py adds its disputes and who heard of it.
 """
 
 from collections.abc import Sequence
@@ -47,16 +47,16 @@ class Chapter:
 async def tell_payment(session: AsyncSession, payment_id: UUID, language: Language) -> list[Chapter]:
     """The chapters of a payment's life; NotFound for a payment that does not exist."""
     payment = await queries.get_payment(session, payment_id)
-    say = _Speaker(language)
+    say = Speaker(language)
     chapters = [
         Chapter(say("付款", "Payment"), await _tell_sale(session, payment, say)),
         Chapter(say("为什么是这个价格", "Why this price"), [step[language] for step in payment.trace]),
         Chapter(say("从哪里扣款", "What paid for it"), _tell_legs(payment.legs, say)),
-        Chapter(say("账本分录", "Ledger"), _tell_lines(await queries.lines_of(session, payment.id), say)),
+        Chapter(say("账本分录", "Ledger"), tell_lines(await queries.lines_of(session, payment.id), say)),
     ]
     for reversal in await queries.reversals_of(session, payment.id):
         title = say("撤销", "Void") if reversal.kind == "void" else say("退款", "Refund")
-        lines = _tell_lines(await queries.lines_of(session, reversal.id), say)
+        lines = tell_lines(await queries.lines_of(session, reversal.id), say)
         chapters.append(Chapter(title, _tell_reversal(reversal, say) + lines))
     return chapters
 
@@ -75,7 +75,7 @@ async def events_of_payment(session: AsyncSession, payment_id: UUID) -> list[Sto
     return [stored for stored in told if getattr(stored.event, "payment", None) == name]
 
 
-class _Speaker:
+class Speaker:
     """Chooses one of two sentences."""
 
     def __init__(self, language: Language) -> None:
@@ -85,13 +85,13 @@ class _Speaker:
         return zh if self.language == "zh" else en
 
 
-async def _tell_sale(session: AsyncSession, payment: Payment, say: _Speaker) -> list[str]:
+async def _tell_sale(session: AsyncSession, payment: Payment, say: Speaker) -> list[str]:
     holder = await session.get(Holder, (payment.bucket, payment.holder_id))
     site = (await site_summary(session, [payment.site_id])).get(payment.site_id)
     payer, yuan = holder.label if holder else "?", format_yuan(payment.amount_fen)
     place = say(site.name_zh, site.name_en) if site else public_id("can", payment.site_id)
     status = say(*_STATUS[payment.status])
-    at, day = _local(payment.happened_at), payment.business_date.isoformat()
+    at, day = local_time(payment.happened_at), payment.business_date.isoformat()
     return [
         say(
             f"{public_id('pay', payment.id)}: {payer} 于 {at} 在 {place} 支付 {yuan} 元, 营业日 {day}, 现状态: {status}。",
@@ -109,7 +109,7 @@ _CREDENTIALS: Final = {
 }
 
 
-def _tell_credential(payment: Payment, say: _Speaker) -> list[str]:
+def _tell_credential(payment: Payment, say: Speaker) -> list[str]:
     """What it was paid with, where that was no pay code; and where the phone was certainly elsewhere, how far away."""
     context = payment.context
     if context.get("credential") not in _CREDENTIALS:
@@ -121,7 +121,7 @@ def _tell_credential(payment: Payment, say: _Speaker) -> list[str]:
     return sentences
 
 
-async def _tell_till(session: AsyncSession, payment: Payment, say: _Speaker) -> list[str]:
+async def _tell_till(session: AsyncSession, payment: Payment, say: Speaker) -> list[str]:
     if payment.terminal_id is None or payment.seq is None:
         return []
     key = await session.scalar(
@@ -138,13 +138,13 @@ async def _tell_till(session: AsyncSession, payment: Payment, say: _Speaker) -> 
             f"Taken by till {till} in its epoch {payment.epoch} as number {payment.seq}, with the key {key}.",
         ),
         say(
-            f"由通道 {payment.lane} 的第 {payment.n} 次提交写入, 记录于 {_local(payment.recorded_at)}。",
-            f"Written by commit {payment.n} of lane {payment.lane}, recorded on {_local(payment.recorded_at)}.",
+            f"由通道 {payment.lane} 的第 {payment.n} 次提交写入, 记录于 {local_time(payment.recorded_at)}。",
+            f"Written by commit {payment.n} of lane {payment.lane}, recorded on {local_time(payment.recorded_at)}.",
         ),
     ]
 
 
-def _tell_legs(legs: Sequence[dict[str, Any]], say: _Speaker) -> list[str]:
+def _tell_legs(legs: Sequence[dict[str, Any]], say: Speaker) -> list[str]:
     sentences = []
     for leg in legs:
         zh, en = _PURSES[leg["purse"]]
@@ -154,7 +154,8 @@ def _tell_legs(legs: Sequence[dict[str, Any]], say: _Speaker) -> list[str]:
     return sentences
 
 
-def _tell_lines(lines: Sequence[LedgerLine], say: _Speaker) -> list[str]:
+def tell_lines(lines: Sequence[LedgerLine], say: Speaker) -> list[str]:
+    """Each ledger line as a sentence."""
     return [
         say(
             f"地区 {line.region_id} 的账本: 借 {line.debit_kind}:{line.debit_owner}, "
@@ -166,9 +167,9 @@ def _tell_lines(lines: Sequence[LedgerLine], say: _Speaker) -> list[str]:
     ]
 
 
-def _tell_reversal(reversal: Reversal, say: _Speaker) -> list[str]:
+def _tell_reversal(reversal: Reversal, say: Speaker) -> list[str]:
     name = public_id("void" if reversal.kind == "void" else "ref", reversal.id)
-    at, yuan = _local(reversal.recorded_at), format_yuan(reversal.amount_fen)
+    at, yuan = local_time(reversal.recorded_at), format_yuan(reversal.amount_fen)
     return [
         say(
             f"{name}: {reversal.actor} 于 {at} 退回 {yuan} 元, 原因: {reversal.reason}。",
@@ -178,5 +179,6 @@ def _tell_reversal(reversal: Reversal, say: _Speaker) -> list[str]:
     ]
 
 
-def _local(at: datetime) -> str:
+def local_time(at: datetime) -> str:
+    """An instant as the house's clock shows it."""
     return f"{at.astimezone(get_settings().zone):%Y-%m-%d %H:%M:%S}"

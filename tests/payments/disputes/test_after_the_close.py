@@ -1,7 +1,7 @@
 """A dispute and the books: what is disputed waits in suspense, and a locked month is corrected by a voucher of two people."""
 
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 import pytest
