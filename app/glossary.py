@@ -334,7 +334,7 @@ DUTY: Final = (
     Term("值班组", "duty team", ("DutyTeam",)),
     Term("值班员", "duty member", ("DutyMember",)),
     Term("轮班", "rotation", ("DutyRotation",)),
-    Term("班", "duty shift", ("Shift",), "Somebody's turn: made of rotations and overrides whenever it is asked for."),
+    Term("班", "duty shift", ("shift_id",), "Somebody's turn: made of rotations and overrides whenever it is asked for."),
     Term("替班", "override", ("DutyOverride",)),
     Term("换班", "swap", ("DutySwap",)),
     Term("交班留言", "hand-over note", ("DutyNote",)),

@@ -35,6 +35,7 @@ import payments.subsidies.routes
 import payments.wall_codes.place_code_routes
 import payments.withdrawals.routes
 import realtime.audio.routes
+import realtime.reaching.routes
 import realtime.routes
 from app import demo
 from app.request_metrics import sampling
@@ -78,7 +79,9 @@ from payments.subsidies import warnings as subsidy_warnings
 from payments.withdrawals.handlers import follow_approvals
 from realtime import jobs as realtime_jobs
 from realtime.api import ChannelPolicy, Hub, region_policy
+from realtime.reaching import jobs as reaching_jobs
 from realtime.audio.switchboard import Switchboard, Talkers
+from realtime.reaching import jobs as reaching_jobs
 
 # A part of the web process: opened in this order, closed in reverse; it may put itself into `app.state`.
 WebPart = Callable[[FastAPI, Services], AbstractAsyncContextManager[None]]
@@ -110,6 +113,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     payments.wall_codes.place_code_routes.router,
     payments.subsidies.routes.router,
     canteen.routes.router,
+    realtime.reaching.routes.router,
     realtime.routes.router,
     realtime.audio.routes.router,
     demo.router,
@@ -265,6 +269,9 @@ LOOPS: Final[tuple[Loop, ...]] = (
     Loop("identity forgets", lambda s: identity_jobs.forget_for_ever(s.database)),
     Loop("files forgets", _every(3600, files.forget_unused_files)),
     Loop("mail", lambda s: mail.send_for_ever(s.database)),
+    Loop("reaching", lambda s: reaching_jobs.send_for_ever(s.database)),
+    Loop("reaching letters", lambda s: reaching_jobs.follow_letters_for_ever(s.database)),
+    Loop("reaching forgets", _every(3600, reaching_jobs.forget_old)),
     Loop("mail forgets", _every(3600, mail.forget_old_mails)),
     Loop("audit seals", lambda s: audit_log.seal_for_ever(s.database)),
 )

@@ -57,7 +57,7 @@ async def paths_to(session: AsyncSession, target: Target) -> list[Path]:
     if target.person_id is not None:
         found = (await paths_of_people(session, [target.person_id])).get(target.person_id, [])
     else:
-        found = [_robot_path(channel) for channel in await _robots_of(session, target)]
+        found = [robot_path(channel) for channel in await _robots_of(session, target)]
     return [path for path in found if target.kinds is None or path.kind in target.kinds]
 
 
@@ -103,7 +103,8 @@ def _gateways_of(gateways: dict[UUID, list[ReachChannel]], contact: Contact) -> 
     return gateways.get(contact.region_id, []) if contact.region_id and contact.phone else []
 
 
-def _robot_path(channel: ReachChannel) -> Path:
+def robot_path(channel: ReachChannel) -> Path:
+    """The one way that a robot is."""
     return Path(
         f"robot:{channel.id.hex}:{channel.version}", Kind(channel.kind), channel.name, "zh", channel_id=channel.id
     )

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -145,9 +146,9 @@ class TestExpand:
             {"slots": (Slot(time(8)), Slot(time(8)))},
         ],
     )
-    def test_what_is_no_rotation_is_refused(self, wrong: dict[str, object]) -> None:
+    def test_what_is_no_rotation_is_refused(self, wrong: dict[str, Any]) -> None:
         with pytest.raises(ValueError, match=r"."):
-            rotation([ANN, BEN], **{"people": (ANN, BEN)} | wrong)
+            rotation(**{"people": (ANN, BEN)} | wrong)
 
 
 def gives(out: UUID | None, taker: UUID | None, starts_at: datetime, hours: float, number: int = 1) -> Override:
