@@ -79,7 +79,6 @@ from payments.subsidies import warnings as subsidy_warnings
 from payments.withdrawals.handlers import follow_approvals
 from realtime import jobs as realtime_jobs
 from realtime.api import ChannelPolicy, Hub, region_policy
-from realtime.reaching import jobs as reaching_jobs
 from realtime.audio.switchboard import Switchboard, Talkers
 from realtime.reaching import jobs as reaching_jobs
 
