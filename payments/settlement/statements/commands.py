@@ -26,6 +26,7 @@ _KINDS = {
     "unit": "单位 unit",
     "canteen": "食堂 canteen",
     "region_pair": "地区往来 region pair",
+    "operator": "经营方 operator",
     "person": "个人 person",
     "book": "账本 book",
 }
@@ -99,6 +100,10 @@ def _tell(verified: VerifiedFile) -> None:
         if total["account"] in own:
             sums = f"借 debit {format_yuan(total['debit_fen'])}  贷 credit {format_yuan(total['credit_fen'])}"
             _say("科目 Account", f"{total['account']}  {sums}")
+    for share in verified.header.get("shares", ()):
+        weight, whole = sum(share["weights"][place] for place in share["places"]), sum(share["weights"])
+        split = f"{format_yuan(share['base_fen'])} x {weight}/{whole} = {format_yuan(share['amount_fen'])}"
+        _say("分成 Share", f"{_named(share['canteen'])}  {split}")
     _say("SHA-256", verified.sha256)
 
 

@@ -22,6 +22,7 @@ from uuid import UUID
 
 import rfc8785
 
+from kernel.money import split_by_largest_remainder
 from payments.settlement.statements.statement import PERIOD, PERSONAL_ACCOUNTS, Statement, StatementLine
 
 MAGIC: Final = b"guanjia-statement 1\n"
@@ -228,6 +229,20 @@ class LineFileReader:
             raise StatementBroken(
                 2, "表头的笔数或合计与明细不符", "the header's count or total is not that of the lines"
             )
+        self._check_shares()
+
+    def _check_shares(self) -> None:
+        """An operator's part is split again from what the lines of each canteen add up to."""
+        for share in self.header.get("shares", ()):
+            debit_fen, credit_fen = self._totals.accounts.get(share["account"], [0, 0])
+            parts = split_by_largest_remainder(credit_fen - debit_fen, share["weights"])
+            said = (share["base_fen"], share["amount_fen"])
+            if said != (credit_fen - debit_fen, sum(parts[place] for place in share["places"])):
+                raise StatementBroken(
+                    2,
+                    f"表头中 {share['account']} 的分成与明细不符",
+                    f"the header's part of {share['account']} is not what its lines and weights come to",
+                )
 
     @property
     def verified(self) -> VerifiedFile:
@@ -253,6 +268,19 @@ def _check_shape(header: Any, content: str) -> None:
         raise TypeError(header)
     if PERIOD.fullmatch(header["period"]) is None:
         raise ValueError(header)
+    for share in header.get("shares", ()):
+        _check_share(share)
+
+
+def _check_share(share: Any) -> None:
+    weights, places = share["weights"], share["places"]
+    if not all(type(number) is int for number in (share["base_fen"], share["amount_fen"], *weights, *places)):
+        raise TypeError(share)
+    named = [share["account"], *(share["canteen"][name] for name in ("id", "code", "name_zh", "name_en"))]
+    if not all(isinstance(text, str) for text in named) or min(weights) < 0 or not sum(weights):
+        raise ValueError(share)
+    if len(set(places)) != len(places) or not all(0 <= place < len(weights) for place in places):
+        raise ValueError(share)
 
 
 def verify(source: IO[bytes]) -> VerifiedFile:

@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from identity.api import PlaceName, place_names
 from kernel.errors import NotFound
 from kernel.ids import public_id
+from kernel.money import split_by_largest_remainder
 from payments.models import AccountingPeriod
 from payments.queries import find_holder_key
-from payments.settlement.statements.queries import AccountMonth
+from payments.settlement.statements.queries import AccountMonth, shared_canteens
 from payments.settlement.statements.schemas import MyStatementView, NamedParty, StatementAmount, StatementFileView
 from payments.settlement.statements.service import FORMS, accounts_of_month, check_period
 from payments.settlement.statements.statement import SUBJECT_PREFIXES, StatementKind
@@ -40,6 +41,7 @@ async def list_statement_files(
         raise NotFound(what="reg", id=public_id("reg", region_id))
     accounts, final = await accounts_of_month(session, region_id, period)
     gains, counts = _told(accounts)
+    await _add_operators(session, period, gains, counts)
     names |= await place_names(session, {owner for _, owner in gains})
     found = [
         _view(names, region_id, period, key, gains[key], counts[key], final=final)
@@ -62,6 +64,23 @@ def _told(accounts: Sequence[AccountMonth]) -> tuple[_Told, dict[tuple[Statement
         sums[account.kind] = sums.get(account.kind, 0) + signed
         counts[key] = counts.get(key, 0) + account.line_count
     return gains, counts
+
+
+async def _add_operators(
+    session: AsyncSession, period: str, gains: _Told, counts: dict[tuple[StatementKind, UUID], int]
+) -> None:
+    """Who has a part of the takings of canteens that moved, with what that comes to."""
+    canteens = [owner for kind, owner in gains if kind is StatementKind.CANTEEN]
+    for canteen in await shared_canteens(session, canteens, period):
+        of_canteen = (StatementKind.CANTEEN, canteen.site_id)
+        parts = split_by_largest_remainder(gains[of_canteen]["payable"], canteen.weights)
+        operators = [operator for operator in dict.fromkeys(canteen.operators) if operator is not None]
+        for operator in operators:
+            key = (StatementKind.OPERATOR, operator)
+            part_fen = sum(part for part, whose in zip(parts, canteen.operators, strict=True) if whose == operator)
+            sums = gains.setdefault(key, {"operator_payable": 0})
+            sums["operator_payable"] += part_fen
+            counts[key] = counts.get(key, 0) + counts[of_canteen]
 
 
 def _view(

@@ -133,7 +133,7 @@ class _Page:
         self._at -= _STEP
 
     def _amount_edges(self) -> list[float]:
-        count = len(self._teller.statement.accounts)
+        count = len(self._teller.statement.account_kinds)
         last = _WIDTH - _MARGIN - _REFERENCE_WIDTH
         return [last - _AMOUNT_WIDTH * (count - 1 - at) for at in range(count)]
 

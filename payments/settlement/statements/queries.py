@@ -1,15 +1,17 @@
 """The lines of a statement, straight from the journal: one set-based question, bounded by (region, period) and a vector."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.ids import first_id_at, instant_of
 from payments.settlement.close import SETTLEMENT_KINDS
+from payments.settlement.models import CanteenShare
+from payments.settlement.queries import shares_in_force
 from payments.settlement.statements.statement import PERSONAL_ACCOUNTS, StatementKind, StatementLine, account_name
 
 Vector = Mapping[int, int]
@@ -36,6 +38,9 @@ _SCOPES: Final[Mapping[StatementKind, str]] = {
     StatementKind.REGION_PAIR: f"""{_OWED} AND (
         (l.debit_kind IN ('due_to', 'due_from') AND l.debit_owner = :subject)
         OR (l.credit_kind IN ('due_to', 'due_from') AND l.credit_owner = :subject))""",
+    StatementKind.OPERATOR: f"""{_OWED} AND (
+        (l.debit_kind = 'payable' AND l.debit_owner = ANY(cast(:sites AS uuid[])))
+        OR (l.credit_kind = 'payable' AND l.credit_owner = ANY(cast(:sites AS uuid[]))))""",
     StatementKind.PERSON: f"""l.bucket = :bucket AND (
         (l.debit_kind IN ({_PERSONAL}) AND l.debit_owner = :subject)
         OR (l.credit_kind IN ({_PERSONAL}) AND l.credit_owner = :subject))""",
@@ -86,6 +91,8 @@ class Extent(NamedTuple):
     vector: Vector
     # Before the first of the month, where its books were opened early.
     opened_early_at: datetime | None = None
+    # The canteens whose takings an operator has a part of.
+    sites: tuple[UUID, ...] = ()
 
     def arguments(self) -> dict[str, Any]:
         year, month = int(self.period[:4]), int(self.period[5:])
@@ -97,7 +104,9 @@ class Extent(NamedTuple):
             "lanes": list(self.vector),
             "ns": list(self.vector.values()),
         }
-        if self.kind is not StatementKind.BOOK:
+        if self.kind is StatementKind.OPERATOR:
+            found["sites"] = list(self.sites)
+        elif self.kind is not StatementKind.BOOK:
             found["subject"] = self.subject_id
         if self.kind is StatementKind.PERSON:
             found["bucket"] = self.bucket
@@ -215,6 +224,33 @@ def _to_the_millisecond(at: datetime) -> datetime:
 
 def _named(kind: str, owner: UUID | None) -> str:
     return kind if owner is None else account_name(kind, owner)
+
+
+# ---- how takings are shared
+
+
+class SharedCanteen(NamedTuple):
+    """How one canteen's takings are shared in a month: the weights in their order, and whose each is."""
+
+    site_id: UUID
+    weights: tuple[int, ...]
+    # The organisation of each weight; None for the canteen's own.
+    operators: tuple[UUID | None, ...]
+
+
+async def shared_canteens(session: AsyncSession, sites: Collection[UUID] | None, period: str) -> list[SharedCanteen]:
+    """Of these canteens, or of all, those whose takings are shared in a month, as their close would split them."""
+    if sites is None:
+        sites = list(await session.scalars(select(CanteenShare.site_id).distinct()))
+    in_force = await shares_in_force(session, sites, period)
+    return [
+        SharedCanteen(
+            site_id,
+            tuple(row.weight for row in rows),
+            tuple(row.organisation_id if row.role == "operator" else None for row in rows),
+        )
+        for site_id, rows in sorted(in_force.items())
+    ]
 
 
 # ---- where the journal stands

@@ -31,7 +31,7 @@ PeriodPath = Annotated[str, Path(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]
 RegionQuery = Annotated[str, Query(pattern=r"^reg_[0-9a-f]{32}$", max_length=36, description="Whose book it is.")]
 SubjectPath = Annotated[str, Path(pattern=r"^(org|can|sit|reg)_[0-9a-f]{32}$", max_length=36)]
 # Persons are not in it: a personal statement is its person's alone.
-KindPath = Annotated[Literal["unit", "canteen", "region_pair"], Path()]
+KindPath = Annotated[Literal["unit", "canteen", "region_pair", "operator"], Path()]
 LanguageQuery = Annotated[Literal["zh", "en"] | None, Query(description="Chinese unless asked otherwise.")]
 LanguageHeader = Annotated[str | None, Header(alias="Accept-Language")]
 
@@ -66,7 +66,7 @@ async def download_statement(
     language: LanguageQuery = None,
     accept_language: LanguageHeader = None,
 ) -> Response:
-    """One statement: of a unit, a canteen, or what two regions owe each other. A draft until the period is cut off."""
+    """One statement: of a unit, a canteen, an operator, or what two regions owe each other. A draft until the period is cut off."""
     region_id, subject_id = parse_public_id("reg", region), _parse_subject(StatementKind(kind), subject)
     require_subject(person, StatementKind(kind), region_id, subject_id)
     made = await service.make_statement(session, StatementKind(kind), region_id, subject_id, period)
@@ -99,8 +99,8 @@ async def download_my_statement(
 
 
 def require_subject(person: Principal, kind: StatementKind, region_id: UUID, subject_id: UUID) -> None:
-    """Finance of the region, finance of the unit itself, who runs the canteen itself."""
-    if kind is StatementKind.UNIT:
+    """Finance of the region, finance of the unit or operator itself, who runs the canteen itself."""
+    if kind in (StatementKind.UNIT, StatementKind.OPERATOR):
         person.require(Role.FINANCE, organisation_id=subject_id, region_id=region_id)
     elif kind is StatementKind.CANTEEN:
         if not person.may(Role.CANTEEN_MANAGER, site_id=subject_id):

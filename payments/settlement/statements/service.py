@@ -18,7 +18,7 @@ import rfc8785
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity.api import PlaceName, person_summary, place_names
+from identity.api import PlaceName, person_summary, place_names, site_summary
 from kernel import clock
 from kernel.errors import Malformed, NotFound
 from kernel.ids import public_id
@@ -34,13 +34,14 @@ from payments.queries import find_holder_key
 from payments.settlement.statements import queries, signatures
 from payments.settlement.statements.line_file import LineFileWriter
 from payments.settlement.statements.paper import PdfWriter
-from payments.settlement.statements.queries import AccountMonth, Extent, Movement
+from payments.settlement.statements.queries import AccountMonth, Extent, Movement, SharedCanteen
 from payments.settlement.statements.sheets import CsvWriter, LineWriter, XlsxWriter
 from payments.settlement.statements.statement import (
     PERIOD,
     PERSONAL_ACCOUNTS,
     SUBJECT_PREFIXES,
     Party,
+    Share,
     Statement,
     StatementKind,
 )
@@ -85,6 +86,8 @@ async def make_statement(
     region, subject, lines_name_it, bucket = await _parties(session, kind, region_id, subject_id)
     reach = await reach_of(session, region_id, period)
     extent = reach.extent(kind, region_id, period, lines_name_it, bucket)
+    shared = await _shared_with(session, extent)
+    extent = extent._replace(sites=tuple(canteen.site_id for canteen in shared))
     movements = await queries.movements_of(session, extent)
     totals = totals_of(movements)
     opening = await _opening(session, extent)
@@ -102,6 +105,7 @@ async def make_statement(
         count=sum(movement.line_count for movement in movements),
         total_fen=sum(movement.amount_fen for movement in movements),
         opening_fen=opening,
+        shares=await _shares(session, subject_id, shared, totals),
     )
     return Made(statement, extent, movements)
 
@@ -185,6 +189,8 @@ def _party(place: PlaceName, prefix: str) -> Party:
 async def _accounts(session: AsyncSession, extent: Extent, totals: dict[str, tuple[int, int]]) -> tuple[str, ...]:
     """The accounts that a statement is about: its columns."""
     owner = extent.subject_id.hex
+    if extent.kind is StatementKind.OPERATOR:
+        return tuple(f"payable:{site.hex}" for site in extent.sites)
     if extent.kind is StatementKind.CANTEEN:
         return (f"payable:{owner}",)
     if extent.kind is StatementKind.REGION_PAIR:
@@ -199,6 +205,34 @@ async def _accounts(session: AsyncSession, extent: Extent, totals: dict[str, tup
     if extent.kind is StatementKind.PERSON:
         return tuple(sorted({"cash", "subsidy"} | (PERSONAL_ACCOUNTS & totals.keys())))
     return tuple(sorted(totals))
+
+
+async def _shared_with(session: AsyncSession, extent: Extent) -> list[SharedCanteen]:
+    """The canteens of the region of whose takings an operator has a part that month."""
+    if extent.kind is not StatementKind.OPERATOR:
+        return []
+    shared = await queries.shared_canteens(session, None, extent.period)
+    sites = await site_summary(session, [canteen.site_id for canteen in shared])
+    return [
+        canteen
+        for canteen in shared
+        if extent.subject_id in canteen.operators
+        and canteen.site_id in sites
+        and sites[canteen.site_id].region_id == extent.region_id
+    ]
+
+
+async def _shares(
+    session: AsyncSession, operator: UUID, shared: Sequence[SharedCanteen], totals: dict[str, tuple[int, int]]
+) -> tuple[Share, ...]:
+    names = await place_names(session, {canteen.site_id for canteen in shared})
+    found = []
+    for canteen in shared:
+        debit_fen, credit_fen = totals.get(f"payable:{canteen.site_id.hex}", (0, 0))
+        places = tuple(at for at, whose in enumerate(canteen.operators) if whose == operator)
+        party = _party(names[canteen.site_id], "can")
+        found.append(Share(party, credit_fen - debit_fen, canteen.weights, places))
+    return tuple(found)
 
 
 async def _opening(session: AsyncSession, extent: Extent) -> dict[str, int]:

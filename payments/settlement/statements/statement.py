@@ -10,6 +10,7 @@ from uuid import UUID
 
 from kernel import clock
 from kernel.ids import public_id
+from kernel.money import split_by_largest_remainder
 
 
 class StatementKind(StrEnum):
@@ -18,6 +19,8 @@ class StatementKind(StrEnum):
     UNIT = "unit"
     CANTEEN = "canteen"
     REGION_PAIR = "region_pair"
+    # Its part of the takings of the canteens that it runs: their lines, and how they are shared.
+    OPERATOR = "operator"
     PERSON = "person"
     # The whole book of a region: vouchers are made of it; it is sent to nobody.
     BOOK = "book"
@@ -35,6 +38,7 @@ SUBJECT_PREFIXES: Final[Mapping[StatementKind, str]] = {
     StatementKind.UNIT: "org",
     StatementKind.CANTEEN: "can",
     StatementKind.REGION_PAIR: "reg",
+    StatementKind.OPERATOR: "org",
     StatementKind.PERSON: "per",
     StatementKind.BOOK: "reg",
 }
@@ -106,6 +110,37 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """An operator's part of one canteen's takings: what was shared, by which weights, and which of them are the operator's."""
+
+    canteen: Party
+    base_fen: int
+    weights: tuple[int, ...]
+    places: tuple[int, ...]
+
+    @property
+    def amount_fen(self) -> int:
+        """As the close splits it: by largest remainder, in the order given."""
+        parts = split_by_largest_remainder(self.base_fen, self.weights)
+        return sum(parts[place] for place in self.places)
+
+    @property
+    def weight(self) -> int:
+        """The operator's weight of `sum(weights)`."""
+        return sum(self.weights[place] for place in self.places)
+
+    def wire(self) -> dict[str, Any]:
+        return {
+            "canteen": self.canteen.wire(),
+            "account": f"payable:{self.canteen.id.hex}",
+            "base_fen": self.base_fen,
+            "weights": list(self.weights),
+            "places": list(self.places),
+            "amount_fen": self.amount_fen,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     """Everything but the lines. Two runs over the same journal make the same one, on any machine."""
 
@@ -125,11 +160,21 @@ class Statement:
     total_fen: int = 0
     # What the accounts held before the period, as their owner sees it; where that is told.
     opening_fen: Mapping[str, int] = field(default_factory=dict)
+    # An operator's alone.
+    shares: tuple[Share, ...] = ()
 
     @property
     def account_kinds(self) -> list[str]:
-        """The kinds of its own accounts: the columns of a sheet."""
-        return [kind_of(account) for account in self.accounts]
+        """The kinds of its own accounts: the columns of a sheet. An operator reads several canteens in one."""
+        return list(self.accounts_by_kind)
+
+    @property
+    def accounts_by_kind(self) -> dict[str, list[str]]:
+        """Its own accounts, in their order."""
+        found: dict[str, list[str]] = {}
+        for account in self.accounts:
+            found.setdefault(kind_of(account), []).append(account)
+        return found
 
     def gain_fen(self, account: str) -> int:
         """What one of its accounts has gained over the period, as its owner sees it."""
@@ -138,7 +183,8 @@ class Statement:
 
     def header(self) -> dict[str, Any]:
         """What the line file says first."""
-        return {
+        shared = {"shares": [share.wire() for share in self.shares]} if self.kind is StatementKind.OPERATOR else {}
+        return shared | {
             "kind": str(self.kind),
             "region": self.region.wire(),
             "subject": self.subject.wire(),

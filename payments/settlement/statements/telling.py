@@ -6,7 +6,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from identity.api import PlaceName
-from payments.settlement.statements.statement import Statement, StatementKind, StatementLine, kind_of
+from kernel.money import format_yuan
+from payments.settlement.statements.statement import Share, Statement, StatementKind, StatementLine
 from payments.settlement.statements.words import COLUMN_OF_ACCOUNT, COLUMNS, FACTS, TITLES, Language, line_kind, say
 from payments.settlement.statements.words import account_kind as account_word
 
@@ -21,14 +22,14 @@ class Row(NamedTuple):
     time: str
     kind: str
     place: str
-    # One for each of the statement's own accounts, as their owner sees it.
+    # One for each kind of the statement's own accounts, as their owner sees it.
     gains_fen: tuple[int, ...]
     transfer: str
     takes_back: str
 
 
 class Sum(NamedTuple):
-    """One of the statement's own accounts over the period."""
+    """The statement's own accounts of one kind over the period; only an operator's has several of one."""
 
     account: str
     opening_fen: int | None
@@ -69,21 +70,35 @@ class Teller:
             (self.say("zone"), statement.zone),
             (self.say("journal"), " ".join(f"{lane}:{n}" for lane, n in statement.vector.items())),
             (self.say("count"), str(statement.count)),
+            *map(self._share, statement.shares),
+            *self._part(),
         ]
+
+    def _part(self) -> list[tuple[str, str]]:
+        statement = self.statement
+        if statement.kind is not StatementKind.OPERATOR:
+            return []
+        return [(self.say("part"), format_yuan(sum(share.amount_fen for share in statement.shares)))]
+
+    def _share(self, share: Share) -> tuple[str, str]:
+        """`2,400.00 x 3/10 = 720.00`, beside the canteen's name."""
+        canteen = share.canteen.name_en if self.language == "en" else share.canteen.name_zh
+        base, part = format_yuan(share.base_fen), format_yuan(share.amount_fen)
+        return canteen, f"{base} × {share.weight}/{sum(share.weights)} = {part}"
 
     @property
     def sums(self) -> list[Sum]:
-        """Opening and change of each of its accounts."""
+        """Opening and change of its accounts, by kind."""
         statement = self.statement
         # A unit's opening is told of its own accounts, not of what its people hold.
         unsaid = 0 if statement.kind is StatementKind.PERSON else None
         return [
             Sum(
-                say(COLUMN_OF_ACCOUNT[kind_of(account)], self.language),
-                statement.opening_fen.get(account, unsaid),
-                statement.gain_fen(account),
+                say(COLUMN_OF_ACCOUNT[kind], self.language),
+                statement.opening_fen.get(accounts[0], unsaid),
+                sum(statement.gain_fen(account) for account in accounts),
             )
-            for account in statement.accounts
+            for kind, accounts in statement.accounts_by_kind.items()
         ]
 
     @property

@@ -10,6 +10,7 @@ TITLES: Final[Mapping[str, Pair]] = {
     "unit": ("单位对账单", "Statement of a unit"),
     "canteen": ("食堂对账单", "Statement of a canteen"),
     "region_pair": ("地区往来对账单", "Statement between regions"),
+    "operator": ("经营方对账单", "Statement of an operator"),
     "person": ("个人对账单", "Personal statement"),
 }
 
@@ -88,6 +89,7 @@ FACTS: Final[Mapping[str, Pair]] = {
     "closing": ("期末", "Closing"),
     "count": ("明细行数", "Lines"),
     "total": ("合计", "Total"),
+    "part": ("应得分成", "Its part"),
     "unit_of_money": ("金额单位：人民币元", "Amounts in Chinese yuan"),
     "page": ("第 {} 页", "Page {}"),
     "left_out": ("另有 {} 行未列出，全部明细见明细文件（.lines）", "{} more lines are in the line file (.lines)"),
