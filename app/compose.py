@@ -13,6 +13,7 @@ HEADER: Final = """\
 #   cp deploy/example.env .env      then fill it in; nothing here has a default password
 #   docker compose up -d --build --wait
 #   docker compose up -d --scale web=4
+#   docker compose --profile voice up -d      also a relay for voices in calls
 """
 
 DATABASE_URL: Final = (
@@ -40,6 +41,11 @@ OURS: Final[dict[str, str]] = {
     "GUANJIA_SMTP_USER": "${GUANJIA_SMTP_USER:-}",
     "GUANJIA_SMTP_PASSWORD": "${GUANJIA_SMTP_PASSWORD:-}",
     "GUANJIA_SMTP_FROM": "${GUANJIA_SMTP_FROM:-}",
+    # Without these, voices in calls go from browser to browser only.
+    "GUANJIA_STUN_URLS": "${GUANJIA_STUN_URLS:-}",
+    "GUANJIA_TURN_URLS": "${GUANJIA_TURN_URLS:-}",
+    "GUANJIA_TURN_SECRET": "${GUANJIA_TURN_SECRET:-}",
+    "GUANJIA_TURN_ONLY": "${GUANJIA_TURN_ONLY:-false}",
     # Only the proxy reaches a web process, so its word on where a request came from is good.
     "FORWARDED_ALLOW_IPS": "*",
 }
@@ -72,7 +78,7 @@ class _Plain(yaml.SafeDumper):
 
 
 def _service(row: Process) -> dict[str, Any]:
-    special = {"postgres": _postgres, "valkey": _valkey, "caddy": _caddy}
+    special = {"postgres": _postgres, "valkey": _valkey, "caddy": _caddy, "coturn": _coturn}
     service = special[row.name](row) if row.name in special else _ours(row)
     if row.needs:
         service["depends_on"] = {name: {"condition": _condition(name)} for name in row.needs}
@@ -128,6 +134,21 @@ def _valkey(row: Process) -> dict[str, Any]:
         "command": ["valkey-server", "--save", "", "--appendonly", "no", "--requirepass", password],
         "environment": {"REDISCLI_AUTH": password},
         "healthcheck": _healthcheck(["CMD-SHELL", "valkey-cli ping | grep -q PONG"], row),
+    }
+
+
+def _coturn(row: Process) -> dict[str, Any]:
+    return {
+        "image": row.image,
+        "profiles": ["voice"],
+        "entrypoint": ["/bin/sh", "/guanjia/coturn.sh"],
+        "environment": {
+            "TURN_SECRET": "${GUANJIA_TURN_SECRET:-}",
+            "TURN_ADDRESS": "${GUANJIA_TURN_ADDRESS:-}",
+        },
+        "ports": ["3478:3478/tcp", "3478:3478/udp", "49160-49360:49160-49360/udp"],
+        "volumes": ["./deploy/coturn.sh:/guanjia/coturn.sh:ro"],
+        "healthcheck": _healthcheck(["CMD", "turnutils_stunclient", "127.0.0.1"], row),
     }
 
 

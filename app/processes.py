@@ -19,7 +19,7 @@ class Kind(Enum):
     ONCE = "once"  # does its work and ends; the others wait for its success
     SERVICE = "service"  # ours, runs until it is told to stop
     SIMULATOR = "simulator"  # plays somebody else's service for the demo, on one machine only
-    PROXY = "proxy"  # stands in front; in compose only, since a single machine is reached directly
+    PROXY = "proxy"  # stands between us and people; in compose only, since a single machine is reached directly
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,12 @@ PROCESSES: Final[tuple[Process, ...]] = (
         Kind.SIMULATOR,
         "plays Alipay for the demo; never in compose, never in production mode",
         command=("simulated-alipay",),
+    ),
+    Process(
+        "coturn",
+        Kind.PROXY,
+        "a way for voices in calls where two browsers do not reach each other; only with `--profile voice`",
+        image="coturn/coturn:4.7",
     ),
     Process("caddy", Kind.PROXY, "TLS, and the one door from outside", needs=("web",), image="caddy:2"),
 )

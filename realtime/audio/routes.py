@@ -34,7 +34,7 @@ def _ways(settings: Settings) -> IceWays:
     return IceWays(
         stun_urls=_listed(settings.stun_urls),
         turn_urls=_listed(settings.turn_urls),
-        turn_secret=secret.get_secret_value() if secret is not None else None,
+        turn_secret=(secret.get_secret_value() or None) if secret is not None else None,
         turn_only=settings.turn_only,
     )
 

@@ -184,3 +184,46 @@ class TestTheFile:
         packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "bench"}
 
         assert packages <= set(re.findall(r"^COPY (\w+) \1$", dockerfile, re.MULTILINE))
+
+
+class TestTheRelayForVoices:
+    def test_without_a_secret_it_does_not_start_and_says_what_to_set(self, compose: dict[str, Any]) -> None:
+        done = self.started(compose, {}, "true")
+
+        assert done.returncode == 1
+        assert "GUANJIA_TURN_SECRET" in done.stderr
+
+    def test_it_shares_its_secret_with_the_web_processes_and_not_with_the_command_line(
+        self, compose: dict[str, Any], tmp_path: Path
+    ) -> None:
+        secret = {"GUANJIA_TURN_SECRET": "celadon"}
+        told = 'echo "$@"; cat "$2"'
+
+        done = self.started(compose, secret, told, tmp_path)
+
+        arguments, _, settings = done.stdout.partition("\n")
+        assert "celadon" not in arguments
+        assert {"use-auth-secret", "static-auth-secret=celadon"} <= set(settings.splitlines())
+        web = compose["services"]["web"]["environment"]
+        assert filled_in(web["GUANJIA_TURN_SECRET"], ENV_FILE | secret) == "celadon"
+
+    def test_it_is_started_only_where_it_is_asked_for(self, compose: dict[str, Any]) -> None:
+        assert [name for name, service in compose["services"].items() if "profiles" in service] == ["coturn"]
+
+    @staticmethod
+    def started(
+        compose: dict[str, Any], env_file: dict[str, str], turnserver: str, folder: Path | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        """The container's start, with a turnserver that only says how it was called."""
+        service = compose["services"]["coturn"]
+        path = "/usr/bin:/bin"
+        if folder is not None:
+            (folder / "turnserver").write_text(f"#!/bin/sh\n{turnserver}\n")
+            (folder / "turnserver").chmod(0o755)
+            path = f"{folder}:{path}"
+        environment = {name: filled_in(value, ENV_FILE | env_file) for name, value in service["environment"].items()}
+        mounts = dict(volume.split(":")[1::-1] for volume in service["volumes"])
+        command = [str(ROOT / mounts.get(part, part)) if part in mounts else part for part in service["entrypoint"]]
+        return subprocess.run(
+            command, env={"PATH": path, **environment}, capture_output=True, text=True, check=False, timeout=20
+        )

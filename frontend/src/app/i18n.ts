@@ -5,6 +5,7 @@ import * as identity from '@/identity/messages'
 import { locale } from '@/kernel/locale'
 import * as kernel from '@/kernel/messages'
 import * as payments from '@/payments/messages'
+import * as realtime from '@/realtime/messages'
 import * as app from './messages'
 
 /** Each domain brings its own words; a key begins with the domain's name. */
@@ -13,8 +14,22 @@ export const i18n = createI18n({
   locale: locale.value,
   fallbackLocale: 'zh-CN',
   messages: {
-    'zh-CN': { app: app.zh, canteen: canteen.zh, identity: identity.zh, kernel: kernel.zh, payments: payments.zh },
-    en: { app: app.en, canteen: canteen.en, identity: identity.en, kernel: kernel.en, payments: payments.en },
+    'zh-CN': {
+      app: app.zh,
+      canteen: canteen.zh,
+      identity: identity.zh,
+      kernel: kernel.zh,
+      payments: payments.zh,
+      realtime: realtime.zh,
+    },
+    en: {
+      app: app.en,
+      canteen: canteen.en,
+      identity: identity.en,
+      kernel: kernel.en,
+      payments: payments.en,
+      realtime: realtime.en,
+    },
   },
 })
 

@@ -24,6 +24,23 @@ export interface Listener {
   onResync?: () => void
 }
 
+/** What another page of a call's talkers passed on: `from` is its person, `peer` the page. */
+export interface Signal {
+  channel: string
+  from: string
+  peer: string
+  data: Record<string, unknown>
+}
+
+/** One page's part in the audio signals of a call. */
+export interface TalkLine {
+  peer: string
+  /** The server lets us take part: also after each new start of the line. */
+  onTalking: () => void
+  onSignal: (signal: Signal) => void
+  onRefused: (code: string) => void
+}
+
 /**
  * connecting: not yet answered. live: heard from within the last seconds. cut: the line is down and
  * being retried. refused: the server does not let this caller in; retrying would not help.
@@ -42,6 +59,8 @@ type Frame =
   | { op: 'resync'; channel: string; position?: number }
   | ({ op: 'event' } & RealtimeEvent)
   | ({ op: 'board' } & RealtimeBoard)
+  | { op: 'talking'; channel: string }
+  | ({ op: 'signal' } & Signal)
   | { op: 'error'; code: string; channel?: string }
   | { op: 'pong' }
   | { op: 'authenticated' }
@@ -62,6 +81,7 @@ export class RealtimeClient {
 
   private socket: WebSocket | null = null
   private readonly subscriptions = new Map<string, Subscription>()
+  private readonly lines = new Map<string, TalkLine>()
   private attempts = 0
   private reconnectTimer: ReturnType<typeof setTimeout> | null = null
   private pulse: ReturnType<typeof setInterval> | null = null
@@ -84,6 +104,21 @@ export class RealtimeClient {
     }
     this.open()
     return () => this.unsubscribe(channel, listener)
+  }
+
+  /** Takes part in a call's audio signals; returns the way to stop. */
+  talk(channel: string, line: TalkLine): () => void {
+    this.lines.set(channel, line)
+    this.send({ op: 'talk', channel, peer: line.peer })
+    this.open()
+    return () => {
+      if (this.lines.get(channel) === line) this.lines.delete(channel)
+    }
+  }
+
+  /** To the other pages of the call, or to one of them. */
+  signal(channel: string, data: Record<string, unknown>, to?: string): void {
+    this.send(to === undefined ? { op: 'signal', channel, data } : { op: 'signal', channel, data, to })
   }
 
   close(): void {
@@ -113,6 +148,7 @@ export class RealtimeClient {
       const token = this.token()
       if (token) this.send({ op: 'auth', token })
       for (const [channel, subscription] of this.subscriptions) this.sendSubscribe(channel, subscription)
+      for (const [channel, line] of this.lines) this.send({ op: 'talk', channel, peer: line.peer })
       this.send({ op: 'ping' })
     }
     socket.onmessage = (message: MessageEvent<string>) => {
@@ -185,12 +221,16 @@ export class RealtimeClient {
     else if (frame.op === 'event') this.deliver(frame)
     else if (frame.op === 'board') this.each(frame.channel, (listener) => listener.onBoard?.(frame))
     else if (frame.op === 'resync') this.resync(frame.channel, frame.position)
+    else if (frame.op === 'talking') this.lines.get(frame.channel)?.onTalking()
+    else if (frame.op === 'signal') this.lines.get(frame.channel)?.onSignal(frame)
   }
 
   private refuse(code: string, channel: string | undefined): void {
     if (REFUSALS.has(code)) {
       this.status.value = 'refused'
       this.drop()
+    } else if (channel && this.lines.has(channel)) {
+      this.lines.get(channel)?.onRefused(code)
     } else if (code === 'FORBIDDEN' && channel) {
       this.subscriptions.delete(channel)
     }
