@@ -2,11 +2,9 @@
 
 import asyncio
 import os
-import random
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -202,35 +200,3 @@ async def in_another_place(db: Database, *arguments: str) -> "subprocess.Complet
     return await asyncio.to_thread(
         subprocess.run, command, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
-
-
-class TestRandomMonths:
-    @pytest.mark.parametrize("seed", [1, 2, 3])
-    async def test_every_invariant_holds_and_every_canteen_gets_what_it_sold(self, month: Month, seed: int) -> None:
-        world, dice = month.world, random.Random(seed)
-        people = [
-            await world.person(cash_fen=100_000, lots={9_600: clock.now().date() + timedelta(days=25)})
-            for _ in range(3)
-        ]
-        sold = {world.canteen: 3_600, world.canteen_away: 2_000}
-        for _ in range(12):
-            clock.advance(timedelta(hours=dice.randrange(7, 40)))
-            till = world.terminal(dice.choice(world.tills))
-            paid = await world.lunch(dice.choice(people), amount_fen=dice.randrange(100, 4_000), terminal=till)
-            sold[till.site_id] += paid["amount_fen"]
-            if dice.random() < 0.4:
-                back = dice.randrange(1, paid["amount_fen"] + 1)
-                await world.refund(paid["id"], back)
-                sold[till.site_id] -= back
-        clock.advance(AFTER_MONTH - clock.now())
-        await month.to_confirmed()
-        statements = {**await month.statements(world.home), **await month.statements(world.away)}
-        assert {site: statements["canteen", site][2] for site in sold} == sold
-        await month.net(world.home)
-        await month.pay()
-        await month.settle()
-        await month.lock()
-        books = await month.balances()
-        for book in books.values():
-            assert sum(book.values()) == 0
-            assert not {"payable", "clearing", "due_to", "due_from"} & book.keys()
