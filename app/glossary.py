@@ -334,7 +334,9 @@ DUTY: Final = (
     Term("值班组", "duty team", ("DutyTeam",)),
     Term("值班员", "duty member", ("DutyMember",)),
     Term("轮班", "rotation", ("DutyRotation",)),
-    Term("班", "duty shift", ("shift_id",), "Somebody's turn: made of rotations and overrides whenever it is asked for."),
+    Term(
+        "班", "duty shift", ("shift_id",), "Somebody's turn: made of rotations and overrides whenever it is asked for."
+    ),
     Term("替班", "override", ("DutyOverride",)),
     Term("换班", "swap", ("DutySwap",)),
     Term("交班留言", "hand-over note", ("DutyNote",)),
@@ -342,6 +344,29 @@ DUTY: Final = (
     Term("值班日历", "duty calendar", ("DutyFeed",)),
     Term("试响", "test ring", ("DutyRing",)),
     Term("值班预警", "duty warning", ("DutyWarning",)),
+)
+
+CALLS: Final = (
+    Term("一键呼叫", "one-touch call", ("Call",)),
+    Term("呼叫步骤", "call step", ("CallStep",)),
+    Term("呼叫变更", "call changed", ("CallChanged",)),
+    Term("响铃", "ring", ("CallRing",)),
+    Term("正在响铃", "call ringing", ("CallRinging",)),
+    Term("响铃回执", "ring receipt", ("CallReceipt",)),
+    Term("回执记录", "receipt noted", ("CallReceiptNoted",)),
+    Term("呼叫消息", "call message", ("CallMessage",)),
+    Term("收到消息", "message written", ("CallMessageWritten",)),
+    Term("响铃策略", "escalation policy", ("CallPolicy",)),
+    Term(
+        "升级",
+        "escalation",
+        ("escalate",),
+        "The next step of a policy rings, because nobody has answered the one before.",
+    ),
+    Term("墙面按钮", "wall button", ("CallButton",)),
+    Term("在岗", "desk presence", ("DeskPresence",)),
+    Term("在岗变更", "desk presence changed", ("DeskPresenceChanged",)),
+    Term("值班台告警", "desk alarm changed", ("DeskAlarmChanged",)),
 )
 
 HOUSE: Final = (
@@ -373,5 +398,6 @@ SECTIONS: Final = {
     "Telling 通知": TELLING,
     "Reaching 触达": REACHING,
     "Duty 值班": DUTY,
+    "Calls 一键呼叫": CALLS,
     "The house 系统": HOUSE,
 }

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.services import Services
 from realtime.api import relay_lag_s
+from realtime.calls.api import look_at_clocks
 
 router = APIRouter(tags=["operation"])
 
@@ -33,10 +34,11 @@ class Part(BaseModel):
 
 
 class Readiness(BaseModel):
-    """`ok` when a payment can be taken now. Without Valkey or relay only news is late, so they do not make us unready."""
+    """`ok` when a payment can be taken now. Without Valkey or relay only news is late, and late clocks
+    of calls are the worker's, so they do not make this process unready."""
 
     status: Literal["ok", "failing"]
-    parts: dict[str, Part] = Field(description="database, valkey, relay_lag")
+    parts: dict[str, Part] = Field(description="database, valkey, relay_lag, call_clocks")
 
 
 def _services(request: Request) -> Services:
@@ -53,8 +55,10 @@ async def show_health() -> Health:
 @router.get("/readyz", responses={503: {"model": Readiness, "description": "A part that is needed is failing."}})
 async def show_readiness(services: Annotated[Services, Depends(_services)], response: Response) -> Readiness:
     """Whether everything this process stands on answers, named part by part."""
-    database, valkey, relay = await asyncio.gather(_ask_database(services), _ask_valkey(services), _ask_relay(services))
-    parts = {"database": database, "valkey": valkey, "relay_lag": relay}
+    database, valkey, relay, clocks = await asyncio.gather(
+        _ask_database(services), _ask_valkey(services), _ask_relay(services), _ask_clocks(services)
+    )
+    parts = {"database": database, "valkey": valkey, "relay_lag": relay, "call_clocks": clocks}
     readiness = Readiness(status=database.status, parts=parts)
     response.status_code = 200 if readiness.status == "ok" else 503
     return readiness
@@ -76,6 +80,18 @@ async def _ask_relay(services: Services) -> Part:
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         return Part(status="failing", detail=type(error).__name__)
     return Part(status="ok" if lag_s < RELAY_LAG_MAX_S else "failing", detail=f"{lag_s:.1f} s")
+
+
+async def _ask_clocks(services: Services) -> Part:
+    """Whether clocks of calls strike in time, and every open call has one: the watchdog's question, asked from here too."""
+    try:
+        async with asyncio.timeout(ASK_TIMEOUT_S), services.database.session() as session:
+            alarms = (await look_at_clocks(session)).alarms
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        return Part(status="failing", detail=type(error).__name__)
+    if alarms:
+        return Part(status="failing", detail=", ".join(f"{alarm.name}: {alarm.detail}" for alarm in alarms))
+    return Part(status="ok")
 
 
 async def _ask_valkey(services: Services) -> Part:

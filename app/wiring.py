@@ -35,6 +35,7 @@ import payments.subsidies.routes
 import payments.wall_codes.place_code_routes
 import payments.withdrawals.routes
 import realtime.audio.routes
+import realtime.calls.routes
 import realtime.reaching.routes
 import realtime.routes
 from app import demo
@@ -55,6 +56,7 @@ from identity.api import Role, Terminal, register_terminal_configuration
 from identity.events import ApprovalDecided
 from kernel import audit_log, calendar, files, mail, timers
 from kernel.db import Database
+from kernel.files import register_file_reader
 from kernel.handlers import run_handler
 from payments import jobs as payments_jobs
 from payments.api import (
@@ -80,6 +82,8 @@ from payments.withdrawals.handlers import follow_approvals
 from realtime import jobs as realtime_jobs
 from realtime.api import ChannelPolicy, Hub, region_policy
 from realtime.audio.switchboard import Switchboard, Talkers
+from realtime.calls import api as calls
+from realtime.calls import jobs as calls_jobs
 from realtime.reaching import jobs as reaching_jobs
 
 # A part of the web process: opened in this order, closed in reverse; it may put itself into `app.state`.
@@ -115,6 +119,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     realtime.reaching.routes.router,
     realtime.routes.router,
     realtime.audio.routes.router,
+    realtime.calls.routes.router,
     demo.router,
 )
 
@@ -130,6 +135,10 @@ register_terminal_configuration(_sequence_for_till)
 # Which meal a voucher is for.
 register_meal_calendar(next_meal_of_unit)
 
+# Who may see the pictures of a call and of its messages.
+register_file_reader("call", calls.may_read_files)
+register_file_reader("cmsg", calls.may_read_files)
+
 # What a unit bears of a lunch, for a forecast.
 register_lunch_share(unit_share_of_lunch)
 
@@ -139,15 +148,18 @@ register_shift_totals(handed_over_totals)
 CHANNEL_POLICIES: Final[tuple[ChannelPolicy, ...]] = (
     CANTEEN_CHANNEL,
     region_policy("region", Role.CANTEEN_MANAGER, Role.FINANCE, Role.SYSTEM_ADMIN),
+    calls.CALL_CHANNEL,
+    calls.DESK_CHANNEL,
 )
 
 # Who may talk in what: the lines of the switchboard.
-TALKERS: Final[Mapping[str, Talkers]] = {}
+TALKERS: Final[Mapping[str, Talkers]] = {"call": calls.who_may_talk}
 
 TIMER_HANDLERS: Final[Mapping[str, timers.TimerHandler]] = {
     **identity_jobs.TIMERS,
     **payments_jobs.TIMERS,
     **settlement_jobs.TIMERS,
+    **calls_jobs.TIMERS,
 }
 
 
@@ -163,6 +175,12 @@ async def _switchboard(app: FastAPI, services: Services) -> AsyncIterator[None]:
     async with Switchboard(services.database, services.valkey, TALKERS).running() as switchboard:
         app.state.switchboard = switchboard
         yield
+
+
+@asynccontextmanager
+async def _desk_queues(app: FastAPI, services: Services) -> AsyncIterator[None]:
+    app.state.desk_queues = calls.DeskQueues(services.valkey)
+    yield
 
 
 @asynccontextmanager
@@ -203,7 +221,7 @@ async def _channels(app: FastAPI, services: Services) -> AsyncIterator[None]:
             channel.close_client()
 
 
-WEB_PARTS: Final[tuple[WebPart, ...]] = (_hub, _switchboard, _channels, _posting, sampling)
+WEB_PARTS: Final[tuple[WebPart, ...]] = (_hub, _switchboard, _desk_queues, _channels, _posting, sampling)
 
 
 def _every(seconds: float, step: Callable[[Database], Awaitable[object]]) -> Callable[[Services], Awaitable[None]]:
@@ -265,6 +283,9 @@ LOOPS: Final[tuple[Loop, ...]] = (
     Loop("door forgets", _every(600, stripe_door_jobs.forget_old)),
     Loop("work calendar", lambda s: calendar.keep_calendar(s.database)),
     Loop("timers", lambda s: timers.fire_for_ever(s.database, TIMER_HANDLERS)),
+    Loop("calls watchdog", lambda s: calls_jobs.watch_clocks(s.database)),
+    Loop("calls desks", lambda s: calls_jobs.keep_desks(s.database, s.valkey)),
+    Loop("calls presence", _every(2, calls_jobs.sweep_presence)),
     Loop("identity forgets", lambda s: identity_jobs.forget_for_ever(s.database)),
     Loop("files forgets", _every(3600, files.forget_unused_files)),
     Loop("mail", lambda s: mail.send_for_ever(s.database)),

@@ -12,6 +12,7 @@ import payments.states
 import payments.stripe_door.states
 import payments.subsidies.states
 import payments.withdrawals.states
+import realtime.calls.states
 from app.handbook.markdown import fenced, page, table
 
 Machine = Mapping[tuple[str, str], str]
@@ -30,6 +31,7 @@ MACHINES: Final[Mapping[str, Mapping[str, Machine]]] = {
     "disputes": payments.disputes.states.TABLES,
     "withdrawals": payments.withdrawals.states.TABLES,
     "canteen": canteen.states.TABLES,
+    "calls": realtime.calls.states.TABLES,
 }
 
 _LEAD: Final = (

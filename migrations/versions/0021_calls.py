@@ -46,7 +46,8 @@ CREATE TABLE calls (
     ended_at timestamptz,
     CONSTRAINT calls_pkey PRIMARY KEY (id),
     CONSTRAINT calls_state_check CHECK (
-        state IN ('placed', 'ringing', 'queued', 'acknowledged', 'missed', 'cancelled', 'connected', 'on_site', 'handed_over', 'resolved', 'rated')),
+        state IN ('placed', 'ringing', 'queued', 'acknowledged', 'missed', 'cancelled', 'connected', 'on_site',
+            'handed_over', 'resolved', 'rated')),
     CONSTRAINT calls_kind_check CHECK (kind IN ('lift', 'medical', 'security', 'lost_property', 'other')),
     CONSTRAINT calls_one_caller_check CHECK (num_nonnulls(caller_id, button_id) = 1),
     CONSTRAINT calls_rating_check CHECK (rating BETWEEN 1 AND 5 AND (state = 'rated') = (rating IS NOT NULL)),
@@ -58,7 +59,7 @@ CREATE TABLE calls (
     CONSTRAINT calls_client_id_key UNIQUE (caller_key, client_id)
 );
 CREATE UNIQUE INDEX calls_open_key ON calls (caller_key)
-    WHERE state IN ('placed', 'ringing', 'queued', 'acknowledged', 'connected', 'on_site', 'handed_over');
+    WHERE state IN ('placed', 'ringing', 'queued', 'acknowledged', 'connected', 'on_site', 'handed_over') AND handed_to IS NULL;
 CREATE INDEX calls_region_id_idx ON calls (region_id, id);
 CREATE INDEX calls_timed_idx ON calls (due_at) WHERE due_at IS NOT NULL;
 CREATE TABLE call_steps (

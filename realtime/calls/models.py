@@ -46,7 +46,13 @@ class Call(Base):
         CheckConstraint(f"(state IN ({_listed(TIMED)})) = (due_at IS NOT NULL)", name="due_at"),
         CheckConstraint("(state IN ('acknowledged', 'connected', 'on_site')) <= (acker_id IS NOT NULL)", name="acker"),
         UniqueConstraint("caller_key", "client_id", name="calls_client_id_key"),
-        Index("calls_open_key", "caller_key", unique=True, postgresql_where=text(f"state IN ({_listed(OPEN)})")),
+        Index(
+            "calls_open_key",
+            "caller_key",
+            unique=True,
+            # What another trade goes on with keeps nobody from calling again.
+            postgresql_where=text(f"state IN ({_listed(OPEN)}) AND handed_to IS NULL"),
+        ),
         Index("calls_region_id_idx", "region_id", "id"),
         Index("calls_timed_idx", "due_at", postgresql_where=text("due_at IS NOT NULL")),
     )

@@ -37,6 +37,7 @@ class TestReadiness:
             "database": "ok",
             "valkey": "ok",
             "relay_lag": "ok",
+            "call_clocks": "ok",
         }
 
     async def test_without_valkey_payments_go_on_and_it_is_said(self, database_url: str) -> None:
