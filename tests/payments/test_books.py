@@ -97,6 +97,35 @@ class TestWorkedExample:
         assert sum(h.values()) == 0
         assert sum(q.values()) == 0
 
+    async def test_straight_after_a_meal_in_another_region_both_books_hold_written_by_one_transaction(
+        self, example: World
+    ) -> None:
+        world = example
+        person = await world.person(cash_fen=5_000, lots={35_200: NOON.date().replace(day=30)})
+        paid = await world.lunch(person, amount_fen=2_500, terminal=world.terminal(world.tills[-1]))
+        async with world.db.session() as session:
+            lines = await session.execute(
+                text("""
+                    SELECT l.region_id, l.debit_kind, l.credit_kind, l.amount_fen, l.lane, l.n, l.xmin::text AS written_by,
+                           p.xmin::text AS paid_by
+                      FROM ledger_lines l JOIN payments p ON p.bucket = l.bucket AND p.id = l.transfer_id
+                     WHERE l.transfer_id = :payment ORDER BY l.ordinal
+                """),
+                {"payment": UUID(paid["id"].removeprefix("pay_"))},
+            )
+        found = lines.all()
+        assert [(row.region_id, row.debit_kind, row.credit_kind, row.amount_fen) for row in found] == [
+            (world.home, "subsidy", "due_to", 1_600),
+            (world.home, "cash", "due_to", 900),
+            (world.away, "due_from", "payable", 2_500),
+        ]
+        assert (
+            len({(row.lane, row.n, row.written_by) for row in found} | {(found[0].lane, found[0].n, found[0].paid_by)})
+            == 1
+        )
+        books_now = await books(world, person)
+        assert {book: sum(accounts.values()) for book, accounts in books_now.items()} == {"H": 0, "Q": 0}
+
     async def test_a_house_account_reads_the_same_before_and_after_each_checkpoint(self, example: World) -> None:
         world = example
         person = await world.person(cash_fen=50_000)
