@@ -53,8 +53,9 @@ STAFF: Final = (
     ("sysadmin", Role.SYSTEM_ADMIN, "陆子航", "U1", None),
     ("secadmin", Role.SECURITY_ADMIN, "钟书宁", "U1", None),
     ("auditor", Role.AUDIT_ADMIN, "孟若兰", "U1", None),
-    # Money goes back by two people of finance.
+    # Money goes back by two people of finance; a voucher to a locked month is asked for by one and approved by two others.
     ("finance2", Role.FINANCE, "邹慧敏", "U1", None),
+    ("finance3", Role.FINANCE, "宋知远", "U1", None),
 )
 
 

@@ -275,7 +275,7 @@ class TestTheDesks:
     ) -> None:
         db, _ = province
 
-        batches = await scalar(db, "SELECT string_agg(state, ' ' ORDER BY id) FROM subsidy_batches")
+        batches = await scalar(db, "SELECT string_agg(state, ' ' ORDER BY state) FROM subsidy_batches")
         assert batches == "posted prepared"
         assert await scalar(db, "SELECT count(*) FROM subsidy_rules WHERE state = 'active'") == 1
         assert (

@@ -11,6 +11,7 @@ from kernel import clock, ids
 from kernel.db import Database
 from tests.app.paid_lunch import NOON, SEED, tell_paid_lunch
 from tests.app.settled_month import FIRST_NOON, tell_settled_month
+from tests.app.three_regions import tell_three_regions
 from tests.canteen.conftest import Town, town
 
 __all__ = ["town"]
@@ -38,6 +39,13 @@ async def test_the_month_is_settled_as_its_page_says(db: Database) -> None:
         told = await tell_settled_month(db)
 
     compare(STORIES / "settled-month.md", told)
+
+
+async def test_three_regions_settle_as_their_page_says(db: Database) -> None:
+    with clock.frozen(FIRST_NOON), ids.seeded(SEED):
+        told = await tell_three_regions(db)
+
+    compare(STORIES / "three-regions.md", told)
 
 
 def compare(page: Path, told: str) -> None:
