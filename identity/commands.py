@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from identity import imports, place_imports, second_factor
+from identity import organisation_imports, people_imports, place_imports, second_factor
 from identity.access import today
 from identity.errors import ImportHasBadCells
 from identity.kinds import ADMINISTRATORS, Role
@@ -39,13 +39,18 @@ CompleteOption = Annotated[
 ]
 _console = Console()
 _ACTOR = "command-line"
+_TEMPLATES = {
+    "people": people_imports.people_template,
+    "organisations": organisation_imports.organisation_template,
+    "places": place_imports.place_template,
+}
 
 
 @importing.command("people")
 def import_people(file: FileArgument, dry_run: DryRunOption = False, complete: CompleteOption = False) -> None:
     """People with their organisation and class. Columns: staff_number (工号), name (姓名), phone, organisation_code,
-    person_class, valid_from, last_day, status."""
-    _import(partial(imports.import_people, complete=complete), file, dry_run)
+    person_class, valid_from, last_day, status, email."""
+    _import(partial(people_imports.import_people, complete=complete), file, dry_run)
 
 
 @importing.command("template")
@@ -54,16 +59,16 @@ def write_template(
     file: Annotated[Path, typer.Argument(dir_okay=False, help="The XLSX file to write.")],
 ) -> None:
     """An empty workbook to fill in, with a note at each column."""
-    if what not in ("people", "organisations", "places"):
+    if what not in _TEMPLATES:
         raise typer.BadParameter("people, organisations or places")
-    file.write_bytes(place_imports.place_template() if what == "places" else imports.template_of(what))
+    file.write_bytes(_TEMPLATES[what]())
     _console.print(f"{file} is ready to be filled in.")
 
 
 @importing.command("organisations")
 def import_organisations(file: FileArgument, dry_run: DryRunOption = False) -> None:
     """Units, departments and operators. Columns: code, name_zh, name_en, kind, parent_code, home_region_code."""
-    _import(imports.import_organisations, file, dry_run)
+    _import(organisation_imports.import_organisations, file, dry_run)
 
 
 @importing.command("places")

@@ -5,6 +5,7 @@ sees something wrong must be able to stop it alone. A change whose day is still 
 checked again on that day; if it is not possible any more, the audit log says so.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any, Final
@@ -186,6 +187,16 @@ async def _do(session: AsyncSession, kind: str, payload: dict[str, Any]) -> None
     if role in ADMINISTRATORS:
         # The sign-ins that they have were opened as somebody who needed no second factor.
         await end_sessions(session, person_id)
+
+
+async def ends_of(session: AsyncSession, grants: Collection[UUID]) -> dict[UUID, date]:
+    """Of these roles, those whose end was approved and is still to come: the day from which each counts no longer."""
+    waiting = await timers.waiting(session, TIMER_KIND, "grant", [str(grant) for grant in grants])
+    found: dict[UUID, date] = {}
+    for timer in waiting:
+        # Of two ends that were approved the earlier one is its end.
+        found.setdefault(UUID(timer.payload["grant"]), date.fromisoformat(timer.payload["effective_from"]))
+    return found
 
 
 # ---- places by name, and how far they reach

@@ -1,7 +1,7 @@
 """The wire format of identity. Every text has a bound and no control characters, so that the database never says no."""
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -25,13 +25,10 @@ PublicId = Annotated[str, StringConstraints(pattern=r"^[a-z]{3}_[0-9a-f]{32}$", 
 Sentence = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500, pattern=_PRINTABLE)]
 Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9][0-9 -]{4,19}$")]
 # One plain address, nothing that a header could be bent with; whether it exists the letter shows.
+EMAIL_LENGTH_MAX: Final = 254
+EMAIL_SHAPE: Final = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9][A-Za-z0-9.-]*"
 Email = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True,
-        max_length=254,
-        pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9][A-Za-z0-9.-]*$",
-    ),
+    str, StringConstraints(strip_whitespace=True, max_length=EMAIL_LENGTH_MAX, pattern=rf"^{EMAIL_SHAPE}$")
 ]
 StaffNumber = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,31}$")]
 Username = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=_PRINTABLE)]
@@ -565,6 +562,8 @@ class GrantView(Grant):
     granted_at: Instant
     revoked_by: str | None
     revoked_at: Instant | None
+    # The day from which it counts no longer: an end that was approved and is still to come.
+    ends_on: date | None
 
 
 class GrantAnswer(BaseModel):

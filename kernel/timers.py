@@ -11,7 +11,7 @@ ever more slowly; the others go on. `oldest_overdue_s` is the watchdog's questio
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -99,6 +99,16 @@ async def cancel(session: AsyncSession, kind: str, ref: str) -> bool:
         delete(TimerRow).where(TimerRow.kind == kind, TimerRow.ref == ref).returning(TimerRow.id)
     )
     return gone is not None
+
+
+async def waiting(session: AsyncSession, kind: str, name: str, values: Collection[str]) -> list[Timer]:
+    """The timers of a kind whose payload has one of these values under a name, the next one first."""
+    rows = await session.scalars(
+        select(TimerRow)
+        .where(TimerRow.kind == kind, TimerRow.payload[name].astext.in_(values))
+        .order_by(TimerRow.due_at, TimerRow.id)
+    )
+    return [Timer(row.id, row.kind, row.ref, row.due_at, row.generation, row.payload, row.attempts) for row in rows]
 
 
 async def fire_for_ever(db: Database, handlers: Mapping[str, TimerHandler]) -> None:

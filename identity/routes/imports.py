@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from identity import imports
+from identity import organisation_imports, people_imports
 from identity.access import CurrentPerson, CurrentPersonApart
 from identity.errors import ImportHasBadCells
 from identity.kinds import Role
@@ -21,6 +21,7 @@ DryRunQuery = Annotated[bool, Query(description="Say what would happen, and whic
 CompleteQuery = Annotated[
     bool, Query(description="The file is the whole list of each unit that it names: whoever is missing has left.")
 ]
+_TEMPLATES = {"people": people_imports.people_template, "organisations": organisation_imports.organisation_template}
 _RAISES = raises(Unauthenticated, Forbidden, ImportHasBadCells)
 
 
@@ -32,7 +33,9 @@ async def post_organisations(
     _refuse_others(person)
     content = await read_file(request)
     cover = person.cover_of(Role.SYSTEM_ADMIN)
-    return await imports.import_organisations(db, content, dry_run=dry_run, cover=cover, actor=person.actor)
+    return await organisation_imports.import_organisations(
+        db, content, dry_run=dry_run, cover=cover, actor=person.actor
+    )
 
 
 @router.post("/v1/imports/people", responses=_RAISES, openapi_extra=TABLE_BODY)
@@ -44,12 +47,14 @@ async def post_people(
     dry_run: DryRunQuery = False,
     complete: CompleteQuery = False,
 ) -> ImportReport:
-    """Columns: staff_number, name, phone, organisation_code, person_class, valid_from, last_day, status; or Chinese
+    """Columns: staff_number, name, phone, organisation_code, person_class, valid_from, last_day, status, email; or Chinese
     titles. Who leaves is signed out everywhere at once; what they have on their card stays."""
     _refuse_others(person)
     content = await read_file(request)
     cover = person.cover_of(Role.SYSTEM_ADMIN)
-    return await imports.import_people(db, content, dry_run=dry_run, complete=complete, cover=cover, actor=person.actor)
+    return await people_imports.import_people(
+        db, content, dry_run=dry_run, complete=complete, cover=cover, actor=person.actor
+    )
 
 
 @router.get(
@@ -61,7 +66,7 @@ async def get_template(what: Literal["people", "organisations"], person: Current
     """An empty workbook to fill in, with a note at each column."""
     _refuse_others(person)
     headers = {"Content-Disposition": f'attachment; filename="{what}.xlsx"'}
-    return Response(await asyncio.to_thread(imports.template_of, what), headers=headers, media_type=XLSX)
+    return Response(await asyncio.to_thread(_TEMPLATES[what]), headers=headers, media_type=XLSX)
 
 
 def _refuse_others(person: Principal) -> None:

@@ -1,5 +1,6 @@
 """`/v1/people`: who there is, where they belong, what they may do, how they sign in."""
 
+from datetime import date
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -129,7 +130,8 @@ async def get_roles(
     """All roles of a person at once: `has_more` is always false."""
     person_id = await _within_reach(session, person, who, *sorted(ADMINISTRATORS))
     grants = await roles.list_grants(session, person_id, also_revoked=which == "all")
-    return Page(data=[_grant(grant) for grant in grants], has_more=False)
+    ends = await role_changes.ends_of(session, [grant.id for grant in grants if grant.revoked_at is None])
+    return Page(data=[_grant(grant, ends.get(grant.id)) for grant in grants], has_more=False)
 
 
 _ROLE = _READ | {403: raises(Forbidden, SamePerson, AdministratorsApart)[403]}
@@ -289,7 +291,7 @@ async def _detail(session: AsyncSession, person_id: UUID) -> PersonDetail:
     return PersonDetail(**_person(row), memberships=memberships)
 
 
-def _grant(row: RoleGrantRow) -> GrantView:
+def _grant(row: RoleGrantRow, ends_on: date | None) -> GrantView:
     return GrantView(
         id=public_id("rol", row.id),
         role=Role(row.role),
@@ -300,4 +302,5 @@ def _grant(row: RoleGrantRow) -> GrantView:
         granted_at=row.granted_at,
         revoked_by=optional_id("per", row.revoked_by),
         revoked_at=row.revoked_at,
+        ends_on=ends_on,
     )

@@ -10,8 +10,10 @@ from typer.testing import CliRunner
 
 from identity.access import today
 from identity.commands import commands
-from identity.imports import import_organisations, import_people
+from identity.errors import ImportHasBadCells
 from identity.kinds import Role
+from identity.organisation_imports import import_organisations
+from identity.people_imports import import_people
 from identity.principal import Place
 from identity.queries import membership_of
 from kernel.db import Database
@@ -74,6 +76,25 @@ class TestPeople:
         assert now is not None
         assert (now.organisation_id, now.person_class) == (house.university, "retired")
         assert (await people(db, later))["unchanged"] == 1
+
+    async def test_mail_addresses_come_in_stay_where_a_cell_is_empty_and_bad_ones_are_named(self, db: Database) -> None:
+        header = "工号,姓名,电子邮箱,单位编码,人员类别,生效日期\n"
+        rest = ",U,在编,2026-01-01\n"
+        long = "a" * 64 + "@" + "b" * 190
+        wrong = [f"A{n},张三,{value}{rest}" for n, value in enumerate(("a@b c", "a", "a@b\tBcc", "张@b.cn", long))]
+        dry = await people(db, header + "".join(wrong), dry_run=True)
+        assert complaints(dry) == [(row, "email", "not a plain mail address") for row in range(2, 7)]
+        assert dry["bad_cells"][0]["cell"] == "C2"
+        with pytest.raises(ImportHasBadCells):
+            await people(db, header + "A1,张三,zhang@example.cn" + rest + wrong[0])
+        assert await count(db, "people") == 0
+
+        await people(db, header + "A1,张三,zhang@example.cn" + rest)
+        assert (await people(db, header + "A1,张三," + rest))["unchanged"] == 1
+        changed = await people(db, header + "A1,张三,san@example.cn" + rest)
+        assert changed["changes"] == [{"row": 2, "key": "A1", "action": "update", "fields": ["email"]}]
+        async with db.session() as session:
+            assert await session.scalar(text("SELECT email FROM people")) == "san@example.cn"
 
     async def test_every_bad_cell_is_named_and_nothing_is_imported(self, db: Database) -> None:
         bad = (

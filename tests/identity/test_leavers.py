@@ -11,9 +11,9 @@ from sqlalchemy import text
 
 from identity.access import today
 from identity.errors import ImportHasBadCells
-from identity.imports import import_people
 from identity.jobs import TIMERS
 from identity.kinds import Role
+from identity.people_imports import import_people
 from identity.queries import membership_of
 from identity.schemas import ImportReport
 from kernel import clock, timers

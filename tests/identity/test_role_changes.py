@@ -94,11 +94,16 @@ class TestTheDay:
         approval = (await office.call("security", "POST", f"{path}/{grant['id']}/end", body)).json()["approval"]
         shown = (await office.call("system", "GET", f"/v1/approvals/{approval}")).json()["payload"]["preview"]
         assert (shown["action"], shown["after"]) == ("revoke", [])
+        (asked,) = (await office.call("security", "GET", path)).json()["data"]
         assert (await office.approve(approval)).status_code == 200
+        (approved,) = (await office.call("security", "GET", path)).json()["data"]
+        assert (asked["ends_on"], approved["ends_on"]) == (None, body["effective_from"])
         assert await house.roles(wang) == ["finance"]
         clock.advance(timedelta(days=1))
         await timers.fire_due(db, TIMERS)
         assert await house.roles(wang) == []
+        (ended,) = (await office.call("security", "GET", f"{path}?which=all")).json()["data"]
+        assert (ended["ends_on"], ended["revoked_at"] is not None) == (None, True)
 
     async def test_what_has_become_impossible_by_then_is_noted_and_not_done(
         self, house: House, office: Office, db: Database

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from openpyxl import Workbook, load_workbook
 from sqlalchemy import text
 
-from identity.imports import ORGANISATION_COLUMNS, PEOPLE_COLUMNS, import_people, template_of
 from identity.kinds import Role
+from identity.organisation_imports import ORGANISATION_COLUMNS, organisation_template
+from identity.people_imports import PEOPLE_COLUMNS, import_people, people_template
 from kernel.db import Database
 from kernel.errors import Malformed
 from tests.identity.conftest import House, bearer
@@ -161,9 +163,11 @@ class TestWhatIsNoWorkbook:
 
 
 class TestTemplate:
-    @pytest.mark.parametrize(("what", "columns"), [("people", PEOPLE_COLUMNS), ("organisations", ORGANISATION_COLUMNS)])
-    def test_has_every_column_with_a_note(self, what: str, columns: tuple[Any, ...]) -> None:
-        book = load_workbook(io.BytesIO(template_of(what)))
+    @pytest.mark.parametrize(
+        ("template", "columns"), [(people_template, PEOPLE_COLUMNS), (organisation_template, ORGANISATION_COLUMNS)]
+    )
+    def test_has_every_column_with_a_note(self, template: Callable[[], bytes], columns: tuple[Any, ...]) -> None:
+        book = load_workbook(io.BytesIO(template()))
         sheet = book.worksheets[0]
         assert [cell.value for cell in sheet[1]] == [column.titles[0] for column in columns]
         assert all(cell.comment for cell in sheet[1])

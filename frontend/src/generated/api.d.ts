@@ -198,6 +198,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/bank_accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Bank Accounts
+         * @description The accounts that are entered for a region, its canteens and its organisations.
+         */
+        get: operations["list_bank_accounts_v1_bank_accounts_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/bank_accounts/{party_id}": {
         parameters: {
             query?: never;
@@ -215,6 +235,288 @@ export interface paths {
          * @description Enter or change it.
          */
         put: operations["set_bank_account_v1_bank_accounts__party_id__put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/call_buttons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Buttons
+         * @description Of the regions that I keep, newest first, revoked ones too.
+         */
+        get: operations["list_buttons_v1_call_buttons_get"];
+        put?: never;
+        /**
+         * Open Button
+         * @description A button and its token, shown this once: `Authorization: Bearer <token>` on `POST /v1/calls`.
+         */
+        post: operations["open_button_v1_call_buttons_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/call_buttons/{button_id}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revoke Button
+         * @description Its token is worth nothing from now on.
+         */
+        post: operations["revoke_button_v1_call_buttons__button_id__revoke_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/call_policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Policies
+         * @description Of the regions that I keep, newest first.
+         */
+        get: operations["list_policies_v1_call_policies_get"];
+        put?: never;
+        /**
+         * Open Policy
+         * @description A new one, for calls from now on. What would leave calls unanswered is refused, with every reason.
+         */
+        post: operations["open_policy_v1_call_policies_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/call_policies/{policy_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change Policy
+         * @description For calls from now on; those under way keep the policy that they carry.
+         */
+        put: operations["change_policy_v1_call_policies__policy_id__put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/call_policies/{policy_id}/retire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retire Policy
+         * @description It counts no more.
+         */
+        post: operations["retire_policy_v1_call_policies__policy_id__retire_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/call_policies/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Preview Policy
+         * @description Which policy a call from there would carry now, and whom each step would ring.
+         */
+        get: operations["preview_policy_v1_call_policies_preview_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/calls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Calls
+         * @description My own, those I was rung for, and those of the desks that I sit at; newest first.
+         */
+        get: operations["list_calls_v1_calls_get"];
+        put?: never;
+        /**
+         * Place Call
+         * @description One press, by a person or by a wall button's token: it rings with this answer. While a call is open: 200, the same call, and
+         *     urgency + 1; a `client_id` that was sent before names the call that it has placed.
+         */
+        post: operations["place_call_v1_calls_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/calls/{call_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Call
+         * @description One, with its history.
+         */
+        get: operations["show_call_v1_calls__call_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/calls/{call_id}/{trigger}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pull Trigger
+         * @description acknowledge: I come. connect, arrive, stay, release, hand_over, resolve: whoever has it. cancel, rate: the caller. resolve of a
+         *     missed call: the lead, with a cause. Of two who acknowledge at once the second gets 409 with `taken_by`.
+         */
+        post: operations["pull_trigger_v1_calls__call_id___trigger__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/calls/{call_id}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Messages
+         * @description What was said, newest first.
+         */
+        get: operations["list_messages_v1_calls__call_id__messages_get"];
+        put?: never;
+        /**
+         * Post Message
+         * @description Words to the other side, while the call is under way and for an hour after.
+         */
+        post: operations["post_message_v1_calls__call_id__messages_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/calls/{call_id}/receipts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Receipts
+         * @description Whom each round rang, and on which devices it was shown: for those at the desk.
+         */
+        get: operations["list_receipts_v1_calls__call_id__receipts_get"];
+        put?: never;
+        /**
+         * Post Receipt
+         * @description This device has the ring (`sent`), or a page that can be seen shows it (`shown`).
+         */
+        post: operations["post_receipt_v1_calls__call_id__receipts_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/calls/kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Kinds
+         * @description The kinds of help that the button offers.
+         */
+        get: operations["list_kinds_v1_calls_kinds_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/calls/targets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Targets
+         * @description The trades that a call can be handed over to; a team is always possible.
+         */
+        get: operations["list_targets_v1_calls_targets_get"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -538,6 +840,86 @@ export interface paths {
          * @description The demo's logins for the sign-in page, and the tills of its first canteen; 404 in production and without a demo.
          */
         get: operations["list_demo_logins_v1_demo_logins_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/desks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Desks
+         * @description The desks that I may sit at.
+         */
+        get: operations["list_desks_v1_desks_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/desks/{desk_name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Desk
+         * @description A desk at a moment: its figures, its queue and who is there. Subscribe to its channel after `position`.
+         */
+        get: operations["show_desk_v1_desks__desk_name__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/desks/{desk_name}/presence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hold Presence
+         * @description This page is open at the desk: say it every 10 s; `leave` when it closes.
+         */
+        post: operations["hold_presence_v1_desks__desk_name__presence_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/desks/{desk_name}/queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Queue
+         * @description Only which calls wait, the next one first: for walls and lamps that ask often.
+         */
+        get: operations["show_queue_v1_desks__desk_name__queue_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -878,6 +1260,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post File
+         * @description A picture (made anew, upright, without its place and camera) or a voice note, as such or as the file of a form.
+         */
+        post: operations["post_file_v1_files_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/files/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get File
+         * @description The bytes, for who sent them and for those who may see what they belong to.
+         */
+        get: operations["get_file_v1_files__file__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/guest_payments": {
         parameters: {
             query?: never;
@@ -979,6 +1401,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/ice_servers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Ice Servers
+         * @description The STUN and TURN servers of this installation, with credentials of an hour for this person.
+         */
+        get: operations["get_ice_servers_v1_ice_servers_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/imports/{what}/template": {
         parameters: {
             query?: never;
@@ -1030,10 +1472,50 @@ export interface paths {
         put?: never;
         /**
          * Post People
-         * @description Columns: staff_number, name, phone, organisation_code, person_class, valid_from, last_day, status; or Chinese
+         * @description Columns: staff_number, name, phone, organisation_code, person_class, valid_from, last_day, status, email; or Chinese
          *     titles. Who leaves is signed out everywhere at once; what they have on their card stays.
          */
         post: operations["post_people_v1_imports_people_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports/places": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Places
+         * @description Columns: code, name_zh, name_en, kind, parent_code, site_code, ordinal, open_to_strangers; or Chinese titles.
+         */
+        post: operations["post_places_v1_imports_places_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports/places/template": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Place Template
+         * @description An empty workbook to fill in, with a note at each column.
+         */
+        get: operations["get_place_template_v1_imports_places_template_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1102,6 +1584,26 @@ export interface paths {
          * @description Make a blank card one's own by the number printed on it; the card before it is refused from now on.
          */
         post: operations["take_card_v1_me_card_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/deliveries/{delivery_id}/shown": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Note Shown
+         * @description The service worker has put the notice before my eyes.
+         */
+        post: operations["note_shown_v1_me_deliveries__delivery_id__shown_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1248,6 +1750,70 @@ export interface paths {
          * @description Balances and lots.
          */
         get: operations["show_my_purses_v1_me_purses_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/push_devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Devices
+         * @description My browsers that may be notified.
+         */
+        get: operations["list_devices_v1_me_push_devices_get"];
+        put?: never;
+        /**
+         * Add Device
+         * @description Notify this browser while no page of mine is open; sent again, it changes nothing.
+         */
+        post: operations["add_device_v1_me_push_devices_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/push_devices/{device_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Device
+         * @description Notify it no more.
+         */
+        delete: operations["remove_device_v1_me_push_devices__device_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/push_key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Push Key
+         * @description What a browser's push subscription must name as its `applicationServerKey`.
+         */
+        get: operations["show_push_key_v1_me_push_key_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2429,6 +2995,162 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/places": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Places
+         * @description By words (each somewhere on the way, the last in the place's own name), site, kind, or below a place.
+         */
+        get: operations["get_places_v1_places_get"];
+        put?: never;
+        /** Post Place */
+        post: operations["post_place_v1_places_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/places/{place}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get Place */
+        get: operations["get_place_v1_places__place__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Patch Place */
+        patch: operations["patch_place_v1_places__place__patch"];
+        trace?: never;
+    };
+    "/v1/places/{place}/reopen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Reopen Place */
+        post: operations["reopen_place_v1_places__place__reopen_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/places/{place}/replace_label": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replace Label
+         * @description The labels before it lead nowhere any more.
+         */
+        post: operations["replace_label_v1_places__place__replace_label_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/places/{place}/retire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retire Place
+         * @description Out of use, with all below it.
+         */
+        post: operations["retire_place_v1_places__place__retire_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/places/by_code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Place By Code
+         * @description Where a scanned label hangs. Who is not signed in is told where the place is open to strangers.
+         */
+        get: operations["get_place_by_code_v1_places_by_code_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/places/labels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Print Labels
+         * @description The labels of a place, and of those below it if asked, as a PDF to print and stick up.
+         */
+        get: operations["print_labels_v1_places_labels_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/places/tree": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Children
+         * @description What stands right below a place, or the roots of a site or of all, in the order in which one walks.
+         */
+        get: operations["get_children_v1_places_tree_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/price_changes": {
         parameters: {
             query?: never;
@@ -2483,6 +3205,110 @@ export interface paths {
         get: operations["list_general_prices_v1_prices_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reaching/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Channels
+         * @description Robots and gateways of the regions that I administer.
+         */
+        get: operations["list_channels_v1_reaching_channels_get"];
+        put?: never;
+        /**
+         * Add Channel
+         * @description A robot of a group, or a gateway to telephones. Its address and secret are never told again.
+         */
+        post: operations["add_channel_v1_reaching_channels_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reaching/channels/{channel_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Edit Channel
+         * @description Name, address, secret, in use or not.
+         */
+        patch: operations["edit_channel_v1_reaching_channels__channel_id__patch"];
+        trace?: never;
+    };
+    "/v1/reaching/channels/{channel_id}/ring": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ring Channel
+         * @description Let a robot say that it works. A gateway's ways are proved by its people's test rings.
+         */
+        post: operations["ring_channel_v1_reaching_channels__channel_id__ring_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reaching/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Deliveries
+         * @description What a channel was asked to say, newest first, and what came of it.
+         */
+        get: operations["list_deliveries_v1_reaching_deliveries_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reaching/receipts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Receipt
+         * @description A gateway says what became of a message: `{"delivery", "status": "delivered" | "failed", "reason"?}`, signed as ours are.
+         */
+        post: operations["take_receipt_v1_reaching_receipts_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3556,7 +4382,7 @@ export interface paths {
         };
         /**
          * Download Statement
-         * @description One statement: of a unit, a canteen, or what two regions owe each other. A draft until the period is cut off.
+         * @description One statement: of a unit, a canteen, an operator, or what two regions owe each other. A draft until the period is cut off.
          */
         get: operations["download_statement_v1_statement_files__kind___subject__get"];
         put?: never;
@@ -4500,6 +5326,19 @@ export interface components {
          */
         AfterLast: "refuse" | "guest";
         /**
+         * AlarmView
+         * @description Something the watchdog has found: timers that lie, or calls without one.
+         */
+        AlarmView: {
+            /** Detail */
+            detail: string;
+            /**
+             * Name
+             * @enum {string}
+             */
+            name: "timers_late" | "calls_without_timer" | "clock_stepped_back";
+        };
+        /**
          * ApprovalRef
          * @description What waits for a second person.
          */
@@ -4575,6 +5414,18 @@ export interface components {
             status: "asked";
             /** Top Up */
             top_up: string;
+        };
+        /**
+         * AttachedFile
+         * @description A picture or a voice note: `GET /v1/files/{id}`.
+         */
+        AttachedFile: {
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Media Type */
+            media_type: string;
         };
         /**
          * AttemptView
@@ -4889,6 +5740,206 @@ export interface components {
             terminals: components["schemas"]["BoardTerminal"][];
         };
         /**
+         * ButtonBody
+         * @description A button to hang on a wall.
+         */
+        ButtonBody: {
+            /**
+             * Kind
+             * @default other
+             * @enum {string}
+             */
+            kind: "lift" | "medical" | "security" | "lost_property" | "other";
+            /** Name */
+            name: string;
+            /** Place */
+            place?: string | null;
+            /** Region */
+            region: string;
+        };
+        /**
+         * ButtonView
+         * @description A button; its token is shown once, where it is made.
+         */
+        ButtonView: {
+            /** Created At */
+            created_at: string;
+            /** Id */
+            id: string;
+            /** Is Revoked */
+            is_revoked: boolean;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "lift" | "medical" | "security" | "lost_property" | "other";
+            /** Last Pressed At */
+            last_pressed_at: string | null;
+            /** Name */
+            name: string;
+            /** Place */
+            place: string | null;
+            /** Place Text */
+            place_text: string;
+            /** Region */
+            region: string;
+        };
+        /**
+         * CallerView
+         * @description Who called: a person, or a button on a wall. The telephone number is for those who come.
+         */
+        CallerView: {
+            /** Id */
+            id: string;
+            /** Is Button */
+            is_button: boolean;
+            /** Name */
+            name: string;
+            /** Phone */
+            phone?: string | null;
+        };
+        /**
+         * CallRequest
+         * @description One press. `client_id` is the press's own name: sent twice, it is one call. A wall button needs no body at all.
+         */
+        CallRequest: {
+            /** Client Id */
+            client_id?: string | null;
+            /**
+             * Files
+             * @default []
+             */
+            files: string[];
+            /**
+             * Kind
+             * @description A wall button's own kind, or `other`, where it is left out.
+             */
+            kind?: ("lift" | "medical" | "security" | "lost_property" | "other") | null;
+            /**
+             * Place
+             * @description A place's id (`pla_...`).
+             */
+            place?: string | null;
+            /**
+             * Place Code
+             * @description The text of a scanned label of a place.
+             */
+            place_code?: string | null;
+            /**
+             * Words
+             * @default
+             */
+            words: string;
+        };
+        /**
+         * CallStepView
+         * @description One step of its life.
+         */
+        CallStepView: {
+            /** Actor */
+            actor: string;
+            /** Actor Name */
+            actor_name: string | null;
+            /** At */
+            at: string;
+            /** Loop */
+            loop: number;
+            /** Ordinal */
+            ordinal: number;
+            /** State */
+            state: string;
+            /** Step */
+            step: number;
+            /** Trigger */
+            trigger: string;
+            /** Words */
+            words: string;
+        };
+        /**
+         * CallView
+         * @description A call as its reader may see it, with the triggers that they may pull.
+         */
+        CallView: {
+            acker: components["schemas"]["SomebodyView"] | null;
+            /** Acknowledged At */
+            acknowledged_at: string | null;
+            /** Acks Needed */
+            acks_needed: number;
+            /** Ahead */
+            ahead: number | null;
+            /** Allowed */
+            allowed: ("acknowledge" | "connect" | "arrive" | "release" | "stay" | "hand_over" | "resolve" | "cancel" | "rate")[];
+            /** Asked At */
+            asked_at: string | null;
+            caller: components["schemas"]["CallerView"];
+            /** Cause */
+            cause: string;
+            /** Changed At */
+            changed_at: string;
+            /** Client Id */
+            client_id: string;
+            /** Desk */
+            desk: string;
+            /** Due At */
+            due_at: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Eta Minutes */
+            eta_minutes: number | null;
+            /** Files */
+            files: components["schemas"]["AttachedFile"][];
+            /** Handed To */
+            handed_to: string | null;
+            /** History */
+            history?: components["schemas"]["CallStepView"][] | null;
+            /** Id */
+            id: string;
+            /** Is Flagged */
+            is_flagged: boolean;
+            /** Is Mine */
+            is_mine: boolean;
+            /** Joined */
+            joined: components["schemas"]["SomebodyView"][];
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "lift" | "medical" | "security" | "lost_property" | "other";
+            /** Loop */
+            loop: number;
+            /** Missed At */
+            missed_at: string | null;
+            /** Place */
+            place: string | null;
+            /** Place Text */
+            place_text: string;
+            /** Placed At */
+            placed_at: string;
+            progress: components["schemas"]["ProgressView"];
+            /** Rating */
+            rating: number | null;
+            /** Rating Words */
+            rating_words: string;
+            /** Region */
+            region: string;
+            /** Ring Round */
+            ring_round: number;
+            /** State */
+            state: string;
+            /** Step */
+            step: number;
+            /** Steps */
+            steps: number;
+            /** Urgency */
+            urgency: number;
+            /** Version */
+            version: number;
+            /** Way */
+            way: ("audio" | "text" | "on_the_way") | null;
+            /** Words */
+            words: string;
+        };
+        /**
          * CampusOption
          * @description The campus's own sign-in: what its button says, and where it leads (with `return_to`, a path of ours).
          */
@@ -5036,6 +6087,20 @@ export interface components {
             trade_fen: number;
         };
         /**
+         * ChannelChange
+         * @description What is given is changed. A new address or secret has to prove itself anew.
+         */
+        ChannelChange: {
+            /** Address */
+            address?: string | null;
+            /** Is Enabled */
+            is_enabled?: boolean | null;
+            /** Name */
+            name?: string | null;
+            /** Secret */
+            secret?: string | null;
+        };
+        /**
          * ChannelRefundView
          * @description Money on its way back through the gateway that it came by.
          */
@@ -5065,6 +6130,27 @@ export interface components {
              * @enum {string}
              */
             status: "pending" | "succeeded" | "failed";
+        };
+        /**
+         * ChannelRequest
+         * @description A robot or a gateway. `secret` signs: DingTalk's own, or one agreed with the gateway's adapter; WeCom has none.
+         */
+        ChannelRequest: {
+            /** Address */
+            address: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "dingtalk" | "wecom" | "sms" | "voice";
+            /** Name */
+            name: string;
+            /** Region */
+            region: string;
+            /** Secret */
+            secret?: string | null;
+            /** Team */
+            team?: string | null;
         };
         /**
          * ChannelTopUpView
@@ -5099,6 +6185,37 @@ export interface components {
              * @enum {string}
              */
             status: "pending" | "succeeded" | "failed" | "closed";
+        };
+        /**
+         * ChannelView
+         * @description A channel as administrators see it: the host of its address, never the address or the secret.
+         */
+        ChannelView: {
+            /** Address Hint */
+            address_hint: string;
+            /** Created At */
+            created_at: string;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "dingtalk" | "wecom" | "sms" | "voice";
+            /** Name */
+            name: string;
+            proof: components["schemas"]["PathState"] | null;
+            /** Region */
+            region: string;
+            /** Region Name */
+            region_name: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "enabled" | "disabled";
+            /** Team */
+            team: string | null;
         };
         /** CodeForToken */
         CodeForToken: {
@@ -5193,24 +6310,89 @@ export interface components {
             reason: string;
         };
         /**
-         * DeliveryView
-         * @description One event for one receiver, with every try.
+         * DeskBoard
+         * @description A desk's figures, and what the wall shows: no names.
          */
-        DeliveryView: {
-            /** Attempts */
-            attempts: components["schemas"]["AttemptView"][];
+        DeskBoard: {
+            /** Alarms */
+            alarms: components["schemas"]["AlarmView"][];
+            /** Missed */
+            missed: number;
+            /** Oldest Waiting At */
+            oldest_waiting_at: string | null;
+            /** Present */
+            present: number;
+            /** Queue */
+            queue: components["schemas"]["WaitingView"][];
+            /** Taken */
+            taken: number;
+            /** Waiting */
+            waiting: number;
+        };
+        /**
+         * DeskQueue
+         * @description The waiting queue in short, for walls and lamps that ask often: ids, the next one first, and how many are there.
+         */
+        DeskQueue: {
+            /** Calls */
+            calls: string[];
+            /**
+             * Source
+             * @enum {string}
+             */
+            source: "valkey" | "database";
+        };
+        /**
+         * DeskSnapshot
+         * @description The desk at a moment: read `position` first, then subscribe to its channel after it.
+         */
+        DeskSnapshot: {
+            board: components["schemas"]["DeskBoard"];
+            desk: components["schemas"]["DeskView"];
+            /** Position */
+            position: number;
+            /** Present */
+            present: components["schemas"]["PresentView"][];
+        };
+        /**
+         * DeskView
+         * @description One desk that somebody may sit at: `desk:<id>` is its channel.
+         */
+        DeskView: {
+            /** Channel */
+            channel: string;
+            /** Id */
+            id: string;
+            /** Region */
+            region: string;
+            /** Region Name En */
+            region_name_en: string;
+            /** Region Name Zh */
+            region_name_zh: string;
+        };
+        /**
+         * DeviceRequest
+         * @description A browser's push subscription, as `PushSubscription.toJSON()` gives it, and what its owner calls it.
+         */
+        DeviceRequest: {
+            /** Endpoint */
+            endpoint: string;
+            keys: components["schemas"]["PushKeys"];
+            /** Label */
+            label: string;
+        };
+        /**
+         * DeviceView
+         * @description A browser that may be notified.
+         */
+        DeviceView: {
             /** Created At */
             created_at: string;
-            /** Event */
-            event: string;
-            /** Intent */
-            intent: string;
-            /** Next At */
-            next_at: string | null;
-            /** State */
-            state: string;
-            /** Type */
-            type: string;
+            /** Id */
+            id: string;
+            /** Label */
+            label: string;
+            proof: components["schemas"]["PathState"];
         };
         /**
          * DifferenceCaseView
@@ -5639,6 +6821,29 @@ export interface components {
             reason: string;
         };
         /**
+         * FileView
+         * @description A picture or a voice note that was taken in; `GET /v1/files/{id}` gives the bytes.
+         */
+        FileView: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Height */
+            height: number | null;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Media Type */
+            media_type: string;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Width */
+            width: number | null;
+        };
+        /**
          * ForecastView
          * @description What is lost on a day, and how many lunches use it.
          */
@@ -5724,6 +6929,8 @@ export interface components {
         };
         /** GrantView */
         GrantView: {
+            /** Ends On */
+            ends_on: string | null;
             /**
              * Granted At
              * Format: date-time
@@ -5854,6 +7061,21 @@ export interface components {
             role: components["schemas"]["Role"];
         };
         /**
+         * HelpKindView
+         * @description One kind of help, for the button's first question.
+         */
+        HelpKindView: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "lift" | "medical" | "security" | "lost_property" | "other";
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+        };
+        /**
          * HolderView
          * @description An account's state.
          */
@@ -5883,6 +7105,36 @@ export interface components {
             taken_at: string;
             /** Unit */
             unit: string;
+        };
+        /**
+         * IceServersView
+         * @description Good until `expires_at`; `relay` sends all sound through the TURN server.
+         */
+        IceServersView: {
+            /**
+             * Expires At
+             * @description RFC 3339, UTC
+             */
+            expires_at: string;
+            /** Ice Servers */
+            ice_servers: components["schemas"]["IceServerView"][];
+            /**
+             * Ice Transport Policy
+             * @enum {string}
+             */
+            ice_transport_policy: "all" | "relay";
+        };
+        /**
+         * IceServerView
+         * @description One server; `username` and `credential` where it is a TURN server.
+         */
+        IceServerView: {
+            /** Credential */
+            credential?: string | null;
+            /** Urls */
+            urls: string[];
+            /** Username */
+            username?: string | null;
         };
         /**
          * ImportedRow
@@ -5963,6 +7215,20 @@ export interface components {
              * @default 1
              */
             quantity: number;
+        };
+        /** Page[DeliveryView] */
+        kernel__http__Page_DeliveryView___1: {
+            /** Data */
+            data: components["schemas"]["payments__stripe_door__routes__DeliveryView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[DeliveryView] */
+        kernel__http__Page_DeliveryView___2: {
+            /** Data */
+            data: components["schemas"]["realtime__reaching__schemas__DeliveryView"][];
+            /** Has More */
+            has_more: boolean;
         };
         /**
          * KeyView
@@ -6513,6 +7779,46 @@ export interface components {
              */
             state: "draft" | "published" | "withdrawn";
         };
+        /**
+         * MessageBody
+         * @description Words to the other side; `client_id` makes a repeated one the same.
+         */
+        MessageBody: {
+            /** Client Id */
+            client_id?: string | null;
+            /**
+             * Files
+             * @default []
+             */
+            files: string[];
+            /**
+             * Words
+             * @default
+             */
+            words: string;
+        };
+        /**
+         * MessageView
+         * @description Words of one side.
+         */
+        MessageView: {
+            /** At */
+            at: string;
+            author: components["schemas"]["SomebodyView"];
+            /** Call */
+            call: string;
+            /** Files */
+            files: components["schemas"]["AttachedFile"][];
+            /** Id */
+            id: string;
+            /**
+             * Side
+             * @enum {string}
+             */
+            side: "caller" | "staff";
+            /** Words */
+            words: string;
+        };
         /** MinuteView */
         MinuteView: {
             /** Amount Fen */
@@ -6652,6 +7958,35 @@ export interface components {
             name_en: string;
             /** Name Zh */
             name_zh: string;
+        };
+        /**
+         * NewButtonView
+         * @description With its token: `Authorization: Bearer <token>` on `POST /v1/calls`.
+         */
+        NewButtonView: {
+            /** Created At */
+            created_at: string;
+            /** Id */
+            id: string;
+            /** Is Revoked */
+            is_revoked: boolean;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "lift" | "medical" | "security" | "lost_property" | "other";
+            /** Last Pressed At */
+            last_pressed_at: string | null;
+            /** Name */
+            name: string;
+            /** Place */
+            place: string | null;
+            /** Place Text */
+            place_text: string;
+            /** Region */
+            region: string;
+            /** Token */
+            token: string;
         };
         /**
          * NewCanteen
@@ -6934,6 +8269,34 @@ export interface components {
             pairing: components["schemas"]["PairingCodeView"];
             terminal: components["schemas"]["TerminalView"];
         };
+        /**
+         * NewTreePlace
+         * @description Below a place (`parent`) or as a root under a site. Without an English name the Chinese one stands for it.
+         */
+        NewTreePlace: {
+            /** Code */
+            code: string;
+            kind: components["schemas"]["PlaceKind"];
+            /** Name En */
+            name_en?: string | null;
+            /** Name Zh */
+            name_zh: string;
+            /**
+             * Open To Strangers
+             * @default false
+             */
+            open_to_strangers: boolean;
+            /** Ordinal */
+            ordinal?: number | null;
+            /** Parent */
+            parent?: string | null;
+            /** Plan X */
+            plan_x?: number | null;
+            /** Plan Y */
+            plan_y?: number | null;
+            /** Site */
+            site?: string | null;
+        };
         /** NextToken */
         NextToken: {
             /** Token */
@@ -7042,6 +8405,13 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
+        /** Page[BankAccountView] */
+        Page_BankAccountView_: {
+            /** Data */
+            data: components["schemas"]["BankAccountView"][];
+            /** Has More */
+            has_more: boolean;
+        };
         /** Page[BankStatementView] */
         Page_BankStatementView_: {
             /** Data */
@@ -7060,6 +8430,20 @@ export interface components {
         Page_BatchView_: {
             /** Data */
             data: components["schemas"]["BatchView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[ButtonView] */
+        Page_ButtonView_: {
+            /** Data */
+            data: components["schemas"]["ButtonView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[CallView] */
+        Page_CallView_: {
+            /** Data */
+            data: components["schemas"]["CallView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -7084,10 +8468,17 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
-        /** Page[DeliveryView] */
-        Page_DeliveryView_: {
+        /** Page[ChannelView] */
+        Page_ChannelView_: {
             /** Data */
-            data: components["schemas"]["DeliveryView"][];
+            data: components["schemas"]["ChannelView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[DeviceView] */
+        Page_DeviceView_: {
+            /** Data */
+            data: components["schemas"]["DeviceView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -7189,6 +8580,13 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
+        /** Page[MessageView] */
+        Page_MessageView_: {
+            /** Data */
+            data: components["schemas"]["MessageView"][];
+            /** Has More */
+            has_more: boolean;
+        };
         /** Page[MyStatementView] */
         Page_MyStatementView_: {
             /** Data */
@@ -7242,6 +8640,13 @@ export interface components {
         Page_PlaceCodeView_: {
             /** Data */
             data: components["schemas"]["PlaceCodeView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[PolicyView] */
+        Page_PolicyView_: {
+            /** Data */
+            data: components["schemas"]["PolicyView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -7326,6 +8731,13 @@ export interface components {
         Page_TillWorkerView_: {
             /** Data */
             data: components["schemas"]["TillWorkerView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[TreePlaceView] */
+        Page_TreePlaceView_: {
+            /** Data */
+            data: components["schemas"]["TreePlaceView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -7475,6 +8887,20 @@ export interface components {
             username: string;
         };
         /**
+         * PathState
+         * @description Whether a way was lately proved.
+         */
+        PathState: {
+            /** Error */
+            error: string | null;
+            /** Failed At */
+            failed_at: string | null;
+            /** Is Proved */
+            is_proved: boolean;
+            /** Proved At */
+            proved_at: string | null;
+        };
+        /**
          * PayBody
          * @description What the bank has moved; without a list, everything that is still open.
          */
@@ -7567,6 +8993,26 @@ export interface components {
              * @description A number that this terminal has not used in this epoch
              */
             seq: number;
+        };
+        /**
+         * DeliveryView
+         * @description One event for one receiver, with every try.
+         */
+        payments__stripe_door__routes__DeliveryView: {
+            /** Attempts */
+            attempts: components["schemas"]["AttemptView"][];
+            /** Created At */
+            created_at: string;
+            /** Event */
+            event: string;
+            /** Intent */
+            intent: string;
+            /** Next At */
+            next_at: string | null;
+            /** State */
+            state: string;
+            /** Type */
+            type: string;
         };
         /**
          * PaymentView
@@ -7771,6 +9217,14 @@ export interface components {
             name_zh?: string | null;
         };
         /**
+         * PlaceChildren
+         * @description All that stands right below a place, in the order in which one walks.
+         */
+        PlaceChildren: {
+            /** Data */
+            data: components["schemas"]["TreePlaceView"][];
+        };
+        /**
          * PlaceCodeView
          * @description A printed code.
          */
@@ -7805,6 +9259,12 @@ export interface components {
              */
             url: string;
         };
+        /**
+         * PlaceKind
+         * @description What a node of the tree of places is. Each stands below a wider one; an `area` is any spot without walls.
+         * @enum {string}
+         */
+        PlaceKind: "campus" | "building" | "storey" | "room" | "area";
         /** PlaceMove */
         PlaceMove: {
             /** Parent */
@@ -7821,6 +9281,156 @@ export interface components {
             name_en: string;
             /** Name Zh */
             name_zh: string;
+        };
+        /**
+         * PolicyBody
+         * @description A policy as it is written. The narrowest one counts: place before region, one kind before all, hours before always.
+         */
+        PolicyBody: {
+            fallback: components["schemas"]["PolicyStep"];
+            /**
+             * From Minute
+             * @description Local, from midnight; the same twice is all day.
+             * @default 0
+             */
+            from_minute: number;
+            /** Kind */
+            kind?: ("lift" | "medical" | "security" | "lost_property" | "other") | null;
+            /**
+             * Loops
+             * @description How often the steps begin again before the call is missed.
+             * @default 2
+             */
+            loops: number;
+            /** Name */
+            name: string;
+            /** Place */
+            place?: string | null;
+            /** Region */
+            region: string;
+            /** Steps */
+            steps: components["schemas"]["PolicyStep"][];
+            /**
+             * Until Minute
+             * @default 0
+             */
+            until_minute: number;
+            /**
+             * Version
+             * @description On a change: the one that was looked at.
+             */
+            version?: number | null;
+            /**
+             * Weekdays
+             * @default [
+             *       1,
+             *       2,
+             *       3,
+             *       4,
+             *       5,
+             *       6,
+             *       7
+             *     ]
+             */
+            weekdays: number[];
+        };
+        /**
+         * PolicyPreview
+         * @description What a call of this kind from this place would do now, step by step.
+         */
+        PolicyPreview: {
+            fallback: components["schemas"]["PolicyPreviewStep"];
+            /** Name */
+            name: string;
+            /** Policy */
+            policy: string | null;
+            /** Steps */
+            steps: components["schemas"]["PolicyPreviewStep"][];
+        };
+        /**
+         * PolicyPreviewStep
+         * @description Who a step would ring now.
+         */
+        PolicyPreviewStep: {
+            /** Is Empty */
+            is_empty: boolean;
+            /** People */
+            people: components["schemas"]["SomebodyView"][];
+            /** Screen */
+            screen: boolean;
+            /** Seconds */
+            seconds: number;
+        };
+        /**
+         * PolicyStep
+         * @description Who rings, on which ways those are reached who have no page open, for how long, and how many have to come.
+         */
+        PolicyStep: {
+            /**
+             * Acks Needed
+             * @default 1
+             */
+            acks_needed: number;
+            /**
+             * Channels
+             * @description Null: every way that leads there.
+             */
+            channels?: ("dingtalk" | "wecom" | "sms" | "voice" | "mail" | "web_push")[] | null;
+            /**
+             * Seconds
+             * @default 15
+             */
+            seconds: number;
+            /** Targets */
+            targets: components["schemas"]["PolicyTarget"][];
+        };
+        /**
+         * PolicyTarget
+         * @description Whom a step rings: `person` (per_...), `role` on duty, `team` (dty_...) on duty, or the public `screen`.
+         */
+        PolicyTarget: {
+            /** Id */
+            id?: string | null;
+            /** Role */
+            role?: ("duty_staff" | "dispatcher" | "technician" | "canteen_manager") | null;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "person" | "role" | "team" | "screen";
+        };
+        /**
+         * PolicyView
+         * @description A policy.
+         */
+        PolicyView: {
+            /** Changed At */
+            changed_at: string;
+            fallback: components["schemas"]["PolicyStep"];
+            /** From Minute */
+            from_minute: number;
+            /** Id */
+            id: string;
+            /** Is Retired */
+            is_retired: boolean;
+            /** Kind */
+            kind: ("lift" | "medical" | "security" | "lost_property" | "other") | null;
+            /** Loops */
+            loops: number;
+            /** Name */
+            name: string;
+            /** Place */
+            place: string | null;
+            /** Region */
+            region: string;
+            /** Steps */
+            steps: components["schemas"]["PolicyStep"][];
+            /** Until Minute */
+            until_minute: number;
+            /** Version */
+            version: number;
+            /** Weekdays */
+            weekdays: number[];
         };
         /**
          * PositionsView
@@ -7866,6 +9476,40 @@ export interface components {
             balance_fen: number;
             /** Unit */
             unit: string;
+        };
+        /**
+         * PresenceBody
+         * @description This page is open at a desk: good for 30 s, to be said every 10 s. `leave` ends it at once.
+         */
+        PresenceBody: {
+            /** Device */
+            device: string;
+            /**
+             * Leave
+             * @default false
+             */
+            leave: boolean;
+        };
+        /**
+         * PresenceView
+         * @description For how long a lease is good, and when to renew it.
+         */
+        PresenceView: {
+            /** Again In S */
+            again_in_s: number;
+            /** Lease S */
+            lease_s: number;
+        };
+        /**
+         * PresentView
+         * @description Somebody whose page is open at the desk.
+         */
+        PresentView: {
+            /** Devices */
+            devices: number;
+            person: components["schemas"]["SomebodyView"];
+            /** Since */
+            since: string;
         };
         /** PreviewPlace */
         PreviewPlace: {
@@ -7963,6 +9607,20 @@ export interface components {
             /** Terminal */
             terminal: string;
         };
+        /**
+         * ProgressView
+         * @description How far the present ring has come: whose turn, on how many devices it was sent, shown, and how many were told outside.
+         */
+        ProgressView: {
+            /** People */
+            people: number;
+            /** Reached */
+            reached: number;
+            /** Sent */
+            sent: number;
+            /** Shown */
+            shown: number;
+        };
         /** PurseSum */
         PurseSum: {
             /** Net Fen */
@@ -8008,6 +9666,24 @@ export interface components {
             subsidy_fen: number;
         };
         /**
+         * PushKeys
+         * @description What a browser's push subscription holds.
+         */
+        PushKeys: {
+            /** Auth */
+            auth: string;
+            /** P256Dh */
+            p256dh: string;
+        };
+        /**
+         * PushKeyView
+         * @description The public key that a browser's subscription names: base64url of the raw point.
+         */
+        PushKeyView: {
+            /** Public Key */
+            public_key: string;
+        };
+        /**
          * Reach
          * @description How many lie within a role's place; people by today's memberships.
          */
@@ -8021,12 +9697,13 @@ export interface components {
         };
         /**
          * Readiness
-         * @description `ok` when a payment can be taken now. Without Valkey or relay only news is late, so they do not make us unready.
+         * @description `ok` when a payment can be taken now. Without Valkey or relay only news is late, and late clocks
+         *     of calls are the worker's, so they do not make this process unready.
          */
         Readiness: {
             /**
              * Parts
-             * @description database, valkey, relay_lag
+             * @description database, valkey, relay_lag, call_clocks
              */
             parts: {
                 [key: string]: components["schemas"]["Part"];
@@ -8038,12 +9715,82 @@ export interface components {
             status: "ok" | "failing";
         };
         /**
+         * DeliveryView
+         * @description One message on one way. `to` is masked.
+         */
+        realtime__reaching__schemas__DeliveryView: {
+            /** Attempts */
+            attempts: number;
+            /** Created At */
+            created_at: string;
+            /** Id */
+            id: string;
+            /** Is Urgent */
+            is_urgent: boolean;
+            /** Kind */
+            kind: string;
+            /** Last Error */
+            last_error: string | null;
+            /** Receipt */
+            receipt: string | null;
+            /** Ref */
+            ref: string;
+            /** Sent At */
+            sent_at: string | null;
+            /** Shown At */
+            shown_at: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "pending" | "sent" | "delivered" | "failed";
+            /** Title */
+            title: string;
+        };
+        /**
          * ReasonBody
          * @description Why, for the one who decides.
          */
         ReasonBody: {
             /** Reason */
             reason: string;
+        };
+        /**
+         * ReceiptBody
+         * @description What became of a round on one device: `shown` is sent by a page that can be seen, and by no other.
+         */
+        ReceiptBody: {
+            /** Device */
+            device: string;
+            /** Ring Round */
+            ring_round: number;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "sent" | "shown";
+        };
+        /**
+         * ReceiptView
+         * @description One device's part in a round, and whose it is.
+         */
+        ReceiptView: {
+            /** At */
+            at: string;
+            /** Device */
+            device: string | null;
+            person: components["schemas"]["SomebodyView"];
+            /** Ring Round */
+            ring_round: number;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "rung" | "sent" | "shown" | "acked";
+            /** Step */
+            step: number;
+            /** Ways */
+            ways: number;
         };
         /**
          * ReconciliationDifferenceView
@@ -8408,6 +10155,25 @@ export interface components {
             state: "active" | "ended";
             /** Unit */
             unit: string;
+        };
+        /**
+         * ScannedPlace
+         * @description Where a label hangs, as also somebody may see it who is not signed in, where the place allows that.
+         */
+        ScannedPlace: {
+            /** Full Name En */
+            full_name_en: string;
+            /** Full Name Zh */
+            full_name_zh: string;
+            /** Id */
+            id: string;
+            kind: components["schemas"]["PlaceKind"];
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Open To Strangers */
+            open_to_strangers: boolean;
         };
         /**
          * ScannedPlaceView
@@ -8987,6 +10753,16 @@ export interface components {
             sold_out: boolean;
         };
         /**
+         * SomebodyView
+         * @description A person, by name.
+         */
+        SomebodyView: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /**
          * StatementAmount
          * @description What one account gained over the period, as its owner sees it: what they have, or are owed.
          */
@@ -9075,6 +10851,18 @@ export interface components {
             state: string;
             /** Trigger */
             trigger: string;
+        };
+        /**
+         * TargetView
+         * @description What a call can be handed over to.
+         */
+        TargetView: {
+            /** Name */
+            name: string;
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
         };
         /** TerminalChange */
         TerminalChange: {
@@ -9308,6 +11096,121 @@ export interface components {
             status: string;
         };
         /**
+         * TreePlaceChange
+         * @description Only what is sent changes; a place keeps its parent and its code.
+         */
+        TreePlaceChange: {
+            /** Name En */
+            name_en?: string | null;
+            /** Name Zh */
+            name_zh?: string | null;
+            /** Open To Strangers */
+            open_to_strangers?: boolean | null;
+            /** Ordinal */
+            ordinal?: number | null;
+            /** Plan X */
+            plan_x?: number | null;
+            /** Plan Y */
+            plan_y?: number | null;
+        };
+        /**
+         * TreePlaceView
+         * @description A place of the tree. `full_name_*` say the way from the root; `path` holds the ids of that way, itself last.
+         */
+        TreePlaceView: {
+            /** Active */
+            active: boolean;
+            /** Children */
+            children: number;
+            /** Code */
+            code: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Full Name En */
+            full_name_en: string;
+            /** Full Name Zh */
+            full_name_zh: string;
+            /** Id */
+            id: string;
+            kind: components["schemas"]["PlaceKind"];
+            /** Label Issue */
+            label_issue: number;
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Open To Strangers */
+            open_to_strangers: boolean;
+            /** Ordinal */
+            ordinal: number | null;
+            /** Parent */
+            parent: string | null;
+            /** Path */
+            path: string[];
+            /** Plan X */
+            plan_x: number | null;
+            /** Plan Y */
+            plan_y: number | null;
+            /** Region */
+            region: string;
+            /** Site */
+            site: string;
+            /** Timezone */
+            timezone: string;
+        };
+        /**
+         * TriggerBody
+         * @description What a trigger takes; each takes its own of these. `version` is the one that was looked at.
+         */
+        TriggerBody: {
+            /**
+             * Cause
+             * @description resolve, of a missed call: why nobody came.
+             * @default
+             */
+            cause: string;
+            /**
+             * Device
+             * @description acknowledge: the device on which the ring was answered.
+             */
+            device?: string | null;
+            /**
+             * Eta Minutes
+             * @description acknowledge, connect: who comes is there in so many minutes.
+             */
+            eta_minutes?: number | null;
+            /**
+             * Rating
+             * @description rate: 1 to 5.
+             */
+            rating?: number | null;
+            /**
+             * Target
+             * @description hand_over: a trade of `GET /v1/calls/targets`.
+             */
+            target?: string | null;
+            /**
+             * Team
+             * @description hand_over: the team (`dty_...`) whose turn it is now.
+             */
+            team?: string | null;
+            /** Version */
+            version?: number | null;
+            /**
+             * Way
+             * @description connect: how.
+             */
+            way?: ("audio" | "text" | "on_the_way") | null;
+            /**
+             * Words
+             * @default
+             */
+            words: string;
+        };
+        /**
          * TrustKey
          * @description A region's public key.
          */
@@ -9388,6 +11291,27 @@ export interface components {
              * @description 220 digits: what stands in the QR code; a till has to read all of it
              */
             text: string;
+        };
+        /**
+         * WaitingView
+         * @description One place in the waiting queue.
+         */
+        WaitingView: {
+            /** Call */
+            call: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "lift" | "medical" | "security" | "lost_property" | "other";
+            /** Place Text */
+            place_text: string;
+            /** Placed At */
+            placed_at: string;
+            /** State */
+            state: string;
+            /** Urgency */
+            urgency: number;
         };
         /**
          * WithdrawalRequest
@@ -10000,6 +11924,64 @@ export interface operations {
             };
         };
     };
+    list_bank_accounts_v1_bank_accounts_get: {
+        parameters: {
+            query: {
+                region: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_BankAccountView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     show_bank_account_v1_bank_accounts__party_id__get: {
         parameters: {
             query?: never;
@@ -10100,6 +12082,1093 @@ export interface operations {
             };
             /** @description `NOT_FOUND`: There is nothing here by that name */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_buttons_v1_call_buttons_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ButtonView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    open_button_v1_call_buttons_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ButtonBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewButtonView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    revoke_button_v1_call_buttons__button_id__revoke_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                button_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ButtonView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_policies_v1_call_policies_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Those that count no more as well. */
+                retired?: boolean;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PolicyView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    open_policy_v1_call_policies_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PolicyBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `POLICY_UNSOUND`: This policy would leave calls unanswered; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    change_policy_v1_call_policies__policy_id__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                policy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PolicyBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `POLICY_UNSOUND`: This policy would leave calls unanswered; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    retire_policy_v1_call_policies__policy_id__retire_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                policy_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    preview_policy_v1_call_policies_preview_get: {
+        parameters: {
+            query: {
+                kind?: "lift" | "medical" | "security" | "lost_property" | "other";
+                place?: string | null;
+                region: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyPreview"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_calls_v1_calls_get: {
+        parameters: {
+            query?: {
+                kind?: ("lift" | "medical" | "security" | "lost_property" | "other") | null;
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Only those that I have placed. */
+                mine?: boolean;
+                region?: string | null;
+                /** @description Under way (missed ones that wait for their cause included), over, missed, or all. */
+                stage?: "open" | "over" | "missed" | "all";
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_CallView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    place_call_v1_calls_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CallRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description The call that is open already, now more urgent. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallView"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name; `PLACE_LABEL_UNKNOWN`: This is no place code of ours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PLACE_LABEL_ENDED`: This place code is out of use; please choose the place; `NOWHERE_TO_CALL`: Please choose a place first: without a home region nobody knows who should come; `FILE_IN_USE`: This file already belongs to something else; please choose it again */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `CALLED_TOO_OFTEN`: Called too often; try again in {retry_after_s} seconds, or telephone the duty desk */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_call_v1_calls__call_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    pull_trigger_v1_calls__call_id___trigger__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                call_id: string;
+                trigger: "acknowledge" | "connect" | "arrive" | "release" | "stay" | "hand_over" | "resolve" | "cancel" | "rate";
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["TriggerBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `RATED_TOO_LATE`: More than a day has gone by since this call ended; `TARGET_UNKNOWN`: A call cannot be handed over to that */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `CAUSE_REQUIRED`: A missed call ends with a written cause; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_messages_v1_calls__call_id__messages_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path: {
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_MessageView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_message_v1_calls__call_id__messages_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `FILE_IN_USE`: This file already belongs to something else; please choose it again */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_receipts_v1_calls__call_id__receipts_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceiptView"][];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_receipt_v1_calls__call_id__receipts_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                call_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReceiptBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProgressView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_kinds_v1_calls_kinds_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HelpKindView"][];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_targets_v1_calls_targets_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TargetView"][];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11458,6 +14527,195 @@ export interface operations {
             };
         };
     };
+    list_desks_v1_desks_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeskView"][];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_desk_v1_desks__desk_name__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                desk_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeskSnapshot"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    hold_presence_v1_desks__desk_name__presence_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                desk_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PresenceBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresenceView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_queue_v1_desks__desk_name__queue_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                desk_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeskQueue"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     list_event_types_v1_developers_event_types_get: {
         parameters: {
             query?: never;
@@ -12007,7 +15265,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_DeliveryView_"];
+                    "application/json": components["schemas"]["kernel__http__Page_DeliveryView___1"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -12066,7 +15324,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DeliveryView"];
+                    "application/json": components["schemas"]["payments__stripe_door__routes__DeliveryView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -12661,6 +15919,140 @@ export interface operations {
             };
         };
     };
+    post_file_v1_files_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FILE_TOO_LARGE`: The file is too large; `VOICE_TOO_LONG`: The voice note is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FILE_KIND_NOT_TAKEN`: Pictures are taken as JPEG, PNG, WebP or AVIF; voice as WebM, Ogg or MP4 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FILE_NAME_HAS_PATH`: A file's name must not hold a path; `FILE_DAMAGED`: The file is damaged and cannot be opened; `PICTURE_TOO_LARGE`: The picture has too many pixels; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS`: Too many requests; try again in {retry_after_s} seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_file_v1_files__file__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/mp4": unknown;
+                    "audio/ogg": unknown;
+                    "audio/webm": unknown;
+                    "image/jpeg": unknown;
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     take_guest_payment_v1_guest_payments_post: {
         parameters: {
             query?: never;
@@ -13060,6 +16452,44 @@ export interface operations {
             };
         };
     };
+    get_ice_servers_v1_ice_servers_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IceServersView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     get_template_v1_imports__what__template_get: {
         parameters: {
             query?: never;
@@ -13219,6 +16649,112 @@ export interface operations {
                 };
             };
             /** @description `IMPORT_HAS_BAD_CELLS`: The table has mistakes; nothing was imported; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_places_v1_imports_places_post: {
+        parameters: {
+            query?: {
+                /** @description Say what would happen, and which cells are wrong; import nothing. */
+                dry_run?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                };
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportReport"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `IMPORT_HAS_BAD_CELLS`: The table has mistakes; nothing was imported; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_place_template_v1_imports_places_template_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": unknown;
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -13472,6 +17008,53 @@ export interface operations {
             };
             /** @description `TOO_MANY_REQUESTS`: Too many requests; try again in {retry_after_s} seconds */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    note_shown_v1_me_deliveries__delivery_id__shown_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13924,6 +17507,180 @@ export interface operations {
             };
             /** @description `NOT_FOUND`: There is nothing here by that name */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_devices_v1_me_push_devices_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeviceView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    add_device_v1_me_push_devices_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeviceRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TOO_MANY_DEVICES`: At most {limit} devices can be notified; remove one first */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `ADDRESS_NOT_ALLOWED`: This address cannot be used: {reason}; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    remove_device_v1_me_push_devices__device_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_push_key_v1_me_push_key_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PushKeyView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -18586,6 +22343,626 @@ export interface operations {
             };
         };
     };
+    get_places_v1_places_get: {
+        parameters: {
+            query?: {
+                also_retired?: boolean;
+                below?: string | null;
+                kind?: components["schemas"]["PlaceKind"] | null;
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description A part of the name, or the beginning of its pinyin or code. */
+                q?: string | null;
+                site?: string | null;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TreePlaceView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_place_v1_places_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTreePlace"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TreePlaceView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `ALREADY_EXISTS`: {value} is taken; `PLACE_RETIRED`: This place, or the one above it, is out of use */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_place_v1_places__place__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                place: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TreePlaceView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    patch_place_v1_places__place__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                place: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TreePlaceChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TreePlaceView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `ALREADY_EXISTS`: {value} is taken; `PLACE_RETIRED`: This place, or the one above it, is out of use */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    reopen_place_v1_places__place__reopen_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                place: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TreePlaceView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `ALREADY_EXISTS`: {value} is taken; `PLACE_RETIRED`: This place, or the one above it, is out of use */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    replace_label_v1_places__place__replace_label_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                place: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TreePlaceView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `ALREADY_EXISTS`: {value} is taken; `PLACE_RETIRED`: This place, or the one above it, is out of use */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    retire_place_v1_places__place__retire_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                place: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TreePlaceView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `ALREADY_EXISTS`: {value} is taken; `PLACE_RETIRED`: This place, or the one above it, is out of use */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_place_by_code_v1_places_by_code_get: {
+        parameters: {
+            query: {
+                /** @description The letters of the scanned label. */
+                code: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScannedPlace"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PLACE_LABEL_UNKNOWN`: This is no place code of ours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PLACE_LABEL_ENDED`: This place code is out of use; please choose the place */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    print_labels_v1_places_labels_get: {
+        parameters: {
+            query: {
+                /** @description Also of all places below it. */
+                below?: boolean;
+                /** @description `sheet`: one on a page; `labels`: eight on a page. */
+                layout?: "sheet" | "labels";
+                place: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/pdf": unknown;
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_children_v1_places_tree_get: {
+        parameters: {
+            query?: {
+                also_retired?: boolean;
+                parent?: string | null;
+                site?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlaceChildren"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     ask_for_price_change_v1_price_changes_post: {
         parameters: {
             query?: never;
@@ -18783,6 +23160,353 @@ export interface operations {
             };
             /** @description `NOT_FOUND`: There is nothing here by that name */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_channels_v1_reaching_channels_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ChannelView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    add_channel_v1_reaching_channels_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChannelRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `ADDRESS_NOT_ALLOWED`: This address cannot be used: {reason}; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    edit_channel_v1_reaching_channels__channel_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChannelChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `ADDRESS_NOT_ALLOWED`: This address cannot be used: {reason}; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    ring_channel_v1_reaching_channels__channel_id__ring_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["realtime__reaching__schemas__DeliveryView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_deliveries_v1_reaching_deliveries_get: {
+        parameters: {
+            query: {
+                /** @description Of this channel. */
+                channel: string;
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["kernel__http__Page_DeliveryView___2"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    take_receipt_v1_reaching_receipts_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Guanjia-Signature"?: string;
+                "Guanjia-Timestamp"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `BAD_RECEIPT`: The receipt's signature is not good */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -22662,7 +27386,7 @@ export interface operations {
                 "Accept-Language"?: string | null;
             };
             path: {
-                kind: "unit" | "canteen" | "region_pair";
+                kind: "unit" | "canteen" | "region_pair" | "operator";
                 subject: string;
             };
             cookie?: never;
