@@ -37,6 +37,7 @@ COMMANDS_OF_DOMAINS: Final[dict[str, tuple[str, ...]]] = {
 # The same for commands that find the database by themselves, or do without.
 COMMANDS_APART: Final[dict[str, tuple[str, ...]]] = {
     "app.operation.commands": ("backup", "restore", "doctor", "export", "seed", "terminal"),
+    "app.lunch.commands": ("simulate",),
     "payments.settlement.statements.commands": ("verify-statement",),
 }
 
@@ -89,7 +90,7 @@ def web(
 @app.command(rich_help_panel="Look")
 def bench(
     only: Annotated[
-        str | None, typer.Option(help="One bench: codes, posting, http, stripe, realtime or screens.")
+        str | None, typer.Option(help="One bench: codes, posting, http, stripe, realtime, screens, close or growth.")
     ] = None,
 ) -> None:
     """Measure: start servers of its own, run the benches, print a table, write bench/results/latest.json."""
@@ -107,10 +108,10 @@ def worker(
 ) -> None:
     """The process of the background loops: relay, timers, handlers."""
     start_without_collector()
-    from app.worker import run_worker
+    from app.worker import serve_worker
 
     wait_at_gate()
-    _explained(lambda: asyncio.run(run_worker(get_settings(), health_port=health_port)))
+    _explained(lambda: serve_worker(get_settings(), health_port=health_port))
 
 
 @app.command(rich_help_panel="Demo")

@@ -15,6 +15,7 @@ Problem                  told in its own sentence, without a traceback; the comm
     BundleFailed         the archive for a machine without a network cannot be made
     ExportRefused        what was asked for cannot be taken out
     TillProblem          a till of the command line cannot go on
+    LunchRefused         a lunch cannot be simulated as it was asked for, or not here
     RestoreRefused       a backup is not, or cannot be, brought in; nothing has changed
 """
 
@@ -77,6 +78,10 @@ class ExportRefused(Problem):
 
 class TillProblem(Problem):
     """A till of the command line cannot go on."""
+
+
+class LunchRefused(Problem):
+    """A lunch cannot be simulated as it was asked for, or not here."""
 
 
 class RestoreRefused(Problem):
