@@ -19,6 +19,7 @@ from payments.settlement.states import pressable
 
 _READERS: Final = (Role.FINANCE, Role.AUDIT_ADMIN)
 _KINDS: Final = {"reg": "region", "can": "site", "org": "organisation"}
+_PREFIXES: Final = {kind: prefix for prefix, kind in _KINDS.items()}
 
 
 async def require_region(session: AsyncSession, region_id: UUID) -> None:
@@ -104,8 +105,25 @@ async def show_bank_account(session: AsyncSession, person: Principal, party: str
     row = await session.get(BankAccount, party_id)
     if row is None:
         raise NotFound(what="bank_account", id=party)
+    return _account_view(row)
+
+
+async def list_bank_accounts(
+    session: AsyncSession, person: Principal, region_id: UUID
+) -> list[schemas.BankAccountView]:
+    """What is entered for the parties of one region; the missing ones are those that no bank file can be written for."""
+    await require_region(session, region_id)
+    person.require(Role.FINANCE, region_id=region_id)
+    rows = (await session.scalars(select(BankAccount).order_by(BankAccount.party_id))).all()
+    places = await place_names(session, {row.party_id for row in rows})
+    return [
+        _account_view(row) for row in rows if row.party_id in places and places[row.party_id].region_id == region_id
+    ]
+
+
+def _account_view(row: BankAccount) -> schemas.BankAccountView:
     return schemas.BankAccountView(
-        party=party,
+        party=public_id(_PREFIXES[row.party_kind], row.party_id),
         account_name=row.account_name,
         account_number=row.account_number,
         bank_number=row.bank_number,

@@ -417,6 +417,15 @@ async def set_shares(canteen_id: PartId, body: schemas.SharesBody, person: Curre
     await parties.set_shares(session, person, parse_public_id("can", canteen_id), body)
 
 
+@router.get("/bank_accounts", responses=raises(Unauthenticated, Forbidden, NotFound))
+async def list_bank_accounts(
+    person: CurrentPerson, session: SessionDep, region: Annotated[str, Query(max_length=80)]
+) -> Page[schemas.BankAccountView]:
+    """The accounts that are entered for a region, its canteens and its organisations."""
+    accounts = await parties.list_bank_accounts(session, person, parse_public_id("reg", region))
+    return Page(data=accounts, has_more=False)
+
+
 @router.get("/bank_accounts/{party_id}", responses=raises(Unauthenticated, Forbidden, NotFound))
 async def show_bank_account(party_id: PartId, person: CurrentPerson, session: SessionDep) -> schemas.BankAccountView:
     """Where a region's, canteen's or organisation's money is."""

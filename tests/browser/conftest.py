@@ -2,11 +2,12 @@
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Locator, Page, expect, sync_playwright
 
 from tests.chromium import find_chromium
 from tests.product import Product
@@ -81,6 +82,16 @@ def sign_in(page: Page, username: str, password: str) -> None:
     page.locator("input[name=username]").fill(username)
     page.locator("input[name=password]").fill(password)
     page.keyboard.press("Enter")
+
+
+def choose(page: Page, box: Locator, name: str | re.Pattern[str]) -> None:
+    """An option of a list by its name; the first one that a pattern finds."""
+    options = page.get_by_role("option").filter(visible=True)
+    # A list that still closes takes the press that is meant for the next one.
+    expect(options).to_have_count(0)
+    box.locator("xpath=ancestor::*[contains(@class, 'el-select__wrapper')]").click()
+    found = options.get_by_text(name, exact=True) if isinstance(name, str) else options.filter(has_text=name).first
+    found.click()
 
 
 def tab_to(page: Page, selector: str, presses_max: int = 60) -> None:

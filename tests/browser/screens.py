@@ -61,6 +61,7 @@ SCREENS: Final[tuple[Screen, ...]] = (
         "[data-testid=till-pin-form]",
         without={"empty": "it says whether there is one"},
     ),
+    Screen("statements", "/", "/?tab=statements", "employee", "[data-testid=my-statement]"),
     Screen("scan on the phone", "/", "/?tab=scan", "employee", "main .scan", without=FORM),
     Screen(
         "payment",
@@ -105,6 +106,11 @@ SCREENS: Final[tuple[Screen, ...]] = (
     Screen("shifts", "/desk/shifts", "/desk/shifts", "canteen_manager", TABLE),
     Screen("disputes", "/desk/disputes", "/desk/disputes", "canteen_manager", "[data-testid=dispute-list] li"),
     Screen("settlement", "/admin/settlement", "/admin/settlement", "finance", "[data-testid=month]"),
+    Screen("vouchers", "/admin/settlement", "/admin/settlement?part=vouchers", "finance", "[data-testid=holes]"),
+    Screen(
+        "other platforms", "/admin/settlement", "/admin/settlement?part=partners", "finance", "[data-testid=root-key]"
+    ),
+    Screen("bank accounts", "/admin/settlement", "/admin/settlement?part=accounts", "finance", TABLE),
     Screen("disputes decided", "/admin/disputes", "/admin/disputes", "finance", "[data-testid=dispute-list] li"),
     Screen("differences", "/admin/differences", "/admin/differences", "finance", "[data-testid=difference]"),
     Screen("organisations", "/admin/organisations", "/admin/organisations", "system_admin", TABLE),

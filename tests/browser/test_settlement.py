@@ -1,10 +1,13 @@
 """Finance at month's end: from who owes whom down to the single meal, on one page, by its address."""
 
-from playwright.sync_api import expect
+import re
+from pathlib import Path
 
-from tests.browser.conftest import DESK, PHONE, NewPage, sign_in
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import DESK, PHONE, NewPage, choose, sign_in
 from tests.browser.looking import fits, serious
-from tests.product import Product
+from tests.product import Json, Product
 
 
 class TestTheMonth:
@@ -37,3 +40,144 @@ class TestTheMonth:
         with page.expect_download() as fetched:
             page.locator("[data-testid=download-csv]").click()
         assert fetched.value.suggested_filename.endswith(".csv")
+
+
+def month_with(product: Product, kind: str) -> Json:
+    """A statement file of a month that moved: of a canteen, say, or of two regions."""
+    http = product.staff("finance")
+    months = sorted(http.get("/v1/settlements", params={"limit": 100}).json()["data"], key=lambda each: each["period"])
+    for month in months:
+        told = {"region": month["region"]["id"], "period": month["period"]}
+        for file in http.get("/v1/statement_files", params=told).json()["data"]:
+            if file["kind"] == kind:
+                found: Json = file
+                return found
+    raise AssertionError(f"no month of the demo has a statement of a {kind}")
+
+
+def office(new_page: NewPage, product: Product, address: str, *, number: int = 0) -> Page:
+    page = new_page(DESK)
+    finance = [person for person in product.card["staff"] if person["roles"] == ["finance"]][number]
+    page.goto(address)
+    sign_in(page, finance["username"], finance["password"])
+    return page
+
+
+class TestVouchers:
+    def test_wait_for_each_account_that_the_chart_has_no_place_for(self, new_page: NewPage, product: Product) -> None:
+        file = month_with(product, "canteen")
+        where = f"region={file['region']['id']}&period={file['period']}&kind=canteen&owner={file['subject']['id']}"
+        page = office(new_page, product, f"/admin/settlement?part=vouchers&{where}")
+        holes = page.get_by_test_id("holes")
+        expect(holes).to_contain_text("没有对应科目")
+        expect(holes).to_contain_text(f"应付食堂 · {file['subject']['name_zh']}")
+        expect(page.get_by_test_id("vouchers-csv")).to_be_disabled()
+
+        rows = page.get_by_test_id("mapping-row")
+        expect(rows.first).to_be_visible()
+        count = rows.count()
+        rows.first.get_by_role("textbox").first.fill("9001")
+        page.get_by_role("button", name="保存").click()
+        expect(page.get_by_test_id("vouchers")).to_contain_text("每一行都要有科目代码和科目名称")
+        for number in range(count):
+            code, name = rows.nth(number).get_by_role("textbox").all()
+            code.fill(f"900{number}")
+            name.fill(f"科目{number}")
+        assert serious(page) == []
+        page.get_by_role("button", name="保存").click()
+        expect(holes).to_contain_text("可以出凭证")
+        expect(page.get_by_test_id("vouchers")).to_contain_text("第 1 版")
+
+        with page.expect_download() as fetched:
+            page.get_by_test_id("vouchers-csv").click()
+        assert fetched.value.suggested_filename.endswith(f"{file['period']}.csv")
+        assert "科目0" in fetched.value.path().read_text(encoding="utf-8-sig")
+        page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+        assert fits(page)
+
+
+class TestAnotherPlatform:
+    def test_is_believed_by_two_people_and_its_file_is_compared(
+        self, new_page: NewPage, product: Product, tmp_path: Path
+    ) -> None:
+        # The other one is this very product: its own root key, and its own book of the other region.
+        file = month_with(product, "region_pair")
+        theirs, ours = file["region"], file["subject"]
+        page = office(new_page, product, "/admin/settlement?part=partners")
+        key = page.get_by_test_id("root-key").inner_text()
+        page.get_by_role("button", name="登记对方平台").click()
+        dialog = page.get_by_role("dialog")
+        choose(page, dialog.get_by_role("combobox", name="对方的地区"), theirs["name_zh"])
+        dialog.locator("input[name=root_key]").fill("too short")
+        dialog.locator("input[name=reason]").fill("电话里核对过")
+        dialog.get_by_role("button", name="保存").click()
+        expect(dialog).to_contain_text("44 个字符")
+        dialog.locator("input[name=root_key]").fill(key)
+        assert serious(page) == []
+        dialog.get_by_role("button", name="保存").click()
+        expect(page.get_by_text("等另一个人批准")).to_be_visible()
+
+        other = office(new_page, product, "/admin/approvals", number=1)
+        approval = other.locator("[data-testid=approval]").filter(has_text="电话里核对过")
+        approval.get_by_role("button", name="批准").click()
+        expect(approval).to_have_count(0)
+
+        page.reload()
+        choose(page, page.get_by_role("combobox", name="地区"), ours["name_zh"])
+        lines, signature = (fetch(product, file, form, tmp_path) for form in ("lines", "sig"))
+        page.get_by_role("button", name="导入对方文件").click()
+        dialog.get_by_role("button", name="导入对方文件").click()
+        expect(dialog).to_contain_text("两个文件都要选")
+        dialog.locator("input[name=lines]").set_input_files(changed(lines, tmp_path))
+        dialog.locator("input[name=signature]").set_input_files(signature)
+        dialog.get_by_role("button", name="导入对方文件").click()
+        expect(dialog).to_contain_text("不予采信")
+        dialog.locator("input[name=lines]").set_input_files(lines)
+        dialog.get_by_role("button", name="导入对方文件").click()
+
+        card = page.get_by_test_id("partner-statement")
+        expect(card).to_contain_text(f"{theirs['name_zh']} · {file['period']}")
+        expect(card).to_contain_text("¥")
+        expect(card).not_to_contain_text("不一致")
+        assert serious(page) == []
+
+
+def fetch(product: Product, file: Json, form: str, folder: Path) -> Path:
+    """A statement's file, under the server's own name for it."""
+    answer = product.staff("finance").get(f"{file['path']}&form={form}")
+    assert answer.status_code == 200, answer.text
+    path = folder / re.findall('filename="(.+)"', answer.headers["content-disposition"])[0]
+    path.write_bytes(answer.content)
+    return path
+
+
+def changed(file: Path, folder: Path) -> Path:
+    """The same file with one digit of its sum changed."""
+    copy = folder / f"changed-{file.name}"
+    copy.write_bytes(re.sub(rb"(\nend,\d+,)", rb"\g<1>9", file.read_bytes()))
+    assert copy.read_bytes() != file.read_bytes()
+    return copy
+
+
+class TestBankAccounts:
+    def test_are_entered_for_each_party_and_shown_by_their_last_digits(
+        self, new_page: NewPage, product: Product
+    ) -> None:
+        page = office(new_page, product, "/admin/settlement?part=accounts")
+        row = page.get_by_test_id("accounts").locator("tbody tr").first
+        row.get_by_role("button").click()
+        dialog = page.get_by_role("dialog")
+        dialog.locator("input[name=account_name]").fill("宁波市机关事务中心")
+        dialog.locator("input[name=account_number]").fill("3301 0000 8765 4321")
+        dialog.locator("input[name=bank_name]").fill("中国银行")
+        dialog.locator("input[name=bank_number]").fill("1043")
+        dialog.get_by_role("button", name="保存").click()
+        expect(dialog).to_contain_text("正好 12 位数字")
+        dialog.locator("input[name=bank_number]").fill("104332000015")
+        assert serious(page) == []
+        dialog.get_by_role("button", name="保存").click()
+        expect(row).to_contain_text("···· 4321")
+
+        page.reload()
+        expect(row).to_contain_text("宁波市机关事务中心")
+        expect(row).to_contain_text("···· 4321")

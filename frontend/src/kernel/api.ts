@@ -49,22 +49,16 @@ export class ApiClient {
     return this.send<T>('PATCH', path, { body })
   }
 
-  /** A file, such as a sheet to print; its bytes are the caller's business. */
-  async file(path: string, query?: Query): Promise<Blob> {
+  /** A file under the name that the server gives it. */
+  async file(path: string, query?: Query): Promise<File> {
     const response = await this.fetch('GET', path, { query, timeoutMs: FILE_TIMEOUT_MS })
     if (!response.ok) throw errorFrom(response, await response.text())
-    return response.blob()
+    const named = /filename="([^"]+)"/.exec(response.headers.get('Content-Disposition') ?? '')
+    return new File([await response.blob()], named?.[1] ?? '', { type: response.headers.get('Content-Type') ?? '' })
   }
 
   delete<T>(path: string): Promise<T> {
     return this.send<T>('DELETE', path, {})
-  }
-
-  /** A file, to be saved under its name. */
-  async download(path: string): Promise<Blob> {
-    const response = await this.fetch('GET', path, {})
-    if (!response.ok) throw errorFrom(response, await response.text())
-    return response.blob()
   }
 
   private async send<T>(method: string, path: string, options: RequestOptions): Promise<T> {

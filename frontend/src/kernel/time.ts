@@ -43,6 +43,13 @@ export function calendarDay(date: string, locale: string): string {
   }).format(new Date(`${date.slice(0, 10)}T00:00:00Z`))
 }
 
+/** A month (`2026-11`) as people say it. */
+export function monthName(period: string, locale: string): string {
+  return new Intl.DateTimeFormat(locale, { timeZone: 'UTC', year: 'numeric', month: 'long' }).format(
+    new Date(`${period}-01T00:00:00Z`),
+  )
+}
+
 /** Today's date in the canteen's zone, as `YYYY-MM-DD`. */
 export function today(): string {
   return format('iso', 'en-CA', { year: 'numeric', month: '2-digit', day: '2-digit' }).format(new Date())

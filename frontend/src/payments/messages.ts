@@ -1,11 +1,7 @@
-import * as settlement from './admin/settlement/messages'
 import * as subsidies from './admin/subsidies/messages'
 import * as asking from './asking/messages'
 import * as codeWords from './codeWords'
-import * as developers from './developers/messages'
-import * as differences from './differences/messages'
 import * as disputes from './disputes/messages'
-import * as reconciliation from './reconciliation/messages'
 import * as scan from './scan/messages'
 import * as topUp from './topUp/messages'
 import * as withdrawals from './withdrawals/messages'
@@ -13,15 +9,22 @@ import * as withdrawals from './withdrawals/messages'
 export const zh = {
   ...asking.zh,
   ...subsidies.zh,
-  ...developers.zh,
-  ...differences.zh,
-  ...reconciliation.zh,
   ...scan.zh,
   ...topUp.zh,
   ...disputes.zh,
-  ...settlement.zh,
   ...withdrawals.zh,
   ...codeWords.zh,
+  statements: {
+    title: '账单',
+    lead: '每个月的就餐、充值和补贴，一笔不少。',
+    final: '已截止',
+    draft: '还在记账，截止后会定下来',
+    form: { pdf: 'PDF', xlsx: 'Excel', csv: 'CSV', lines: '明细文件', sig: '签名' },
+    proof: '给别人核对',
+    proofHint: '明细文件和签名放在一起，任何人都能核对它没有被改过，不必问我们。',
+    none: '还没有账单',
+    noneHint: '吃过第一餐或充过一次值，当月的账单就会在这里。',
+  },
   businessDate: '营业日 {date}',
   purse: { title: '一卡通', cash: '现金', subsidy: '补贴', official: '公务', alipay: '支付宝' },
   expiring: {
@@ -196,15 +199,23 @@ export const zh = {
 export const en: typeof zh = {
   ...asking.en,
   ...subsidies.en,
-  ...developers.en,
-  ...differences.en,
-  ...reconciliation.en,
   ...scan.en,
   ...topUp.en,
   ...disputes.en,
-  ...settlement.en,
   ...withdrawals.en,
   ...codeWords.en,
+  statements: {
+    title: 'Statements',
+    lead: 'Every meal, top-up and subsidy, month by month.',
+    final: 'final',
+    draft: 'still open; fixed at the cut-off',
+    form: { pdf: 'PDF', xlsx: 'Excel', csv: 'CSV', lines: 'Line file', sig: 'Signature' },
+    proof: 'For somebody to check',
+    proofHint:
+      'With the line file and its signature side by side anybody can check that nothing was changed, without asking us.',
+    none: 'No statements yet',
+    noneHint: 'With the first meal or top-up the month stands here.',
+  },
   businessDate: 'business day {date}',
   purse: { title: 'One card', cash: 'Cash', subsidy: 'Subsidy', official: 'Official', alipay: 'Alipay' },
   expiring: {

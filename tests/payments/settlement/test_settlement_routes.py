@@ -150,5 +150,10 @@ class TestParties:
             assert put.status_code == 204, put.text
             shown = (await http.get(f"/v1/bank_accounts/{canteen}", headers=office.headers)).json()
             assert shown == account | {"party": canteen}
+            region = public_id("reg", world.home)
+            listed = await http.get("/v1/bank_accounts", headers=office.headers, params={"region": region})
+            assert listed.json() == {"data": [shown], "has_more": False}
+            elsewhere = {"region": public_id("reg", world.away)}
+            assert (await http.get("/v1/bank_accounts", headers=office.headers, params=elsewhere)).json()["data"] == []
             missing = await http.get(f"/v1/bank_accounts/{unit}", headers=office.headers)
             assert missing.status_code == 404

@@ -46,6 +46,12 @@ export const ENTRIES: readonly PhoneEntry[] = [
     load: () => import('@/payments/phone/LostPanel.vue'),
   },
   {
+    page: 'statements',
+    icon: 'receipt',
+    label: 'payments.statements.title',
+    load: () => import('@/payments/phone/StatementsPanel.vue'),
+  },
+  {
     page: 'withdraw',
     icon: 'signout',
     label: 'payments.withdrawals.title',

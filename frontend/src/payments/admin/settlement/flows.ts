@@ -18,19 +18,26 @@ export interface Block {
 
 export interface Picture {
   height: number
+  /** Room for words on either side. */
+  label: number
   debtors: Block[]
   creditors: Block[]
   bands: Band[]
 }
 
-export const WIDTH = 360
-const SIDE = 12
-const HEIGHT_OF_ALL = 220
-const GAP = 30
+// Names and sums stand beside the blocks, so that no band runs through a word.
+const LABEL = 140
+const LABEL_ON_A_PHONE = 104
+const NARROW = 520
+export const SIDE = 12
+const HEIGHT_OF_ALL = 240
+// Two lines of words have room beside the thinnest block.
+const GAP = 36
 const LEAST = 3
 
 /** Bands as thick as their sums, the largest block on top; the same scale for any `whole`, so that two pictures compare. */
-export function drawFlows(rows: readonly Owed[], wholeFen: number): Picture {
+export function drawFlows(rows: readonly Owed[], wholeFen: number, width: number): Picture {
+  const label = width < NARROW ? LABEL_ON_A_PHONE : LABEL
   const debtors = stack(rows, (row) => row.debtor, wholeFen)
   const creditors = stack(rows, (row) => row.creditor, wholeFen)
   const left = new Map(debtors.map((block) => [block.place.id, block.y]))
@@ -44,10 +51,15 @@ export function drawFlows(rows: readonly Owed[], wholeFen: number): Picture {
       const to = right.get(row.creditor.id) ?? 0
       left.set(row.debtor.id, from + thick)
       right.set(row.creditor.id, to + thick)
-      return { debtor: row.debtor, creditor: row.creditor, amountFen: row.amount_fen, path: band(from, to, thick) }
+      return {
+        debtor: row.debtor,
+        creditor: row.creditor,
+        amountFen: row.amount_fen,
+        path: band(from, to, thick, width, label),
+      }
     })
   const height = Math.max(bottom(debtors), bottom(creditors), GAP)
-  return { height, debtors, creditors, bands }
+  return { height, label, debtors, creditors, bands }
 }
 
 function thickness(amountFen: number, wholeFen: number): number {
@@ -76,11 +88,12 @@ function bottom(blocks: readonly Block[]): number {
   return blocks.reduce((lowest, block) => Math.max(lowest, block.y + block.height), 0) + GAP / 2
 }
 
-function band(from: number, to: number, thick: number): string {
-  const middle = WIDTH / 2
-  const end = WIDTH - SIDE
+function band(from: number, to: number, thick: number, width: number, label: number): string {
+  const begin = label + SIDE
+  const middle = width / 2
+  const end = width - begin
   return (
-    `M${SIDE},${from} C${middle},${from} ${middle},${to} ${end},${to} ` +
-    `V${to + thick} C${middle},${to + thick} ${middle},${from + thick} ${SIDE},${from + thick} Z`
+    `M${begin},${from} C${middle},${from} ${middle},${to} ${end},${to} ` +
+    `V${to + thick} C${middle},${to + thick} ${middle},${from + thick} ${begin},${from + thick} Z`
   )
 }

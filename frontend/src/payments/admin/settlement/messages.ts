@@ -1,6 +1,14 @@
-/** Words of the settlement page. */
+import * as accounts from './accounts/messages'
+import * as partners from './partners/messages'
+import * as vouchers from './vouchers/messages'
+
+/** Words of the settlement page; its other parts bring their own. */
 export const zh = {
   settlement: {
+    ...accounts.zh,
+    ...partners.zh,
+    ...vouchers.zh,
+    parts: { months: '月结', vouchers: '会计凭证', partners: '其他平台', accounts: '银行账户' },
     title: '结算',
     lead: '每个地区每月一本账：谁欠谁、凭什么、付了没有；从每个数字都能点到它底下的每一餐。',
     period: '月份',
@@ -41,6 +49,7 @@ export const zh = {
       net: '把地区之间的往来轧差，并写出付款指令？',
       settle: '所有款项都已付清？',
       lock: '锁账后只能用调整凭证更正。确定吗？',
+      reissue: '用同一个编号再发给银行一次？',
     },
     trigger: {
       cut_off: '切账',
@@ -81,13 +90,15 @@ export const zh = {
       canteen_return: '食堂退回',
     },
     instructionState: { issued: '待付', paid: '已付', failed: '银行退回' },
+    refused: '银行退回',
+    refusedWhy: '银行说的原因',
+    reissue: '再发一次',
     from: '付方',
     to: '收方',
     amount: '金额',
     status: '状态',
     noAccount: '缺银行账号',
     download: '下载',
-    form: { xlsx: 'Excel', csv: 'CSV', pdf: 'PDF', lines: '明细文件', sig: '签名' },
     day: '日期',
     what: '事项',
     count: '笔数',
@@ -141,6 +152,10 @@ export const zh = {
 
 export const en: typeof zh = {
   settlement: {
+    ...accounts.en,
+    ...partners.en,
+    ...vouchers.en,
+    parts: { months: 'Months', vouchers: 'Vouchers', partners: 'Other platforms', accounts: 'Bank accounts' },
     title: 'Settlement',
     lead: 'One book for each region and month: who owes whom, why, and whether it is paid. Every figure opens down to its meals.',
     period: 'Month',
@@ -181,6 +196,7 @@ export const en: typeof zh = {
       net: 'Net what regions owe each other and write the bank instructions?',
       settle: 'Is everything paid?',
       lock: 'Only adjustment vouchers follow a lock. Go on?',
+      reissue: 'Send it to the bank once more, under the same reference?',
     },
     trigger: {
       cut_off: 'Cut off',
@@ -221,13 +237,15 @@ export const en: typeof zh = {
       canteen_return: 'Back from a canteen',
     },
     instructionState: { issued: 'Open', paid: 'Paid', failed: 'Refused by the bank' },
+    refused: 'Refused by the bank',
+    refusedWhy: 'What the bank says',
+    reissue: 'Send again',
     from: 'From',
     to: 'To',
     amount: 'Amount',
     status: 'State',
     noAccount: 'bank account missing',
     download: 'Download',
-    form: { xlsx: 'Excel', csv: 'CSV', pdf: 'PDF', lines: 'Line file', sig: 'Signature' },
     day: 'Day',
     what: 'What',
     count: 'Count',

@@ -9,6 +9,13 @@ export type Place = Schema<'PlaceView'>
 export type Line = Schema<'LineView'>
 export type MealUnder = Schema<'MealView'>
 export type StatementFile = Schema<'StatementFileView'>
+export type Instruction = Schema<'InstructionView'>
+export type Mapping = Schema<'MappingView'>
+export type MappingEntry = Schema<'MappingEntry'>
+export type MappingVersion = Schema<'MappingVersionView'>
+export type PartnerRegion = Schema<'PartnerRegionView'>
+export type PartnerStatement = Schema<'PartnerStatementView'>
+export type BankAccount = Schema<'BankAccountView'>
 export type Statement =
   paths['/v1/settlements/{settlement_id}/statements']['get']['responses'][200]['content']['application/json']['data'][number]
 
@@ -17,6 +24,20 @@ export const STATES = ['open', 'cutoff', 'reconciled', 'statement_sent', 'confir
 
 /** The region pairs first: that is where the money between regions is explained. */
 export const STATEMENT_KINDS = ['region_pair', 'canteen', 'unit', 'operator'] as const
+
+/** What the page has beside the months: whoever only reads sees the months alone. */
+export const PARTS = ['months', 'vouchers', 'partners', 'accounts'] as const
+export type Part = (typeof PARTS)[number]
+
+/** Whose chart of accounts a voucher is in. */
+export const OWNER_KINDS = ['unit', 'canteen', 'region'] as const
+export type OwnerKind = (typeof OWNER_KINDS)[number]
+
+/** Who has money in a region: the region itself, its canteens, its organisations. */
+export type PartyKind = OwnerKind | 'other'
+export interface Party extends Place {
+  kind: PartyKind
+}
 
 /** Where somebody is in the drill: month, statement, day; kept in the address, so that back goes back. */
 export interface Drill {

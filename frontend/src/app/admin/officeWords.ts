@@ -1,0 +1,6 @@
+import * as payments from '@/payments/officeMessages'
+import { i18n } from '../i18n'
+
+// Together with the office's frame, before any of its pages is drawn.
+i18n.global.mergeLocaleMessage('zh-CN', { payments: payments.zh })
+i18n.global.mergeLocaleMessage('en', { payments: payments.en })
