@@ -68,7 +68,7 @@ async def crew(house: House, *names: str, region: UUID | None = None, **changes:
             DutyMember(team_id=team.id, person_id=person, is_lead=person == people[0], joined_at=clock.now())
             for person in people
         )
-        session.add(_row(team.id, people, **changes))
+        session.add(_row(team.id, people, **{"zone": team.zone} | changes))
     return Crew(house, team.id, people)
 
 

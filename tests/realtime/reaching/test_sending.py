@@ -329,9 +329,9 @@ class TestReach:
             assert (await session.scalars(select(DeliveryAttempt))).all() == []
 
     async def test_a_target_is_one(self) -> None:
-        for wrong in ({}, {"person_id": uuid7(), "team_id": uuid7()}):
+        for person, team in ((None, None), (uuid7(), uuid7())):
             with pytest.raises(ValueError, match="one person"):
-                Target(**wrong)
+                Target(person_id=person, team_id=team)
 
 
 class TestProofs:
