@@ -325,6 +325,7 @@ REACHING: Final = (
     Term("通知设备", "push device", ("PushDevice",)),
     Term("推送密钥", "push key", ("PushKey",)),
     Term("触达记录", "delivery", ("reach_deliveries", "Delivery")),
+    Term("触达进展", "delivery changed", ("DeliveryChanged",)),
     Term("触达尝试", "delivery attempt", ("DeliveryAttempt",)),
     Term("线路验证", "path proof", ("PathProof",)),
     Term("线路", "path", ("Path",), "One way to somebody: a device, a telephone, a mail address, a group's robot."),
@@ -343,7 +344,9 @@ DUTY: Final = (
     Term("值班签到", "sign-in to duty", ("DutySignIn",)),
     Term("值班日历", "duty calendar", ("DutyFeed",)),
     Term("试响", "test ring", ("DutyRing",)),
-    Term("值班预警", "duty warning", ("DutyWarning",)),
+    Term("值班预警", "duty warning", ("DutyWarning", "DutyWarned")),
+    Term("值班变动", "duty changed", ("DutyChanged",)),
+    Term("换班进展", "swap changed", ("DutySwapChanged",)),
 )
 
 CALLS: Final = (

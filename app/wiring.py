@@ -36,6 +36,7 @@ import payments.wall_codes.place_code_routes
 import payments.withdrawals.routes
 import realtime.audio.routes
 import realtime.calls.routes
+import realtime.duty.routes
 import realtime.reaching.routes
 import realtime.routes
 from app import demo
@@ -84,6 +85,7 @@ from realtime.api import ChannelPolicy, Hub, region_policy
 from realtime.audio.switchboard import Switchboard, Talkers
 from realtime.calls import api as calls
 from realtime.calls import jobs as calls_jobs
+from realtime.duty import jobs as duty_jobs
 from realtime.reaching import jobs as reaching_jobs
 
 # A part of the web process: opened in this order, closed in reverse; it may put itself into `app.state`.
@@ -116,6 +118,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     payments.wall_codes.place_code_routes.router,
     payments.subsidies.routes.router,
     canteen.routes.router,
+    realtime.duty.routes.router,
     realtime.reaching.routes.router,
     realtime.routes.router,
     realtime.audio.routes.router,
@@ -289,6 +292,9 @@ LOOPS: Final[tuple[Loop, ...]] = (
     Loop("identity forgets", lambda s: identity_jobs.forget_for_ever(s.database)),
     Loop("files forgets", _every(3600, files.forget_unused_files)),
     Loop("mail", lambda s: mail.send_for_ever(s.database)),
+    Loop("duty", lambda s: duty_jobs.keep_rota(s.database)),
+    Loop("duty coverage", lambda s: duty_jobs.look_ahead_for_ever(s.database)),
+    Loop("duty forgets", _every(3600, duty_jobs.forget_old)),
     Loop("reaching", lambda s: reaching_jobs.send_for_ever(s.database)),
     Loop("reaching letters", lambda s: reaching_jobs.follow_letters_for_ever(s.database)),
     Loop("reaching forgets", _every(3600, reaching_jobs.forget_old)),

@@ -162,7 +162,7 @@ class Settings(BaseSettings):
     )
     webhook_networks: str | None = Field(
         default=None,
-        description="Private networks that webhooks may be sent to, as 10.20.0.0/16,10.30.0.0/16. Not set: none in production, every address outside it.",
+        description="Private networks that webhooks, robots and gateways may be reached in, as 10.20.0.0/16,10.30.0.0/16. Not set: none in production, every address outside it.",
     )
     log_json: bool = Field(default=False, description="Log lines as JSON instead of words.")
 

@@ -13,6 +13,8 @@ import payments.stripe_door.states
 import payments.subsidies.states
 import payments.withdrawals.states
 import realtime.calls.states
+import realtime.duty.states
+import realtime.reaching.states
 from app.handbook.markdown import fenced, page, table
 
 Machine = Mapping[tuple[str, str], str]
@@ -31,6 +33,8 @@ MACHINES: Final[Mapping[str, Mapping[str, Machine]]] = {
     "disputes": payments.disputes.states.TABLES,
     "withdrawals": payments.withdrawals.states.TABLES,
     "canteen": canteen.states.TABLES,
+    "duty": realtime.duty.states.TABLES,
+    "reaching": realtime.reaching.states.TABLES,
     "calls": realtime.calls.states.TABLES,
 }
 
