@@ -62,7 +62,7 @@ async def edit_channel(
     status_code=202,
     responses=raises(Unauthenticated, Forbidden, NotFound),
 )
-async def ring_channel(channel_id: Id, person: CurrentPerson, session: SessionDep) -> schemas.DeliveryView:
+async def ring_channel(channel_id: Id, person: CurrentPerson, session: SessionDep) -> schemas.ReachDeliveryView:
     """Let a robot say that it works. A gateway's ways are proved by its people's test rings."""
     channel = await queries.lock_channel(session, parse_public_id(CHANNEL_PREFIX, channel_id))
     person.require(Role.SYSTEM_ADMIN, region_id=channel.region_id)
@@ -81,7 +81,7 @@ async def list_deliveries(
     channel: Annotated[str, Query(max_length=80, description="Of this channel.")],
     limit: LimitQuery = 20,
     starting_after: StartingAfterQuery = None,
-) -> Page[schemas.DeliveryView]:
+) -> Page[schemas.ReachDeliveryView]:
     """What a channel was asked to say, newest first, and what came of it."""
     found = await queries.lock_channel(session, parse_public_id(CHANNEL_PREFIX, channel))
     person.require(Role.SYSTEM_ADMIN, region_id=found.region_id)

@@ -56,7 +56,7 @@ class ChannelView(BaseModel):
     created_at: str
 
 
-class DeliveryView(BaseModel):
+class ReachDeliveryView(BaseModel):
     """One message on one way. `to` is masked."""
 
     id: str

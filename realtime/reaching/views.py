@@ -13,7 +13,7 @@ from realtime.reaching.courier import DELIVERY_PREFIX
 from realtime.reaching.kinds import ROBOTS, Kind
 from realtime.reaching.models import Delivery, PushDevice, ReachChannel
 from realtime.reaching.paths import KnownPath, Path, know, robot_path
-from realtime.reaching.schemas import ChannelView, DeliveryView, DeviceView, PathState
+from realtime.reaching.schemas import ChannelView, ReachDeliveryView, DeviceView, PathState
 
 DEVICE_PREFIX = "psh"
 
@@ -69,9 +69,9 @@ async def device_views(session: AsyncSession, devices: Sequence[PushDevice]) -> 
     ]
 
 
-def delivery_view(delivery: Delivery) -> DeliveryView:
+def delivery_view(delivery: Delivery) -> ReachDeliveryView:
     """Without the words: what was said may be somebody's illness."""
-    return DeliveryView.model_validate(
+    return ReachDeliveryView.model_validate(
         {
             "id": public_id(DELIVERY_PREFIX, delivery.id),
             "ref": delivery.ref,
