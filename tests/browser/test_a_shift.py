@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import DESK, NewPage
 from tests.browser.looking import serious
-from tests.product import Product, Till, fresh_seq
+from tests.product import Diner, Product, Till, fresh_seq
 
 RESULT = "[data-testid=till-result]"
 TILL = (1024, 600)
@@ -53,8 +53,15 @@ def type_and_enter(page: Page, keys: str) -> None:
     page.keyboard.press("Enter")
 
 
-def sell(page: Page, product: Product, diner: int, yuan: str) -> None:
+def enter_amount(page: Page, yuan: str) -> None:
+    """And look at it, as a cashier does before a code is held to the reader."""
     type_and_enter(page, yuan)
+    expect(page.locator(RESULT)).to_have_attribute("data-phase", "ready")
+    expect(page.locator(RESULT)).to_contain_text(yuan)
+
+
+def sell(page: Page, product: Product, diner: int, yuan: str) -> None:
+    enter_amount(page, yuan)
     type_and_enter(page, product.diner(diner).code()["code"])
     expect(page.locator(RESULT)).to_have_attribute("data-phase", "paid")
     expect(page.locator(RESULT)).to_contain_text(yuan)
@@ -72,6 +79,20 @@ def begin_shift(page: Page, product: Product) -> None:
     page.get_by_role("button", name="沈秋月").click()
     type_and_enter(page, pin_of(product, "cashier"))
     expect(page.get_by_test_id("shift")).to_contain_text("沈秋月")
+    # The line tells of the shift before the answer to the PIN is there: until then keys are the PIN's.
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def printed_code(product: Product, till: Till) -> str:
+    """What hangs at a till."""
+    made = product.staff("system_admin").post("/v1/place_codes", json={"site": till.canteen, "terminal": till.id})
+    text: str = made.json()["text"]
+    return text
+
+
+def pay_by_phone(diner: Diner, place_code: str, amount_fen: int) -> None:
+    body, headers = {"place_code": place_code, "amount_fen": amount_fen}, {"Idempotency-Key": f"wall-{fresh_seq()}"}
+    assert diner.http.post("/v1/me/scan_payments", json=body, headers=headers).status_code == 201
 
 
 class TestAShift:
@@ -226,12 +247,12 @@ class TestOtherWaysToPay:
         assert diner.http.post("/v1/me/card", json={"number": number}).status_code < 300
         page = open_till(new_page, till)
         page.get_by_role("tab", name="金额").click()
-        type_and_enter(page, "3.15")
+        enter_amount(page, "3.15")
         type_and_enter(page, number)
 
         expect(page.locator(RESULT)).to_have_attribute("data-phase", "paid")
         expect(page.locator(RESULT)).to_contain_text("3.15")
-        type_and_enter(page, "3.25")
+        enter_amount(page, "3.25")
         type_and_enter(page, "8888888888")
         expect(page.locator(RESULT)).to_contain_text("无法识别的卡")
 
@@ -242,7 +263,7 @@ class TestOtherWaysToPay:
         page.get_by_role("tab", name="金额").click()
         begin_shift(page, product)
         for behaviour, phase in (("pay", "paid"), ("refuse", "refused"), ("wait", "guest_wait")):
-            type_and_enter(page, "18.00")
+            enter_amount(page, "18.00")
             type_and_enter(page, guest_code(product, behaviour))
             expect(page.locator(result)).to_have_attribute("data-phase", phase)
         assert not scrolls(page)
@@ -260,7 +281,7 @@ class TestOtherWaysToPay:
         page = open_till(new_page, till)
         page.get_by_role("tab", name="金额").click()
         begin_shift(page, product)
-        type_and_enter(page, "16.40")
+        enter_amount(page, "16.40")
         type_and_enter(page, guest_code(product, "pay"))
         expect(page.locator(RESULT)).to_have_attribute("data-phase", "paid")
         page.get_by_role("button", name=re.compile("^撤销")).first.click()
@@ -275,28 +296,43 @@ class TestOtherWaysToPay:
     def test_a_phone_at_the_printed_code_is_shown_and_spoken_and_in_the_shift(
         self, new_page: NewPage, product: Product, till: Till
     ) -> None:
-        code = product.staff("system_admin").post("/v1/place_codes", json={"site": till.canteen, "terminal": till.id})
-        diner = product.diner(34)
-
-        def pay_by_phone(amount_fen: int) -> None:
-            body = {"place_code": code.json()["text"], "amount_fen": amount_fen}
-            headers = {"Idempotency-Key": f"wall-{fresh_seq()}"}
-            assert diner.http.post("/v1/me/scan_payments", json=body, headers=headers).status_code == 201
-
-        pay_by_phone(415)
+        code, diner = printed_code(product, till), product.diner(34)
+        pay_by_phone(diner, code, 415)
         page = open_till(new_page, till)
         last = page.locator(".last li")
         expect(last).to_have_count(1)
         expect(last).to_contain_text("4.15")
         expect(last).to_contain_text("扫收款码")
         begin_shift(page, product)
-        pay_by_phone(465)
+        pay_by_phone(diner, code, 465)
 
         expect(page.locator(RESULT)).to_have_attribute("data-phase", "paid", timeout=1_500)
         expect(page.locator(RESULT)).to_contain_text("扫码付款")
         assert page.evaluate("window.said") == ["支付成功 四元六角五分"]
         page.get_by_test_id("shift").click()
         expect(page.get_by_test_id("net")).to_contain_text("4.65")
+
+    def test_a_phone_that_pays_meanwhile_takes_nothing_from_what_the_cashier_has_typed(
+        self, new_page: NewPage, product: Product, till: Till
+    ) -> None:
+        page, code = open_till(new_page, till), printed_code(product, till)
+        page.get_by_role("tab", name="金额").click()
+        enter_amount(page, "7.45")
+        pay_by_phone(product.diner(34), code, 435)
+        expect(page.locator(".last li").first).to_contain_text("4.35")
+        expect(page.locator(RESULT)).to_have_attribute("data-phase", "ready")
+        expect(page.locator(RESULT)).to_contain_text("7.45")
+
+        # Digits that no Enter has ended are the cashier's too.
+        page.keyboard.press("Escape")
+        page.keyboard.type("8.5")
+        pay_by_phone(product.diner(35), code, 445)
+        expect(page.locator(".last li").first).to_contain_text("4.45")
+        page.keyboard.type("5")
+        page.keyboard.press("Enter")
+        type_and_enter(page, product.diner(36).code()["code"])
+        expect(page.locator(RESULT)).to_have_attribute("data-phase", "paid")
+        expect(page.locator(RESULT)).to_contain_text("8.55")
 
 
 def guest_code(product: Product, behaviour: str) -> str:

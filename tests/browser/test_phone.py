@@ -4,18 +4,22 @@ import gzip
 import io
 import re
 import struct
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import pytest
 import zxingcpp
 from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
+from kernel import clock
 from tests.browser.conftest import PHONE, NewPage, sign_in
+from tests.browser.looking import speak
 from tests.contract.test_addresses import is_error
-from tests.product import ROOT, Product, Till, fresh_amount_fen
+from tests.product import ROOT, Diner, Product, Till, fresh_amount_fen
 
 CODE = "[data-testid=pay-qr][data-drawn]"
 KEPT = "guanjia.kept.phone."
@@ -427,6 +431,19 @@ class TestTheHome:
             fen = sum(lot["amount_fen"] for lot in soon if lot["expires_on"] == first)
             expect(page.get_by_test_id("expiring")).to_contain_text(f"{fen / 100:,.2f}")
 
+    def test_warns_of_what_would_be_lost_and_how_many_lunches_use_it(self, new_page: NewPage, product: Product) -> None:
+        diner = product.diner(39)
+        grant(product, diner, yuan="32.00", days=3)
+        page = open_phone(new_page, product, 39)
+        page.get_by_role("button", name="首页").click()
+
+        warning = page.get_by_test_id("expiring")
+        expect(warning).to_contain_text("3 天")
+        expect(warning).to_contain_text("32.00")
+        expect(warning).to_contain_text(diner.http.get("/v1/me/subsidies").json()["forecast"]["sentence_zh"])
+        speak(page, "en")
+        expect(warning).to_contain_text("You will lose 32.00 yuan in 3 days")
+
     def test_the_pay_button_lies_under_the_thumb(self, new_page: NewPage, product: Product) -> None:
         page = open_phone(new_page, product, 38)
         page.goto("/?tab=home")
@@ -440,9 +457,46 @@ class TestTheHome:
         expect(page.locator(CODE)).to_be_visible()
 
 
+class TestStatements:
+    def test_are_there_by_month_to_read_and_for_anybody_to_check(
+        self, new_page: NewPage, product: Product, tmp_path: Path
+    ) -> None:
+        page = open_phone(new_page, product, 38)
+        page.get_by_role("button", name="首页").click()
+        page.get_by_role("main").get_by_role("button", name="账单").click()
+        month = page.get_by_test_id("my-statement").first
+        expect(month).to_contain_text(re.compile(r"20\d\d年\d+月"))
+        with page.expect_download() as fetched:
+            month.get_by_role("button", name=re.compile("PDF$")).click()
+        assert fetched.value.path().read_bytes().startswith(b"%PDF")
+
+        month.get_by_text("给别人核对").click()
+        for name in ("明细文件", "签名"):
+            with page.expect_download() as fetched:
+                month.get_by_role("button", name=re.compile(f"{name}$")).click()
+            fetched.value.save_as(tmp_path / fetched.value.suggested_filename)
+        lines = next(tmp_path.glob("*.lines"))
+        # Under the server's own names the two find each other.
+        assert "相符" in product.command("verify-statement", str(lines))
+
+
+def grant(product: Product, diner: Diner, *, yuan: str, days: int) -> None:
+    """A subsidy for one person, by the two people that it takes."""
+    me = diner.http.get("/v1/me").json()
+    known = product.staff("system_admin").get("/v1/people", params={"q": me["name"]}).json()["data"]
+    staff_number = next(each["staff_number"] for each in known if each["id"] == me["id"])
+    one, two = (product.client(product.token_of(name)) for name in ("finance", "finance2"))
+    ends = clock.now().astimezone(ZoneInfo("Asia/Shanghai")).date() + timedelta(days=days)
+    wanted = {"unit": me["unit"]["id"], "name": "加班补贴", "expires_on": str(ends)}
+    table = f"工号,金额\n{staff_number},{yuan}\n".encode()
+    made = one.post("/v1/subsidies/batches", params=wanted, content=table)
+    assert made.status_code == 201, made.text
+    asked = one.post(f"/v1/subsidies/batches/{made.json()['batch']}/post", json={"reason": "加班"})
+    assert two.post(f"/v1/approvals/{asked.json()['id']}/approve").status_code < 300, asked.text
+
+
 def days_until(date: str) -> int:
     """From today, as the canteen counts."""
-    from kernel import clock
     from kernel.settings import get_settings
 
     today = clock.now().astimezone(get_settings().zone).date()

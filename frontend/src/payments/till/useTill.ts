@@ -45,8 +45,20 @@ const ERROR_RETRIES = 2
 const GUEST_LOOK_MS = 2_000
 const RETRY_WAITS_MS = [800, 1_500, 3_000, 5_000] as const
 
+/** What the till's own sale came to stays readable for so long, whatever phones pay meanwhile. */
+const OWN_RESULT_MS = 3_000
+
+/** What the screen around it knows. */
+interface TillSurroundings {
+  reconfigure: () => Promise<void>
+  /** A sale of this till's own is paid: what was entered for it is done with. */
+  sold: () => void
+  /** Somebody is entering the next sale. */
+  entering: () => boolean
+}
+
 /** One sale after another at one till. */
-export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
+export function useTill(terminalId: string, { reconfigure, sold, entering }: TillSurroundings) {
   const api = useApi()
   const { t, locale } = useI18n()
   const journal = new TillJournal(terminalId)
@@ -57,6 +69,7 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
   const toVoid = shallowRef<TakenPayment | null>(null)
   const guest = shallowRef<GuestAnswer | null>(null)
   let look: ReturnType<typeof setTimeout> | undefined
+  let ownResultAt = 0
   const busy = computed(() => ['paying', 'retrying', 'guest_wait'].includes(phase.value))
   const english = computed(() => locale.value === 'en')
   let gone = false
@@ -131,10 +144,16 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
       voided: false,
     })
     taken.value = journal.taken
-    answer.value = { ...payment, payer_label: null }
+    showSold({ ...payment, payer_label: null })
+  }
+
+  function showSold(paid: PaidShown): void {
+    answer.value = paid
     refusal.value = null
     phase.value = 'paid'
-    soundPaid(payment.amount_fen, english.value)
+    ownResultAt = Date.now()
+    sold()
+    soundPaid(paid.amount_fen, english.value)
   }
 
   /** Where a guest's payment stands; asked for again while it is pending. It stays written down until it has ended. */
@@ -155,10 +174,7 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
     journal.remember({ id, amount_fen, happened_at, voided: false })
     taken.value = journal.taken
     const legs = [{ purse: told.channel, amount_fen: told.amount_fen }]
-    answer.value = { id: told.id, amount_fen: told.amount_fen, legs, payer_label: null }
-    refusal.value = null
-    phase.value = 'paid'
-    soundPaid(told.amount_fen, english.value)
+    showSold({ id: told.id, amount_fen: told.amount_fen, legs, payer_label: null })
   }
 
   async function lookAtGuest(id: string): Promise<void> {
@@ -192,6 +208,7 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
     refusal.value = why
     answer.value = null
     phase.value = 'refused'
+    ownResultAt = Date.now()
     soundRefused(why.sentence, english.value)
   }
 
@@ -263,12 +280,16 @@ export function useTill(terminalId: string, reconfigure: () => Promise<void>) {
     taken.value = journal.taken
   }
 
-  /** Paid from a phone at the printed code: shown and spoken, unless something of this till's own is under way. */
+  /**
+   * Paid from a phone at the printed code: listed and spoken at once. It takes the screen only from nobody: neither from
+   * a sale that is under way or being entered, nor from a result that the cashier has hardly read.
+   */
   function hearPaid(payment: TakenPayment, payerLabel: string): void {
     journal.remember(payment)
     taken.value = journal.taken
     soundPaid(payment.amount_fen, english.value)
     if (busy.value || phase.value === 'ask_repeat' || phase.value === 'ask_void') return
+    if (entering() || Date.now() - ownResultAt < OWN_RESULT_MS) return
     answer.value = { id: payment.id, amount_fen: payment.amount_fen, legs: [], payer_label: payerLabel }
     refusal.value = null
     phase.value = 'paid'

@@ -45,6 +45,11 @@ export function useWedge(
     show()
   }
 
+  /** Whether keys have come that no Enter has ended yet, a moment before they are shown. */
+  function isHolding(): boolean {
+    return buffer !== ''
+  }
+
   function append(text: string): void {
     set(buffer + text)
   }
@@ -109,7 +114,7 @@ export function useWedge(
     window.removeEventListener('keydown', onKey)
     if (shown) clearTimeout(shown)
   })
-  return { typed, append, erase, clear, enter, onInput, focus }
+  return { typed, isHolding, append, erase, clear, enter, onInput, focus }
 }
 
 function keyOf(event: KeyboardEvent): string | null {
