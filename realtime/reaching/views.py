@@ -13,7 +13,7 @@ from realtime.reaching.courier import DELIVERY_PREFIX
 from realtime.reaching.kinds import ROBOTS, Kind
 from realtime.reaching.models import Delivery, PushDevice, ReachChannel
 from realtime.reaching.paths import KnownPath, Path, know, robot_path
-from realtime.reaching.schemas import ChannelView, ReachDeliveryView, DeviceView, PathState
+from realtime.reaching.schemas import ChannelView, DeviceView, PathState, ReachDeliveryView
 
 DEVICE_PREFIX = "psh"
 
