@@ -1,7 +1,10 @@
-"""The wire format of identity. Every text has a bound and no control characters, so that the database never says no."""
+"""The wire format of identity. Every text has a bound and no control characters, so that the database never says no.
+
+The kinds of text first, which the others use too; what getting in and places say is in getting_in_schemas.py and place_schemas.py.
+"""
 
 from datetime import date, datetime
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -11,10 +14,9 @@ from pydantic import (
     PlainSerializer,
     StringConstraints,
     WithJsonSchema,
-    model_validator,
 )
 
-from identity.kinds import GRANTED_ROLES, OrganisationKind, PersonClass, PlaceKind, Role, SiteKind, TerminalMode
+from identity.kinds import GRANTED_ROLES, PersonClass, Role, TerminalMode
 from kernel.clock import rfc3339
 
 _PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
@@ -59,167 +61,7 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-# ---- signing in
-
-
-class SignIn(Wire):
-    username: Username
-    password: Secret
-
-
-class SignedInPerson(BaseModel):
-    id: str
-    name: str
-    roles: list[str]
-
-
-class SignedIn(BaseModel):
-    """`waits_for` null: signed in. Else the token opens nothing but the second half: a `code` from the authenticator,
-    or the `enrolment` of one."""
-
-    token: str
-    expires_at: Instant
-    person: SignedInPerson
-    waits_for: Literal["code", "enrolment"] | None = None
-
-
-class CampusOption(BaseModel):
-    """The campus's own sign-in: what its button says, and where it leads (with `return_to`, a path of ours)."""
-
-    name: str
-    path: str
-
-
-class SignInOptions(BaseModel):
-    """How one may sign in beside a name and a password."""
-
-    campus: CampusOption | None
-    password_reset: bool = Field(description="Whether a forgotten password may be replaced by a link sent by mail")
-
-
-class PendingToken(Wire):
-    token: Token
-
-
-class CodeForToken(Wire):
-    token: Token
-    code: TypedCode
-
-
-class TypedSecondFactor(Wire):
-    code: TypedCode
-
-
-class OwnPassword(Wire):
-    password: Secret
-
-
-class EnrolmentView(BaseModel):
-    """What the authenticator is told; shown once. It counts once a code from it has been typed in."""
-
-    secret: str
-    uri: str
-    qr_svg: str
-
-
-class RecoveryCodes(BaseModel):
-    """Shown this once; each opens the door once."""
-
-    recovery_codes: list[str]
-
-
-class SignedInWithCodes(SignedIn):
-    recovery_codes: list[str]
-
-
-class SecondFactorView(BaseModel):
-    enrolled: bool
-    recovery_codes_left: int
-
-
-# ---- activation slips
-
-
-class NewSlips(Wire):
-    """For these people, or for everybody below an organisation who has no password yet."""
-
-    people: Annotated[list[PublicId], Field(min_length=1, max_length=500)] | None = None
-    organisation: PublicId | None = None
-
-
-class SlipView(BaseModel):
-    """What is printed. The code is shown this once; `link` holds it too, and `qr_svg` is the link as a picture."""
-
-    person: str
-    name: str
-    staff_number: str | None
-    organisation_zh: str | None
-    organisation_en: str | None
-    username: str
-    code: str
-    link: str
-    qr_svg: str
-    expires_at: Instant
-
-
-class Slips(BaseModel):
-    """`more`: an organisation has more people without a password than are printed at once; ask again."""
-
-    data: list[SlipView]
-    more: bool
-
-
-class ActivationCode(Wire):
-    code: ActivationText
-
-
-class ActivationUse(Wire):
-    code: ActivationText
-    password: Secret
-
-
-class ActivationView(BaseModel):
-    """Whose password a code is for; the name is masked."""
-
-    name: str
-    username: str
-    expires_at: Instant
-
-
-class ActivatedView(BaseModel):
-    username: str
-
-
-class PasswordChange(Wire):
-    present: Secret
-    new: Secret
-
-
-class PasswordResetAsked(Wire):
-    username: Username
-
-
-class PasswordResetAnswer(BaseModel):
-    """The same for a name that somebody has and for one that nobody has."""
-
-    status: Literal["asked"] = "asked"
-
-
-class MyEmail(BaseModel):
-    """Where mail to oneself goes."""
-
-    email: str | None
-
-
-class EmailChange(Wire):
-    """`present` is one's password: who finds a phone open must not turn its owner's mail to themselves."""
-
-    email: Email | None
-    present: Secret
-
-
-class CredentialReset(Wire):
-    reason: Sentence = ""
+# ---- who is signed in
 
 
 class NamedPerson(BaseModel):
@@ -265,120 +107,7 @@ class MeChange(Wire):
     language: Language
 
 
-# ---- places
-
-
-class NewRegion(Wire):
-    code: Code
-    name_zh: Name
-    name_en: Name
-    timezone: Zone = "Asia/Shanghai"
-    parent: PublicId | None = None
-
-
-class NewOrganisation(Wire):
-    code: Code
-    name_zh: Name
-    name_en: Name
-    kind: OrganisationKind
-    home_region: PublicId
-    parent: PublicId | None = None
-
-
-class NewSite(Wire):
-    code: Code
-    name_zh: Name
-    name_en: Name
-    kind: SiteKind
-    region: PublicId
-    operator: PublicId
-
-
-class PlaceChange(Wire):
-    name_zh: Name | None = None
-    name_en: Name | None = None
-
-
-class SiteChange(PlaceChange):
-    """Coordinates come together: a phone that pays at a wall code is compared with them."""
-
-    latitude: float | None = Field(default=None, ge=-90, le=90)
-    longitude: float | None = Field(default=None, ge=-180, le=180)
-
-
-class NewTreePlace(Wire):
-    """Below a place (`parent`) or as a root under a site. Without an English name the Chinese one stands for it."""
-
-    code: Code
-    kind: PlaceKind
-    name_zh: Name
-    name_en: Name | None = None
-    site: PublicId | None = None
-    parent: PublicId | None = None
-    ordinal: Annotated[int, Field(ge=-1000, le=100_000)] | None = None
-    plan_x: Annotated[float, Field(ge=0, le=1)] | None = None
-    plan_y: Annotated[float, Field(ge=0, le=1)] | None = None
-    open_to_strangers: bool = False
-
-    @model_validator(mode="after")
-    def _one_parent(self) -> Self:
-        if (self.site is None) == (self.parent is None):
-            raise ValueError("either parent or site is needed")
-        if (self.plan_x is None) != (self.plan_y is None):
-            raise ValueError("plan_x and plan_y come together")
-        return self
-
-
-class TreePlaceChange(PlaceChange):
-    """Only what is sent changes; a place keeps its parent and its code."""
-
-    ordinal: Annotated[int, Field(ge=-1000, le=100_000)] | None = None
-    plan_x: Annotated[float, Field(ge=0, le=1)] | None = None
-    plan_y: Annotated[float, Field(ge=0, le=1)] | None = None
-    open_to_strangers: bool | None = None
-
-
-class TreePlaceView(BaseModel):
-    """A place of the tree. `full_name_*` say the way from the root; `path` holds the ids of that way, itself last."""
-
-    id: str
-    site: str
-    region: str
-    timezone: str
-    parent: str | None
-    path: list[str]
-    kind: PlaceKind
-    code: str
-    name_zh: str
-    name_en: str
-    full_name_zh: str
-    full_name_en: str
-    ordinal: int | None
-    plan_x: float | None
-    plan_y: float | None
-    open_to_strangers: bool
-    active: bool
-    label_issue: int
-    children: int
-    created_at: Instant
-
-
-class PlaceChildren(BaseModel):
-    """All that stands right below a place, in the order in which one walks."""
-
-    data: list[TreePlaceView]
-
-
-class ScannedPlace(BaseModel):
-    """Where a label hangs, as also somebody may see it who is not signed in, where the place allows that."""
-
-    id: str
-    kind: PlaceKind
-    name_zh: str
-    name_en: str
-    full_name_zh: str
-    full_name_en: str
-    open_to_strangers: bool
+# ---- files
 
 
 class FileView(BaseModel):
@@ -390,60 +119,6 @@ class FileView(BaseModel):
     size_bytes: int
     width: int | None
     height: int | None
-    created_at: Instant
-
-
-class PlaceMove(Wire):
-    parent: PublicId
-
-
-class OrganisationMove(Wire):
-    """At least one of the two."""
-
-    parent: PublicId | None = None
-    home_region: PublicId | None = None
-
-    @model_validator(mode="after")
-    def _somewhere(self) -> Self:
-        if self.parent is None and self.home_region is None:
-            raise ValueError("parent or home_region is needed")
-        return self
-
-
-class RegionView(BaseModel):
-    id: str
-    code: str
-    name_zh: str
-    name_en: str
-    pinyin: str
-    timezone: str
-    parent: str | None
-    created_at: Instant
-
-
-class OrganisationView(BaseModel):
-    id: str
-    code: str
-    name_zh: str
-    name_en: str
-    pinyin: str
-    kind: OrganisationKind
-    home_region: str
-    parent: str | None
-    created_at: Instant
-
-
-class SiteView(BaseModel):
-    id: str
-    code: str
-    name_zh: str
-    name_en: str
-    pinyin: str
-    kind: SiteKind
-    region: str
-    operator: str
-    latitude: float | None
-    longitude: float | None
     created_at: Instant
 
 

@@ -22,10 +22,7 @@ from identity.errors import (
     WrongCredentials,
     WrongSecondFactor,
 )
-from identity.kinds import Role
-from identity.queries import mask_name
-from identity.routes.sessions import set_session_cookie, signed_in_fields
-from identity.schemas import (
+from identity.getting_in_schemas import (
     ActivatedView,
     ActivationCode,
     ActivationUse,
@@ -47,6 +44,9 @@ from identity.schemas import (
     SlipView,
     TypedSecondFactor,
 )
+from identity.kinds import Role
+from identity.queries import mask_name
+from identity.routes.sessions import set_session_cookie, signed_in_fields
 from kernel.db import DatabaseDep, SessionDep
 from kernel.errors import (
     Forbidden,

@@ -17,6 +17,7 @@ from identity.errors import (
     SamePerson,
 )
 from identity.events import optional_id
+from identity.getting_in_schemas import CredentialReset
 from identity.kinds import ADMINISTRATORS, PersonClass, Role
 from identity.lists import PeopleFilter, PersonRow, Slice
 from identity.models import RoleGrantRow
@@ -25,7 +26,6 @@ from identity.principal import Place, Principal
 from identity.role_changes import RoleChange
 from identity.routes.places import SearchQuery, given, optional
 from identity.schemas import (
-    CredentialReset,
     GrantAnswer,
     GrantEnd,
     GrantView,

@@ -16,19 +16,12 @@ from identity.kinds import PlaceKind, Role
 from identity.lists import Slice
 from identity.models import PlaceRow
 from identity.place_label_sheet import Label, Layout, label_sheet
+from identity.place_schemas import NewTreePlace, PlaceChildren, ScannedPlace, TreePlaceChange, TreePlaceView
 from identity.place_tree import PREFIX, NewPlace, PlaceFilter, PlaceSummary
 from identity.principal import Principal
 from identity.queries import site_summary
 from identity.routes.places import SearchQuery, given, optional
-from identity.schemas import (
-    ImportReport,
-    NewTreePlace,
-    PlaceChildren,
-    PublicId,
-    ScannedPlace,
-    TreePlaceChange,
-    TreePlaceView,
-)
+from identity.schemas import ImportReport, PublicId
 from kernel.db import DatabaseDep, SessionDep
 from kernel.errors import Forbidden, Malformed, NotFound, Unauthenticated
 from kernel.http import LimitQuery, Page, StartingAfterQuery, page_of, raises

@@ -13,7 +13,7 @@ from identity.events import optional_id
 from identity.kinds import OrganisationKind, Role, SiteKind
 from identity.lists import Slice
 from identity.models import Organisation, Region, Site
-from identity.schemas import (
+from identity.place_schemas import (
     NewOrganisation,
     NewRegion,
     NewSite,
@@ -21,11 +21,11 @@ from identity.schemas import (
     OrganisationView,
     PlaceChange,
     PlaceMove,
-    PublicId,
     RegionView,
     SiteChange,
     SiteView,
 )
+from identity.schemas import PublicId
 from kernel.db import SessionDep
 from kernel.errors import Forbidden, Malformed, NotFound, Unauthenticated
 from kernel.http import LimitQuery, Page, StartingAfterQuery, page_of, raises

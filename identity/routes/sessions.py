@@ -9,21 +9,11 @@ from identity import lists, people, sign_in
 from identity.access import SESSION_COOKIE, CurrentPerson, CurrentPersonApart, today
 from identity.errors import SignInLocked, WrongCredentials
 from identity.events import optional_id
+from identity.getting_in_schemas import EmailChange, MyEmail, PasswordChange, SignedIn, SignedInPerson, SignIn
 from identity.kinds import PersonClass
 from identity.models import Organisation, Region, Site
 from identity.principal import Principal, RoleGrant
-from identity.schemas import (
-    EmailChange,
-    Grant,
-    Me,
-    MeChange,
-    MyEmail,
-    NamedPlace,
-    PasswordChange,
-    SignedIn,
-    SignedInPerson,
-    SignIn,
-)
+from identity.schemas import Grant, Me, MeChange, NamedPlace
 from kernel.db import DatabaseDep, SessionDep
 from kernel.errors import TryAgain, Unauthenticated
 from kernel.http import raises

@@ -41,7 +41,7 @@ class TestChecks:
 
 class TestTables:
     async def test_each_model_has_the_columns_and_constraints_of_its_table(self, db: Database) -> None:
-        assert len(IDENTITY_TABLES) == 16
+        assert len(IDENTITY_TABLES) == 17
         async with db.session() as session:
             for table in IDENTITY_TABLES:
                 columns = await session.execute(
