@@ -29,8 +29,9 @@ COPY kernel kernel
 COPY identity identity
 COPY payments payments
 COPY canteen canteen
+COPY booking booking
 COPY realtime realtime
 COPY app app
-RUN python3 -m compileall -q -j 0 app kernel identity payments canteen realtime migrations
+RUN python3 -m compileall -q -j 0 app kernel identity payments canteen booking realtime migrations
 USER guanjia
 CMD ["guanjia", "web"]

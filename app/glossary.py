@@ -372,6 +372,16 @@ CALLS: Final = (
     Term("值班台告警", "desk alarm changed", ("DeskAlarmChanged",)),
 )
 
+BOOKINGS: Final = (
+    Term("可预订资源", "bookable", ("Bookable",)),
+    Term("预订", "booking", ("Booking",)),
+    Term("预订经过", "booking step", ("BookingStep",)),
+    Term("预订变化", "booking changed", ("BookingChanged",)),
+    Term("占位", "hold", ("held",), "A time taken for ten minutes, until its organiser confirms or lets it go."),
+    Term("候补", "waiting list", ("waitlisted",), "Who wants a time that is taken, in the order in which they came."),
+    Term("停用时段", "closure", ("NewClosure",), "A time in which the office lets nobody have a bookable."),
+)
+
 HOUSE: Final = (
     Term("幂等请求", "idempotent request", ("IdempotentRequest",)),
     Term("定时", "timer", ("TimerRow",)),
@@ -402,5 +412,6 @@ SECTIONS: Final = {
     "Reaching 触达": REACHING,
     "Duty 值班": DUTY,
     "Calls 一键呼叫": CALLS,
+    "Bookings 预订": BOOKINGS,
     "The house 系统": HOUSE,
 }

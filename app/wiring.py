@@ -18,6 +18,7 @@ from typing import Any, Final
 from fastapi import APIRouter, FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession
 
+import booking.routes
 import canteen.routes
 import canteen.shift_routes
 import identity.routes
@@ -42,6 +43,7 @@ import realtime.routes
 from app import demo
 from app.request_metrics import sampling
 from app.services import Services
+from booking import jobs as booking_jobs
 from canteen import jobs as canteen_jobs
 from canteen.api import (
     CANTEEN_CHANNEL,
@@ -118,6 +120,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     payments.wall_codes.place_code_routes.router,
     payments.subsidies.routes.router,
     canteen.routes.router,
+    booking.routes.router,
     realtime.duty.routes.router,
     realtime.reaching.routes.router,
     realtime.routes.router,
@@ -162,6 +165,7 @@ TIMER_HANDLERS: Final[Mapping[str, timers.TimerHandler]] = {
     **identity_jobs.TIMERS,
     **payments_jobs.TIMERS,
     **settlement_jobs.TIMERS,
+    **booking_jobs.TIMERS,
     **calls_jobs.TIMERS,
 }
 

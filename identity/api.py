@@ -43,6 +43,7 @@ from identity.attempts import AttemptPolicy, count_attempt, forget_attempts
 from identity.contacts import Contact, contacts_of, places_up, regions_up
 from identity.csv_table import CellError, Column, ParsedRow, ParsedTable, matching, parse_table, words
 from identity.kinds import ADMINISTRATORS, OrganisationKind, PersonClass, Role, SiteKind, TerminalMode
+from identity.names import pinyin_of
 from identity.passwords import hash_password, verify_password
 from identity.people import NewPerson, change_membership, change_person_status, open_people, open_person
 from identity.place_labels import find_place_by_code, place_code_of
@@ -66,6 +67,7 @@ from identity.queries import (
     memberships_of,
     payers_of,
     people_by_unit_and_class,
+    people_of_tokens,
     people_with_roles_at,
     people_with_roles_in,
     person_summary,
@@ -176,9 +178,11 @@ __all__ = [
     "payers_of",
     "pending_approvals",
     "people_by_unit_and_class",
+    "people_of_tokens",
     "people_with_roles_at",
     "people_with_roles_in",
     "person_summary",
+    "pinyin_of",
     "place_code_of",
     "place_names",
     "place_summary",

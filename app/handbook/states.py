@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+import booking.states
 import canteen.states
 import identity.states
 import payments.disputes.states
@@ -35,6 +36,7 @@ MACHINES: Final[Mapping[str, Mapping[str, Machine]]] = {
     "canteen": canteen.states.TABLES,
     "duty": realtime.duty.states.TABLES,
     "reaching": realtime.reaching.states.TABLES,
+    "booking": booking.states.TABLES,
     "calls": realtime.calls.states.TABLES,
 }
 

@@ -54,7 +54,7 @@ CUT: Final[Mapping[str, str]] = {
     "terminal_requests": "8, by hash of the till",
 }
 
-_DOMAINS: Final = ("kernel", "identity", "payments", "canteen", "realtime")
+_DOMAINS: Final = ("kernel", "identity", "payments", "canteen", "booking", "realtime")
 
 _LEAD: Final = """PostgreSQL holds everything. Money is `BIGINT` in fen with CHECKs; times are `timestamptz`; states have a CHECK made from their
 table in `states.py`. Tables come from `migrations/`; classes from the domains' `models.py`."""

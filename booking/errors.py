@@ -1,0 +1,55 @@
+"""What booking may answer besides a booking.
+
+BookingClash        409     it is taken then; `data.suggestions` can be had now
+OutsideOpening      409     it is not open then
+NotBookable         409     its rules do not allow this: too long, too early, retired, another unit's
+TooManyBookings     409     this person has as many of its kind ahead as they may
+NotNow              409     check-in begins fifteen minutes before, and ends fifteen minutes after the start
+"""
+
+from kernel.errors import GuanjiaError
+
+
+class BookingClash(GuanjiaError):
+    """`data.suggestions`: what else would do, best first; `data.bookable` is what was wanted."""
+
+    code = "BOOKING_CLASH"
+    status = 409
+    message_zh = "这段时间已被占用"
+    message_en = "It is taken at that time"
+
+
+class OutsideOpening(GuanjiaError):
+    """`data.opens_at`, `data.closes_at` (local wall time) and `data.weekdays`."""
+
+    code = "OUTSIDE_OPENING"
+    status = 409
+    message_zh = "这段时间不开放"
+    message_en = "It is not open at that time"
+
+
+class NotBookable(GuanjiaError):
+    """`data.rule`: retired, past, window, length or unit; `data.limit` where there is one."""
+
+    code = "NOT_BOOKABLE"
+    status = 409
+    message_zh = "不符合预订规则"
+    message_en = "The rules of this resource do not allow that booking"
+
+
+class TooManyBookings(GuanjiaError):
+    """`data.limit`: how many of its kind one person may have ahead."""
+
+    code = "TOO_MANY_BOOKINGS"
+    status = 409
+    message_zh = "您已有 {limit} 个未结束的预订，不能再订"
+    message_en = "You have {limit} bookings ahead already"
+
+
+class NotNow(GuanjiaError):
+    """`data.from` and `data.until`."""
+
+    code = "NOT_NOW"
+    status = 409
+    message_zh = "签到时间为开始前后 15 分钟"
+    message_en = "Check-in is possible from 15 minutes before the start until 15 minutes after it"

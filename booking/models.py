@@ -1,0 +1,100 @@
+"""Tables of booking. That two bookings do not overlap stands in the migration: `bookings_no_overlap`."""
+
+from datetime import datetime, time
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Boolean, CheckConstraint, DateTime, Integer, SmallInteger, Text, Time
+from sqlalchemy.dialects.postgresql import TSTZRANGE, Range
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import TypeEngine
+
+from booking.states import BOOKING
+from kernel.db import Base
+
+Instant: TypeEngine[datetime] = DateTime(timezone=True)
+KINDS: Final = ("venue", "hotel_room", "car")
+_STATES = ", ".join(
+    f"'{state}'" for state in dict.fromkeys(s for (before, _), after in BOOKING.items() for s in (before, after))
+)
+_KINDS = ", ".join(f"'{kind}'" for kind in KINDS)
+
+
+class Bookable(Base):
+    """A hall, a hotel room or a car, with its hours and rules."""
+
+    __tablename__ = "bookables"
+    __table_args__ = (CheckConstraint(f"kind IN ({_KINDS})", name="kind"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(Text)
+    name_zh: Mapped[str] = mapped_column(Text)
+    name_en: Mapped[str] = mapped_column(Text)
+    pinyin: Mapped[str] = mapped_column(Text)
+    region_id: Mapped[UUID]
+    # In the tree of places; a car stands nowhere.
+    place_id: Mapped[UUID | None]
+    # Whose it is; with `unit_only` nobody else books it.
+    unit_id: Mapped[UUID | None]
+    unit_only: Mapped[bool] = mapped_column(Boolean)
+    capacity: Mapped[int] = mapped_column(Integer)
+    features: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    zone: Mapped[str] = mapped_column(Text)
+    # Local wall time; none of both is round the clock.
+    opens_at: Mapped[time | None] = mapped_column(Time)
+    closes_at: Mapped[time | None] = mapped_column(Time)
+    # Monday is 0.
+    weekdays: Mapped[list[int]] = mapped_column(ARRAY(SmallInteger))
+    setup_minutes: Mapped[int] = mapped_column(Integer)
+    cleanup_minutes: Mapped[int] = mapped_column(Integer)
+    # The office decides on each booking; until then it keeps others out, or it does not.
+    needs_approval: Mapped[bool] = mapped_column(Boolean)
+    pending_blocks: Mapped[bool] = mapped_column(Boolean)
+    # How far ahead, how long, and how many of its kind one person may have ahead.
+    window_days: Mapped[int] = mapped_column(Integer)
+    minutes_max: Mapped[int] = mapped_column(Integer)
+    open_max: Mapped[int | None] = mapped_column(Integer)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    retired_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class Booking(Base):
+    """One request for one bookable, from its hold to its end; or a closure of the office."""
+
+    __tablename__ = "bookings"
+    __table_args__ = (CheckConstraint(f"state IN ({_STATES})", name="state"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    bookable_id: Mapped[UUID]
+    organiser_id: Mapped[UUID]
+    # Who it is for, where the organiser books for somebody else.
+    served_id: Mapped[UUID | None]
+    # Named by the caller: the same request sent twice is one booking.
+    request_id: Mapped[UUID]
+    title: Mapped[str] = mapped_column(Text)
+    attendees: Mapped[int] = mapped_column(Integer)
+    during: Mapped[Range[datetime]] = mapped_column(TSTZRANGE)
+    # With the time to set up and to clean; this is what must not overlap.
+    blocked: Mapped[Range[datetime]] = mapped_column(TSTZRANGE)
+    # Written together with the state: a constraint cannot ask the bookable whether its pending ones count.
+    blocks: Mapped[bool] = mapped_column(Boolean)
+    state: Mapped[str] = mapped_column(Text)
+    version: Mapped[int] = mapped_column(Integer)
+    # Until when the hold or the offer stands.
+    due_at: Mapped[datetime | None] = mapped_column(Instant)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    changed_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class BookingStep(Base):
+    """One step of a booking: which trigger, whose, and in which words."""
+
+    __tablename__ = "booking_steps"
+
+    booking_id: Mapped[UUID] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    trigger: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    actor: Mapped[str] = mapped_column(Text)
+    words: Mapped[str] = mapped_column(Text)
+    recorded_at: Mapped[datetime] = mapped_column(Instant)

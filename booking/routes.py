@@ -1,0 +1,191 @@
+"""HTTP of booking: the catalogue, free and busy, and bookings with their triggers."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query, Response
+
+from booking import catalogue, queries, schemas, service, views
+from booking.errors import BookingClash, NotBookable, NotNow, OutsideOpening, TooManyBookings
+from booking.spans import Span, merged
+from identity.api import CurrentPerson, places_below
+from kernel.db import SessionDep
+from kernel.errors import Forbidden, Malformed, NotFound, StateConflict, Unauthenticated
+from kernel.http import LimitQuery, Page, StartingAfterQuery, page_of, raises
+from kernel.ids import parse_public_id, public_id
+
+router = APIRouter(prefix="/v1", tags=["booking"])
+
+BookableId = Annotated[str, Path(max_length=80)]
+BookingId = Annotated[str, Path(max_length=80)]
+_WINDOW_MAX = timedelta(days=62)
+
+
+# ---- the catalogue
+
+
+@router.post("/bookables", status_code=201, responses=raises(Unauthenticated, Forbidden, NotFound))
+async def post_bookable(body: schemas.NewBookable, person: CurrentPerson, session: SessionDep) -> schemas.BookableView:
+    """A hall, a hotel room or a car is in the catalogue from now on."""
+    return (await views.bookable_views(session, [await catalogue.open_bookable(session, person, body)]))[0]
+
+
+@router.get("/bookables", responses=raises(Unauthenticated, NotFound))
+async def list_bookables(
+    _: CurrentPerson,
+    session: SessionDep,
+    kind: Annotated[schemas.Kind | None, Query()] = None,
+    region: Annotated[str | None, Query(max_length=80)] = None,
+    place: Annotated[str | None, Query(max_length=80, description="There, or anywhere below.")] = None,
+    capacity: Annotated[int, Query(ge=1, le=100_000, description="For at least so many.")] = 1,
+    limit: LimitQuery = 20,
+    starting_after: StartingAfterQuery = None,
+) -> Page[schemas.BookableView]:
+    """What can be booked, newest first."""
+    below = None
+    if place is not None:
+        place_id = parse_public_id("pla", place)
+        below = [place_id, *(row.id for row in await places_below(session, place_id))]
+    rows = await queries.list_bookables(
+        session,
+        limit,
+        parse_public_id("bkb", starting_after) if starting_after else None,
+        kind=kind,
+        region_id=parse_public_id("reg", region) if region else None,
+        places=below,
+        capacity_min=capacity,
+    )
+    return page_of(await views.bookable_views(session, rows), limit)
+
+
+@router.get("/bookables/{bookable_id}", responses=raises(Unauthenticated, NotFound))
+async def show_bookable(bookable_id: BookableId, _: CurrentPerson, session: SessionDep) -> schemas.BookableView:
+    """One, also a retired one."""
+    bookable = await queries.get_bookable(session, parse_public_id("bkb", bookable_id))
+    return (await views.bookable_views(session, [bookable]))[0]
+
+
+@router.patch("/bookables/{bookable_id}", responses=raises(Unauthenticated, Forbidden, NotFound))
+async def patch_bookable(
+    bookable_id: BookableId, body: schemas.BookableChange, person: CurrentPerson, session: SessionDep
+) -> schemas.BookableView:
+    """New names, hours or rules; bookings that stand are not touched."""
+    changed = await catalogue.change_bookable(session, person, parse_public_id("bkb", bookable_id), body)
+    return (await views.bookable_views(session, [changed]))[0]
+
+
+@router.post("/bookables/{bookable_id}/retire", responses=raises(Unauthenticated, Forbidden, NotFound))
+async def retire_bookable(bookable_id: BookableId, person: CurrentPerson, session: SessionDep) -> schemas.BookableView:
+    """Nobody books it any more; what stands is held."""
+    retired = await catalogue.retire_bookable(session, person, parse_public_id("bkb", bookable_id))
+    return (await views.bookable_views(session, [retired]))[0]
+
+
+# ---- free and busy
+
+
+@router.get("/bookables/{bookable_id}/busy", responses=raises(Unauthenticated, NotFound))
+async def show_busy(
+    bookable_id: BookableId,
+    _: CurrentPerson,
+    session: SessionDep,
+    starts_at: Annotated[schemas.Instant, Query()],
+    ends_at: Annotated[schemas.Instant, Query()],
+) -> schemas.BusyView:
+    """When it is taken, in a window of at most 62 days; not by whom."""
+    window = _window(starts_at, ends_at)
+    bookable = await queries.get_bookable(session, parse_public_id("bkb", bookable_id))
+    busy = await queries.busy_of(session, [bookable.id], window)
+    return schemas.BusyView(
+        bookable=public_id("bkb", bookable.id), busy=[views.span_view(span) for span in merged(busy[bookable.id])]
+    )
+
+
+def _window(starts_at: schemas.Instant, ends_at: schemas.Instant) -> Span:
+    if not starts_at < ends_at <= starts_at + _WINDOW_MAX:
+        raise Malformed(reason="a window of more than nothing and at most 62 days", field="ends_at")
+    return Span(starts_at, ends_at)
+
+
+@router.post(
+    "/bookables/{bookable_id}/closures",
+    status_code=201,
+    responses=raises(Unauthenticated, Forbidden, NotFound, BookingClash),
+)
+async def post_closure(
+    bookable_id: BookableId, body: schemas.NewClosure, person: CurrentPerson, session: SessionDep
+) -> schemas.BookingView:
+    """The office closes it; with `override` what stands in the way is superseded, and its people are told."""
+    closure, _ = await service.close(session, person, parse_public_id("bkb", bookable_id), body)
+    return (await views.booking_views(session, [closure], person))[0]
+
+
+# ---- bookings
+
+
+@router.post(
+    "/bookings",
+    status_code=201,
+    responses=raises(Unauthenticated, NotFound, BookingClash, OutsideOpening, NotBookable, TooManyBookings),
+)
+async def post_booking(
+    body: schemas.NewBooking, person: CurrentPerson, session: SessionDep, response: Response
+) -> schemas.BookingView:
+    """Hold a time for ten minutes, or wait for it. The same `request_id` again: 200 with the same booking."""
+    booking, is_new = await service.hold(session, person, body)
+    if not is_new:
+        response.status_code = 200
+    return (await views.booking_views(session, [booking], person))[0]
+
+
+@router.get("/bookings", responses=raises(Unauthenticated, Forbidden, NotFound))
+async def list_bookings(
+    person: CurrentPerson,
+    session: SessionDep,
+    of: Annotated[Literal["me", "office"], Query(description="Mine, or those of my regions.")] = "me",
+    state: Annotated[str | None, Query(max_length=40, description="For the office: only those in this state.")] = None,
+    limit: LimitQuery = 20,
+    starting_after: StartingAfterQuery = None,
+) -> Page[schemas.BookingView]:
+    """Newest first."""
+    before = parse_public_id("bkg", starting_after) if starting_after else None
+    if of == "me":
+        rows = await queries.list_own(session, person.person_id, limit, before)
+    else:
+        if not person.holds(*catalogue.OFFICE_ROLES):
+            raise Forbidden(roles=[role.value for role in catalogue.OFFICE_ROLES])
+        cover = person.cover_of(*catalogue.OFFICE_ROLES)
+        states = [state] if state is not None else None
+        rows = await queries.list_for_office(session, cover, limit, before, states=states)
+    return page_of(await views.booking_views(session, rows, person), limit)
+
+
+@router.get("/bookings/{booking_id}", responses=raises(Unauthenticated, NotFound))
+async def show_booking(booking_id: BookingId, person: CurrentPerson, session: SessionDep) -> schemas.BookingView:
+    """One, for its people and the office; to anybody else there is none."""
+    booking = await queries.get_booking(session, parse_public_id("bkg", booking_id))
+    bookable = await queries.get_bookable(session, booking.bookable_id)
+    if not service.sides_of(booking, bookable, person):
+        raise NotFound(what="booking")
+    return (await views.booking_views(session, [booking], person))[0]
+
+
+@router.post(
+    "/bookings/{booking_id}/{trigger}",
+    responses=raises(
+        Unauthenticated, Forbidden, NotFound, StateConflict, BookingClash, OutsideOpening, NotBookable, NotNow
+    ),
+)
+async def pull_trigger(
+    booking_id: BookingId,
+    trigger: Literal[
+        "confirm", "move", "cancel", "check_in", "finish", "accept", "decline", "approve", "reject", "reopen"
+    ],
+    person: CurrentPerson,
+    session: SessionDep,
+    body: schemas.BookingAnswer | None = None,
+) -> schemas.BookingView:
+    """approve, reject, reopen: the office. All others: the organiser, the person served, or the office for them."""
+    identifier, answer = parse_public_id("bkg", booking_id), body or schemas.BookingAnswer()
+    booking, _ = await service.pull(session, person, identifier, trigger, answer)
+    return (await views.booking_views(session, [booking], person))[0]
