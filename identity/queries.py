@@ -153,6 +153,19 @@ async def live_token_hashes(session: AsyncSession, hashes: Collection[bytes], no
     return set(await session.scalars(_LIVE_TOKENS, {"hashes": list(hashes), "now": now}))
 
 
+_PEOPLE_OF_TOKENS: Final = text("""
+    SELECT s.token_hash, s.person_id FROM sessions s JOIN people p ON p.id = s.person_id
+    WHERE s.token_hash = ANY(CAST(:hashes AS bytea[])) AND s.revoked_at IS NULL AND s.expires_at > :now
+      AND p.status = 'active'
+""")
+
+
+async def people_of_tokens(session: AsyncSession, hashes: Collection[bytes], now: datetime) -> dict[bytes, UUID]:
+    """Who is signed in with these tokens; one that is no good is absent. For callers of whom only the person matters."""
+    rows = (await session.execute(_PEOPLE_OF_TOKENS, {"hashes": list(hashes), "now": now})).all()
+    return {row.token_hash: row.person_id for row in rows}
+
+
 # ---- who pays
 
 
