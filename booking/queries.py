@@ -169,7 +169,7 @@ async def list_for_office(
     return await _page(session, where, limit, before)
 
 
-def _bookables_in(cover: Cover | None) -> Select[tuple[UUID]]:
+def _bookables_in(cover: Cover | None) -> Select[UUID]:
     chosen = select(Bookable.id)
     return chosen if cover is None else chosen.where(Bookable.region_id.in_(cover.regions))
 

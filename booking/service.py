@@ -267,6 +267,7 @@ async def _pull(
         # A request that kept nobody out is approved, and somebody else has had the time meanwhile.
         if not _is_taken(error):
             raise
+        await session.refresh(booking)
         raise await clash(session, bookable, span_of(booking.during), booking.attendees) from None
     if booking.state == "checked_in" and clock.now() >= span_of(booking.during).start:
         await step(session, booking, bookable, "begin", actor.actor, "")
@@ -298,6 +299,7 @@ async def _move(
     except IntegrityError as error:
         if not _is_taken(error):
             raise
+        await session.refresh(booking)
         raise await clash(session, bookable, span, booking.attendees) from None
     await step(session, booking, bookable, "resubmit" if asks_anew else "move", actor.actor, answer.words)
 
