@@ -1,9 +1,9 @@
 """The front door of the rota: who is on duty, and who should be.
 
 `who_is_on_duty` is rota + sign-in, and the live lease too where a `Presence` is handed in. `who_is_in_the_rota` is for when
-nobody is: those people may be reached at home (realtime/reaching).
+nobody is: those people may be reached at home (realtime/reaching). `shifts_between` is a team's rota.
 """
 
-from realtime.duty.rota import OnDuty, Presence, is_on_duty, who_is_in_the_rota, who_is_on_duty
+from realtime.duty.rota import OnDuty, Presence, is_on_duty, shifts_between, who_is_in_the_rota, who_is_on_duty
 
-__all__ = ["OnDuty", "Presence", "is_on_duty", "who_is_in_the_rota", "who_is_on_duty"]
+__all__ = ["OnDuty", "Presence", "is_on_duty", "shifts_between", "who_is_in_the_rota", "who_is_on_duty"]

@@ -260,12 +260,12 @@ async def look_at_all(db: Database) -> int:
 async def _count(db: Database) -> int:
     async with db.session() as session:
         rows = await session.execute(
-            select(DutyWarning.kind, func.count())
+            select(DutyWarning.kind, func.count().label("found"))
             .join(DutyTeam, DutyTeam.id == DutyWarning.team_id)
             .where(DutyWarning.gone_at.is_(None), DutyTeam.closed_at.is_(None))
             .group_by(DutyWarning.kind)
         )
-        counts: dict[str, int] = dict(rows.tuples().all())
+        counts: dict[str, int] = {row.kind: row.found for row in rows}
     for kind in ("gap", "unreachable"):
         _open_warnings.labels(kind).set(counts.get(kind, 0))
     return sum(counts.values())

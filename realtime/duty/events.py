@@ -18,7 +18,7 @@ class DutyChanged(Event, frozen=True, kw_only=True):
 
     team: str
     region: str
-    # team, rotation, override, note, sign_in
+    # team, rotation, override, swap, note, sign_in
     what: str
     people: list[str]
 

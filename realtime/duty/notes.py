@@ -11,11 +11,11 @@ from kernel.ids import parse_public_id, public_id, uuid7
 from realtime.duty import queries
 from realtime.duty.models import DutyNote
 from realtime.duty.rights import may_edit, require_member
-from realtime.duty.schemas import NoteRequest
+from realtime.duty.schemas import DutyNoteRequest
 from realtime.duty.telling import NOTE, TEAM, note, tell
 
 
-async def write_note(session: AsyncSession, actor: Principal, wanted: NoteRequest) -> DutyNote:
+async def write_note(session: AsyncSession, actor: Principal, wanted: DutyNoteRequest) -> DutyNote:
     """By one of the team."""
     team = await queries.get_team(session, parse_public_id(TEAM, wanted.team))
     await require_member(session, actor, team.id)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -80,6 +80,11 @@ async def rota_between(
     return [
         shift for shift in apply_overrides(shifts, overrides) if shift.ends_at > starts_at and shift.starts_at < ends_at
     ]
+
+
+async def shifts_between(session: AsyncSession, team_id: UUID, starts_at: datetime, ends_at: datetime) -> list[Shift]:
+    """One team's shifts of a span."""
+    return await rota_between(session, [await queries.get_team(session, team_id)], starts_at, ends_at)
 
 
 async def shifts_at(session: AsyncSession, teams: Sequence[DutyTeam], at: datetime) -> list[Shift]:
@@ -169,8 +174,3 @@ def _distance(team: DutyTeam, places: Sequence[UUID], regions: Sequence[UUID]) -
         return len(places), height
     nearest = [number for number, place in enumerate(places) if place in team.place_ids]
     return (nearest[0], height) if nearest else None
-
-
-def local_day(at: datetime, zone: ZoneInfo) -> date:
-    """The date on the wall there."""
-    return at.astimezone(zone).date()

@@ -26,22 +26,22 @@ DAYS_MAX = 42
 
 
 @router.get("/duty/teams", responses=raises(Unauthenticated))
-async def list_teams(person: CurrentPerson, session: SessionDep) -> Page[schemas.TeamView]:
+async def list_teams(person: CurrentPerson, session: SessionDep) -> Page[schemas.DutyTeamView]:
     """Those of the regions whose duty is my business, and my own."""
     found = await views.teams_for(session, person)
     return Page(data=await views.team_views(session, found, person), has_more=False)
 
 
 @router.post("/duty/teams", status_code=201, responses=raises(Unauthenticated, Forbidden, NotFound))
-async def open_team(body: schemas.TeamRequest, person: CurrentPerson, session: SessionDep) -> schemas.TeamView:
+async def open_team(body: schemas.DutyTeamRequest, person: CurrentPerson, session: SessionDep) -> schemas.DutyTeamView:
     """People who take turns at one job in a region."""
     return (await views.team_views(session, [await teams.open_team(session, person, body)], person))[0]
 
 
 @router.patch("/duty/teams/{team_id}", responses=raises(Unauthenticated, Forbidden, NotFound, InRotation))
 async def change_team(
-    team_id: Id, body: schemas.TeamChange, person: CurrentPerson, session: SessionDep
-) -> schemas.TeamView:
+    team_id: Id, body: schemas.DutyTeamChange, person: CurrentPerson, session: SessionDep
+) -> schemas.DutyTeamView:
     """What is given is changed."""
     team = await teams.change_team(session, person, parse_public_id(TEAM, team_id), body)
     return (await views.team_views(session, [team], person))[0]
@@ -150,7 +150,7 @@ async def list_notes(
     stage: Annotated[Literal["open", "done", "all"], Query()] = "all",
     limit: LimitQuery = 20,
     starting_after: StartingAfterQuery = None,
-) -> Page[schemas.NoteView]:
+) -> Page[schemas.DutyNoteView]:
     """Hand-over notes of the teams that I may see, newest first."""
     seen = [one.id for one in await views.teams_for(session, person)]
     if team is not None:
@@ -162,13 +162,13 @@ async def list_notes(
 
 
 @router.post("/duty/notes", status_code=201, responses=raises(Unauthenticated, Forbidden, NotFound))
-async def write_note(body: schemas.NoteRequest, person: CurrentPerson, session: SessionDep) -> schemas.NoteView:
+async def write_note(body: schemas.DutyNoteRequest, person: CurrentPerson, session: SessionDep) -> schemas.DutyNoteView:
     """What the next one has to know."""
     return (await views.note_views(session, [await notes.write_note(session, person, body)]))[0]
 
 
 @router.post("/duty/notes/{note_id}/finish", responses=raises(Unauthenticated, Forbidden, NotFound, StateConflict))
-async def finish_note(note_id: Id, person: CurrentPerson, session: SessionDep) -> schemas.NoteView:
+async def finish_note(note_id: Id, person: CurrentPerson, session: SessionDep) -> schemas.DutyNoteView:
     """It is done."""
     row = await notes.finish_note(session, person, parse_public_id(NOTE, note_id))
     return (await views.note_views(session, [row]))[0]

@@ -19,14 +19,14 @@ DutyRole = Literal["duty_staff", "technician", "dispatcher", "canteen_manager"]
 EVERY_DAY = [1, 2, 3, 4, 5, 6, 7]
 
 
-class MemberRequest(BaseModel):
+class DutyMemberRequest(BaseModel):
     """Somebody of a team."""
 
     person: PersonId
     is_lead: bool = False
 
 
-class TeamRequest(BaseModel):
+class DutyTeamRequest(BaseModel):
     """A team. Without places it serves its whole region; the same time twice means that it is needed round the clock."""
 
     name_zh: Name
@@ -39,10 +39,10 @@ class TeamRequest(BaseModel):
     needed_weekdays: Weekdays = EVERY_DAY
     needed_from: WallTime = "00:00"
     needed_until: WallTime = "00:00"
-    members: list[MemberRequest] = Field(default=[], max_length=200)
+    members: list[DutyMemberRequest] = Field(default=[], max_length=200)
 
 
-class TeamChange(BaseModel):
+class DutyTeamChange(BaseModel):
     """What is given is changed; `members` replaces all of them."""
 
     name_zh: Name | None = None
@@ -52,10 +52,10 @@ class TeamChange(BaseModel):
     needed_weekdays: Weekdays | None = None
     needed_from: WallTime | None = None
     needed_until: WallTime | None = None
-    members: list[MemberRequest] | None = Field(default=None, max_length=200)
+    members: list[DutyMemberRequest] | None = Field(default=None, max_length=200)
 
 
-class SlotRequest(BaseModel):
+class DutySlotRequest(BaseModel):
     """From `starts` to the next slot; the first one's is the hand-off."""
 
     starts: WallTime
@@ -73,7 +73,7 @@ class RotationRequest(BaseModel):
     name: Name
     starts_on: date
     ends_on: date | None = None
-    slots: list[SlotRequest] = Field(min_length=1, max_length=24)
+    slots: list[DutySlotRequest] = Field(min_length=1, max_length=24)
     people: list[PersonId] = Field(min_length=1, max_length=100)
     turn_days: int = Field(default=1, ge=1, le=366)
     advance: int | None = Field(default=None, ge=0, le=100)
@@ -109,7 +109,7 @@ class SwapRequest(BaseModel):
     words: ShortWords = ""
 
 
-class NoteRequest(BaseModel):
+class DutyNoteRequest(BaseModel):
     """What the next one has to know."""
 
     team: str = Field(max_length=80)
@@ -119,14 +119,14 @@ class NoteRequest(BaseModel):
 # ---- out
 
 
-class PersonView(BaseModel):
+class DutyPerson(BaseModel):
     """Somebody, by name."""
 
     id: str
     name: str
 
 
-class MemberView(PersonView):
+class DutyMemberView(DutyPerson):
     """Somebody of a team; `is_active` is false for who has left."""
 
     is_lead: bool
@@ -134,7 +134,7 @@ class MemberView(PersonView):
     is_on_duty: bool
 
 
-class SlotView(BaseModel):
+class DutySlotView(BaseModel):
     starts: str
     name: str
     weekdays: list[int]
@@ -149,14 +149,14 @@ class RotationView(BaseModel):
     zone: str
     starts_on: date
     ends_on: date | None
-    slots: list[SlotView]
-    people: list[PersonView]
+    slots: list[DutySlotView]
+    people: list[DutyPerson]
     turn_days: int
     advance: int
     seats: int
 
 
-class TeamView(BaseModel):
+class DutyTeamView(BaseModel):
     """A team with its people; `may_edit` is the reader's own right to its rota."""
 
     id: str
@@ -170,12 +170,12 @@ class TeamView(BaseModel):
     needed_weekdays: list[int]
     needed_from: str
     needed_until: str
-    members: list[MemberView]
+    members: list[DutyMemberView]
     rotations: list[RotationView]
     may_edit: bool
 
 
-class ShiftView(BaseModel):
+class DutyShiftView(BaseModel):
     """Somebody's turn. `is_changed`: an override gave it to them, or cut it."""
 
     id: str
@@ -183,7 +183,7 @@ class ShiftView(BaseModel):
     team_name_zh: str
     team_name_en: str
     name: str
-    person: PersonView
+    person: DutyPerson
     starts_at: str
     ends_at: str
     is_changed: bool
@@ -191,7 +191,7 @@ class ShiftView(BaseModel):
     is_signed_in: bool
 
 
-class SpanView(BaseModel):
+class DutySpan(BaseModel):
     starts_at: str
     ends_at: str
 
@@ -203,8 +203,8 @@ class OverrideView(BaseModel):
     team: str
     starts_at: str
     ends_at: str
-    person_out: PersonView | None
-    person_in: PersonView | None
+    person_out: DutyPerson | None
+    person_in: DutyPerson | None
     reason: str
     is_swap: bool
     created_at: str
@@ -213,11 +213,11 @@ class OverrideView(BaseModel):
 class RotaView(BaseModel):
     """A team's rota of some days: shifts, changes and what nobody has."""
 
-    team: TeamView
+    team: DutyTeamView
     starts_at: str
     ends_at: str
-    shifts: list[ShiftView]
-    gaps: list[SpanView]
+    shifts: list[DutyShiftView]
+    gaps: list[DutySpan]
     overrides: list[OverrideView]
 
 
@@ -228,8 +228,8 @@ class SwapView(BaseModel):
     team: str
     team_name_zh: str
     team_name_en: str
-    asker: PersonView
-    taker: PersonView
+    asker: DutyPerson
+    taker: DutyPerson
     starts_at: str
     ends_at: str
     return_starts_at: str | None
@@ -240,17 +240,17 @@ class SwapView(BaseModel):
     asked_at: str
 
 
-class NoteView(BaseModel):
+class DutyNoteView(BaseModel):
     """A hand-over note."""
 
     id: str
     team: str
     team_name_zh: str
     team_name_en: str
-    author: PersonView
+    author: DutyPerson
     words: str
     written_at: str
-    done_by: PersonView | None
+    done_by: DutyPerson | None
     done_at: str | None
 
 
@@ -260,13 +260,13 @@ class MyDuty(BaseModel):
     is_on_duty: bool
     signed_in_at: str | None
     # The shift that I may sign in to, or am signed in to.
-    current: ShiftView | None
+    current: DutyShiftView | None
     may_check_in: bool
-    next: ShiftView | None
-    shifts: list[ShiftView]
-    colleagues: list[ShiftView]
-    teams: list[TeamView]
-    open_notes: list[NoteView]
+    next: DutyShiftView | None
+    shifts: list[DutyShiftView]
+    colleagues: list[DutyShiftView]
+    teams: list[DutyTeamView]
+    open_notes: list[DutyNoteView]
     open_swaps: list[SwapView]
     has_feed: bool
 
@@ -279,7 +279,7 @@ class PathView(BaseModel):
     state: PathState
 
 
-class ReachedPerson(PersonView):
+class ReachedPerson(DutyPerson):
     """Somebody of the next half day's rota, and the ways to them."""
 
     paths: list[PathView]
@@ -287,7 +287,7 @@ class ReachedPerson(PersonView):
     starts_at: str
 
 
-class WarningView(BaseModel):
+class DutyWarningView(BaseModel):
     """`gap`: nobody is on the rota. `unreachable`: nobody on it would be reached."""
 
     kind: Literal["gap", "unreachable"]
@@ -295,7 +295,7 @@ class WarningView(BaseModel):
     ends_at: str
     found_at: str
     # Whom an unreachable time is about.
-    people: list[PersonView]
+    people: list[DutyPerson]
 
 
 class CoverageView(BaseModel):
@@ -309,10 +309,10 @@ class CoverageView(BaseModel):
     zone: str
     looked_at: str
     until: str
-    warnings: list[WarningView]
+    warnings: list[DutyWarningView]
     people: list[ReachedPerson]
     group_paths: list[PathView]
-    on_duty: list[PersonView]
+    on_duty: list[DutyPerson]
 
 
 class FeedView(BaseModel):

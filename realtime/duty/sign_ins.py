@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity.api import Principal
@@ -40,11 +41,14 @@ async def check_in(session: AsyncSession, actor: Principal) -> DutySignIn:
         return known
     if known is not None:
         await _end(session, known, known.until, "system")
-    sign_in = DutySignIn(
-        id=uuid7(), person_id=actor.person_id, started_at=now, until=until, ended_at=None, ended_by=None
+    # Of two presses at once one is the sign-in, and the other finds it.
+    await session.execute(
+        insert(DutySignIn)
+        .values(id=uuid7(), person_id=actor.person_id, started_at=now, until=until)
+        .on_conflict_do_nothing(index_elements=["person_id"], index_where=DutySignIn.ended_at.is_(None))
     )
-    session.add(sign_in)
-    await session.flush()
+    sign_in = await queries.open_sign_in(session, actor.person_id)
+    assert sign_in is not None, "it was written, or somebody else's stands there"
     await _tell_teams(session, actor.person_id)
     await note(session, actor.actor, "check_in", actor.actor, {"until": clock.rfc3339(until)})
     return sign_in

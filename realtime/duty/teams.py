@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity.api import Principal, contacts_of, place_names, today
+from identity.api import Principal, contacts_of, place_names, places_up, today
 from kernel import clock
 from kernel.errors import Forbidden, Malformed, NotFound
 from kernel.ids import parse_public_id, public_id, uuid7
@@ -20,13 +20,13 @@ from realtime.duty.models import DutyMember, DutyRotation, DutyTeam
 from realtime.duty.rights import KEEPERS, is_keeper, require_editor
 from realtime.duty.rota import rotation_of
 from realtime.duty.rotations import instant_of_wall
-from realtime.duty.schemas import MemberRequest, RotationRequest, TeamChange, TeamRequest
+from realtime.duty.schemas import DutyMemberRequest, DutyTeamChange, DutyTeamRequest, RotationRequest
 from realtime.duty.telling import ROTATION, TEAM, note, tell
 
 _FOR_EVER: Final = timedelta(days=36_500)
 
 
-async def open_team(session: AsyncSession, actor: Principal, wanted: TeamRequest) -> DutyTeam:
+async def open_team(session: AsyncSession, actor: Principal, wanted: DutyTeamRequest) -> DutyTeam:
     """A team of a region, with its people."""
     region_id = parse_public_id("reg", wanted.region)
     _require_keeper(actor, region_id)
@@ -39,7 +39,7 @@ async def open_team(session: AsyncSession, actor: Principal, wanted: TeamRequest
         name_zh=wanted.name_zh,
         name_en=wanted.name_en,
         role=wanted.role,
-        place_ids=[parse_public_id("pla", place) for place in wanted.places],
+        place_ids=await _places(session, wanted.places),
         zone=_zone(wanted.zone or region.timezone),
         needed_weekdays=sorted(set(wanted.needed_weekdays)),
         needed_from=time.fromisoformat(wanted.needed_from),
@@ -54,7 +54,7 @@ async def open_team(session: AsyncSession, actor: Principal, wanted: TeamRequest
     return team
 
 
-async def change_team(session: AsyncSession, actor: Principal, team_id: UUID, change: TeamChange) -> DutyTeam:
+async def change_team(session: AsyncSession, actor: Principal, team_id: UUID, change: DutyTeamChange) -> DutyTeam:
     """What is given is changed; leads change names of nothing, keepers everything."""
     team = await queries.lock_team(session, team_id)
     _require_keeper(actor, team.region_id)
@@ -62,7 +62,7 @@ async def change_team(session: AsyncSession, actor: Principal, team_id: UUID, ch
         if getattr(change, name) is not None:
             setattr(team, name, getattr(change, name))
     if change.places is not None:
-        team.place_ids = [parse_public_id("pla", place) for place in change.places]
+        team.place_ids = await _places(session, change.places)
     if change.needed_weekdays is not None:
         team.needed_weekdays = sorted(set(change.needed_weekdays))
     if change.needed_from is not None:
@@ -86,6 +86,14 @@ async def close_team(session: AsyncSession, actor: Principal, team_id: UUID) -> 
     await _note_team(session, actor, team, "close_team")
 
 
+async def _places(session: AsyncSession, wanted: Sequence[str]) -> list[UUID]:
+    found = [parse_public_id("pla", place) for place in wanted]
+    for place in found:
+        if not await places_up(session, place):
+            raise NotFound(what="pla", id=public_id("pla", place))
+    return found
+
+
 def _require_keeper(actor: Principal, region_id: UUID) -> None:
     if not is_keeper(actor, region_id):
         raise Forbidden(roles=[str(role) for role in KEEPERS])
@@ -99,7 +107,7 @@ def _zone(name: str) -> str:
     return name
 
 
-async def _set_members(session: AsyncSession, team: DutyTeam, wanted: Sequence[MemberRequest]) -> None:
+async def _set_members(session: AsyncSession, team: DutyTeam, wanted: Sequence[DutyMemberRequest]) -> None:
     leads = {parse_public_id("per", member.person): member.is_lead for member in wanted}
     known = {member.person_id: member for member in await queries.members_of(session, [team.id])}
     active = await contacts_of(session, leads.keys() - known.keys(), today())

@@ -32,11 +32,11 @@ class Names:
 
     people: dict[UUID, Any]
 
-    def __call__(self, person_id: UUID) -> schemas.PersonView:
+    def __call__(self, person_id: UUID) -> schemas.DutyPerson:
         found = self.people.get(person_id)
-        return schemas.PersonView(id=public_id("per", person_id), name=found.name if found is not None else "?")
+        return schemas.DutyPerson(id=public_id("per", person_id), name=found.name if found is not None else "?")
 
-    def maybe(self, person_id: UUID | None) -> schemas.PersonView | None:
+    def maybe(self, person_id: UUID | None) -> schemas.DutyPerson | None:
         return self(person_id) if person_id is not None else None
 
     def is_active(self, person_id: UUID) -> bool:
@@ -52,7 +52,7 @@ async def names_of(session: AsyncSession, people: Iterable[UUID | None]) -> Name
 # ---- teams
 
 
-async def team_views(session: AsyncSession, teams: Sequence[DutyTeam], reader: Principal) -> list[schemas.TeamView]:
+async def team_views(session: AsyncSession, teams: Sequence[DutyTeam], reader: Principal) -> list[schemas.DutyTeamView]:
     """Teams with their people and the rotations that are not over."""
     now = clock.now()
     ids = [team.id for team in teams]
@@ -66,7 +66,7 @@ async def team_views(session: AsyncSession, teams: Sequence[DutyTeam], reader: P
     regions = await place_names(session, {team.region_id for team in teams})
     there = {(one.team_id, one.person_id) for one in await on_duty_of(session, teams, now)}
     return [
-        schemas.TeamView(
+        schemas.DutyTeamView(
             id=public_id(TEAM, team.id),
             name_zh=team.name_zh,
             name_en=team.name_en,
@@ -87,9 +87,9 @@ async def team_views(session: AsyncSession, teams: Sequence[DutyTeam], reader: P
     ]
 
 
-def _member_view(member: DutyMember, names: Names, there: Collection[tuple[UUID, UUID]]) -> schemas.MemberView:
+def _member_view(member: DutyMember, names: Names, there: Collection[tuple[UUID, UUID]]) -> schemas.DutyMemberView:
     person = names(member.person_id)
-    return schemas.MemberView(
+    return schemas.DutyMemberView(
         id=person.id,
         name=person.name,
         is_lead=member.is_lead,
@@ -106,7 +106,7 @@ def rotation_view(row: DutyRotation, names: Names) -> schemas.RotationView:
         zone=row.zone,
         starts_on=row.starts_on,
         ends_on=row.ends_on,
-        slots=[schemas.SlotView.model_validate(slot) for slot in row.slots],
+        slots=[schemas.DutySlotView.model_validate(slot) for slot in row.slots],
         people=[names(person) for person in row.people],
         turn_days=row.turn_days,
         advance=row.advance,
@@ -128,13 +128,13 @@ async def teams_for(session: AsyncSession, reader: Principal) -> list[DutyTeam]:
 
 async def shift_views(
     session: AsyncSession, shifts: Sequence[Shift], teams: Sequence[DutyTeam], names: Names | None = None
-) -> list[schemas.ShiftView]:
+) -> list[schemas.DutyShiftView]:
     """In the given order."""
     now, by_id = clock.now(), {team.id: team for team in teams}
     named = names or await names_of(session, [shift.person_id for shift in shifts])
     signed_in = await queries.sign_ins_at(session, {shift.person_id for shift in shifts}, now)
     return [
-        schemas.ShiftView(
+        schemas.DutyShiftView(
             id=public_id(SHIFT, shift.base_id),
             team=public_id(TEAM, shift.team_id),
             team_name_zh=by_id[shift.team_id].name_zh,
@@ -174,8 +174,8 @@ async def rota_view(
     )
 
 
-def _span_view(span: Span) -> schemas.SpanView:
-    return schemas.SpanView(starts_at=clock.rfc3339(span.starts_at), ends_at=clock.rfc3339(span.ends_at))
+def _span_view(span: Span) -> schemas.DutySpan:
+    return schemas.DutySpan(starts_at=clock.rfc3339(span.starts_at), ends_at=clock.rfc3339(span.ends_at))
 
 
 def override_view(row: DutyOverride, names: Names) -> schemas.OverrideView:
@@ -221,7 +221,7 @@ async def coverage_view(session: AsyncSession, team: DutyTeam) -> schemas.Covera
 
 async def _warning_views(
     session: AsyncSession, outlook: Outlook, names: Names, now: datetime
-) -> list[schemas.WarningView]:
+) -> list[schemas.DutyWarningView]:
     known = await open_warnings(session, outlook.team.id)
     found = []
     for kind, spans in (("gap", outlook.gaps), ("unreachable", outlook.unreachable)):
@@ -231,7 +231,7 @@ async def _warning_views(
                 s.person_id for s in outlook.near(now) if s.starts_at < span.ends_at and s.ends_at > span.starts_at
             ]
             found.append(
-                schemas.WarningView.model_validate(
+                schemas.DutyWarningView.model_validate(
                     {
                         "kind": kind,
                         "starts_at": clock.rfc3339(span.starts_at),
@@ -296,12 +296,12 @@ def _swap_view(swap: DutySwap, team: DutyTeam | None, names: Names, reader: Prin
     )
 
 
-async def note_views(session: AsyncSession, notes: Sequence[DutyNote]) -> list[schemas.NoteView]:
+async def note_views(session: AsyncSession, notes: Sequence[DutyNote]) -> list[schemas.DutyNoteView]:
     """In the given order."""
     names = await names_of(session, [person for note in notes for person in (note.author_id, note.done_by)])
     teams = {team.id: team for team in await queries.list_teams(session, DutyTeam.id.in_({n.team_id for n in notes}))}
     return [
-        schemas.NoteView(
+        schemas.DutyNoteView(
             id=public_id(NOTE, note.id),
             team=public_id(TEAM, note.team_id),
             team_name_zh=teams[note.team_id].name_zh if note.team_id in teams else "",

@@ -31,14 +31,15 @@ async def open_channel(session: AsyncSession, actor: Principal, wanted: ChannelR
     if team_id is not None and kind in GATEWAYS:
         raise Malformed(reason="a gateway serves a region, not a team", field="team")
     _require_secret(kind, wanted.secret)
+    address = check_address(wanted.address)
     channel = ReachChannel(
         id=uuid7(),
         region_id=region_id,
         team_id=team_id,
         kind=kind.value,
         name=wanted.name,
-        address_hint=_hint(wanted.address),
-        sealed_address=_sealed(check_address(wanted.address)),
+        address_hint=_hint(address),
+        sealed_address=_sealed(address),
         sealed_secret=_sealed(wanted.secret) if wanted.secret else None,
         state="enabled",
         version=1,

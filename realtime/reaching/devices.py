@@ -10,7 +10,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from py_vapid import Vapid02
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -33,6 +33,8 @@ async def add_device(session: AsyncSession, person_id: UUID, wanted: DeviceReque
     subscription = {"endpoint": wanted.endpoint, "keys": {"p256dh": wanted.keys.p256dh, "auth": wanted.keys.auth}}
     _check_keys(wanted)
     endpoint_hash = hashlib.sha256(wanted.endpoint.encode()).digest()
+    # A page that sends it twice at once must not lose against itself.
+    await session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": endpoint_hash.hex()})
     known = await session.scalar(select(PushDevice).where(PushDevice.endpoint_hash == endpoint_hash).with_for_update())
     count = await session.scalar(
         select(func.count())

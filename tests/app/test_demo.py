@@ -29,6 +29,7 @@ from kernel.ids import parse_public_id
 from kernel.settings import Settings, get_settings
 from payments.api import ItemRequest, PaymentRequest, Posting, TerminalCache, issue_pay_code, queue_item
 from payments.service import purses_view
+from realtime.duty.api import who_is_in_the_rota, who_is_on_duty
 
 BROUGHT_IN: dict[str, Any] = {}
 
@@ -296,6 +297,30 @@ class TestTheDesks:
         assert await scalar(db, purse) > 0
 
 
+class TestDuty:
+    """Somebody comes, at whatever hour the demo is brought in."""
+
+    async def test_whoever_signs_in_as_duty_has_the_shift_that_runs(
+        self, province: tuple[Database, dict[str, Any]]
+    ) -> None:
+        db, card = province
+        region = await scalar(db, "SELECT id FROM regions WHERE code = 'DP-HZ'")
+        async with db.session() as session:
+            asked = {"team_id": None, "place_id": None, "region_id": region, "at": card["seeded_at"]}
+            (on_duty,) = await who_is_on_duty(session, role="duty_staff", **asked)
+            (on_call,) = await who_is_in_the_rota(session, role="technician", **asked)
+        assert on_duty.person_id == await person_of(db, "duty")
+        assert on_call.person_id == await person_of(db, "technician")
+
+    async def test_a_swap_waits_and_a_leave_has_nobody_yet(self, province: tuple[Database, dict[str, Any]]) -> None:
+        db, _ = province
+        assert await scalar(db, "SELECT count(*) FROM duty_swaps WHERE state = 'asked'") == 1
+        assert await scalar(db, "SELECT count(*) FROM duty_overrides") == 2
+        assert await scalar(db, "SELECT count(*) FROM duty_overrides WHERE person_in IS NULL") == 1
+        assert await scalar(db, "SELECT count(*) FROM duty_notes WHERE done_at IS NULL") == 2
+        assert await scalar(db, "SELECT count(*) FROM reach_channels WHERE state = 'enabled'") == 0
+
+
 class TestThePlan:
     def test_the_same_seed_draws_the_same_people_and_no_name_twice(self) -> None:
         people = draw_people(random.Random(demo.SEED))
@@ -311,3 +336,22 @@ class TestThePlan:
         names = [dish.name_zh for dish in dishes.ALL]
 
         assert len(set(names)) == len(names)
+
+
+class TestCalls:
+    async def test_the_desk_finds_calls_helped_rated_missed_and_under_way(
+        self, province: tuple[Database, dict[str, Any]]
+    ) -> None:
+        db, _ = province
+        async with db.session() as session:
+            states = (await session.scalars(text("SELECT state FROM calls ORDER BY placed_at"))).all()
+            policies = await session.scalar(text("SELECT count(*) FROM call_policies"))
+        assert list(states) == ["rated", "resolved", "cancelled", "missed", "connected"]
+        assert policies == 3
+
+    async def test_a_first_press_of_a_demo_login_is_a_new_call(self, province: tuple[Database, dict[str, Any]]) -> None:
+        db, _ = province
+        pressed = await scalar(
+            db, "SELECT count(*) FROM calls JOIN credentials ON credentials.person_id = calls.caller_id"
+        )
+        assert pressed == 0
