@@ -15,6 +15,7 @@ from fastapi import APIRouter, Request
 from app.demo_data.counters import cashiers_shift, report_in, set_pins, supervisor_of
 from app.demo_data.credentials import give_cards, hang_wall_codes, tell_credentials
 from app.demo_data.disputes import raise_disputes
+from app.demo_data.duty import keep_a_rota
 from app.demo_data.history import History
 from app.demo_data.kitchens import Kitchens, open_kitchens, publish_menus
 from app.demo_data.money import fund, grant_demo_lots, grant_month, open_accounts, report_a_loss
@@ -60,6 +61,7 @@ async def seed_demo(db: Database, say: Callable[[str], None] = _silent) -> dict[
         await report_a_loss(db, population, demo_people(population))
         await grant_demo_lots(db, places, population, demo_people(population), today)
         await fill_the_desks(db, places, population, kitchens, today)
+        await keep_a_rota(db, places, population)
         await fill_the_subsidy_office(db, places, population, today)
         await raise_disputes(db, places, population)
         await _count_takings(db)
