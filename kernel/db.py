@@ -102,6 +102,14 @@ class Database:
         await self.engine.dispose()
 
 
+# Always look up by key, never plan again. A table that is young when its plan is made would otherwise be read whole each
+# time; with pages that cost nothing, a look-up by key is the cheapest plan whatever the statistics say.
+LOOK_UP_BY_KEY: Final = (
+    "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_bitmapscan = off; "
+    "SET plan_cache_mode = force_generic_plan; SET random_page_cost = 0.01; SET jit = off"
+)
+
+
 class CommittingConnection:
     """A plain connection that one committer of a process keeps: sets of rows, one transaction at a time.
 

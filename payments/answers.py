@@ -25,22 +25,21 @@ def wire_legs(legs: tuple[Leg, ...] | list[Leg]) -> list[dict[str, Any]]:
     ]
 
 
-def payment_body(request: Request, accepted: Accepted, legs: list[dict[str, Any]], identifier: str) -> bytes:
-    """The 201 of `POST /v1/payments`."""
-    sale, quote = request.sale, accepted.quote
+def payment_body(paid: PaymentSucceeded, trace: tuple[dict[str, Any], ...], identifier: str) -> bytes:
+    """The 201 of `POST /v1/payments`: what the payer is told of, and why it is so much."""
     return msgspec.json.encode(
         {
-            "id": public_id("pay", request.payment_id),
+            "id": paid.payment,
             "status": "succeeded",
-            "amount_fen": quote.amount_fen,
-            "legs": legs,
-            "trace": accepted.trace,
-            "canteen": public_id("can", quote.site_id),
-            "terminal": public_id("ter", sale.terminal_id) if sale.terminal_id else None,
-            "meal": quote.context.get("meal"),
-            "business_date": quote.business_date.isoformat(),
-            "happened_at": rfc3339(request.happened_at),
-            "purses": accepted.purses,
+            "amount_fen": paid.amount_fen,
+            "legs": paid.legs,
+            "trace": trace,
+            "canteen": paid.canteen,
+            "terminal": paid.terminal,
+            "meal": paid.meal,
+            "business_date": paid.business_date,
+            "happened_at": paid.happened_at,
+            "purses": paid.purses,
             "request_id": identifier,
         }
     )
@@ -63,7 +62,6 @@ def refusal_body(refusal: Refusal, language: str, identifier: str) -> bytes:
 def succeeded_event(
     request: Request,
     accepted: Accepted,
-    legs: list[dict[str, Any]],
     person: str,
     label: str,
     site_label: str,
@@ -81,7 +79,7 @@ def succeeded_event(
         canteen_name_en=site_label_en,
         terminal=public_id("ter", terminal_id) if terminal_id else None,
         amount_fen=quote.amount_fen,
-        legs=legs,
+        legs=wire_legs(accepted.legs),
         business_date=quote.business_date.isoformat(),
         meal=quote.context.get("meal"),
         purses=accepted.purses,

@@ -155,14 +155,14 @@ class Batch:
 
         Returns the configuration version that holds under the lock.
         """
-        payers = self._payers()
+        tills = self._tills()
         rows = await self.prepared["LOAD_BATCH"].fetch(
-            payers,
+            [(*payer, till) for payer, till in tills.items()],
             [
                 (item.terminal.id, item.terminal.epoch, item.seq, item.key, item.body_hash, item.request.payment_id)
                 for item in sorted(self.items, key=_CLAIM_ORDER)
             ],
-            self._counters(payers),
+            self._counters(list(tills)),
             at,
             first_id_at(at - CODE_LOOK_BACK),
             first_id_at(at - _REPEAT_LOOK_BACK),
@@ -172,8 +172,16 @@ class Batch:
         )
         return self._read(rows)
 
-    def _payers(self) -> list[PayerKey]:
-        return sorted({item.payer_key for item in self.items if item.bucket >= 0})
+    def _tills(self) -> dict[PayerKey, UUID | None]:
+        """Who pays, in order, and at which till: its last sales to them are read, or every till's where that is None."""
+        tills: dict[PayerKey, UUID | None] = {}
+        for item in self.items:
+            if item.bucket >= 0:
+                # Of a card every till is asked, for it cannot be at two of them.
+                till = item.request.sale.terminal_id if item.presented is None else None
+                key = item.payer_key
+                tills[key] = till if tills.get(key, till) == till else None
+        return dict(sorted(tills.items()))
 
     def _counters(self, payers: list[PayerKey]) -> list[tuple[int, str]]:
         """The counters to be read, each with the ordinal (from 1) of its payer."""
@@ -205,7 +213,7 @@ class Batch:
             elif part == _LOT:
                 holders[holder_id].lots[identifier] = LotState(identifier, a, b, day, _read_scope(name), c)
             elif part == _RECENT:
-                holders[holder_id].recent.append(RecentPayment(identifier, other, a, begins))
+                _note_recent(holders[holder_id], RecentPayment(identifier, other, a, begins))
             elif part == _CLAIMED:
                 version, won = a, b
             else:
@@ -363,16 +371,22 @@ class Batch:
             # The prices may have been reloaded since the counters were read. What was not read is not raised.
             if key not in read:
                 raise TryAgain(reason="the configuration has moved")
-        legs = answers.wire_legs(accepted.legs)
-        body = answers.payment_body(item.request, accepted, legs, item.request_id)
         person = public_id("per", holder.person_id)
         site_id = accepted.quote.site_id
         labels = self.rule.site_label(site_id), self.rule.site_label_en(site_id)
-        written.events.append(answers.succeeded_event(item.request, accepted, legs, person, holder.label, *labels))
+        paid = answers.succeeded_event(item.request, accepted, person, holder.label, *labels)
+        body = answers.payment_body(paid, accepted.trace, item.request_id)
+        written.events.append(paid)
         written.accepted.append(Decided(item, accepted, code, holder))
         written.answers.append((item.request.payment_id, 201, body))
         written.lines.extend(accepted.lines)
         item.outcome = Answer(201, body, replayed=False)
+
+
+def _note_recent(holder: HolderState, payment: RecentPayment) -> None:
+    """Once, also where two codes of one person ask for it."""
+    if payment not in holder.recent:
+        holder.recent.append(payment)
 
 
 def _outcome_of_stored(item: Item, taken: list[Any]) -> Answer | GuanjiaError:

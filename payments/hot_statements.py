@@ -11,23 +11,17 @@ set-based: its arguments are arrays, one element a row.
 
 from typing import Final
 
+from kernel.db import LOOK_UP_BY_KEY as _LOOK_UP_BY_KEY
 from payments.settlement.periods import ENTER_GATE as _ENTER_GATE
 
-# Planner settings for the one connection that runs these: always look up by key, never re-plan. A partition that is
-# still empty when its plan is made (the first minute of a month) would otherwise be read whole for every batch; with
-# pages that cost nothing, a look-up by key is the cheapest plan whatever the statistics say.
-SESSION_SETTINGS: Final = (
-    "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_bitmapscan = off; "
-    "SET plan_cache_mode = force_generic_plan; SET random_page_cost = 0.01; "
-    # A holder that the office has locked must not keep a whole batch waiting: its requests are then tried one by one.
-    "SET lock_timeout = '2s'; SET jit = off"
-)
+# A holder that the office has locked must not keep a whole batch waiting: its requests are then tried one by one.
+SESSION_SETTINGS: Final = f"{_LOOK_UP_BY_KEY}; SET lock_timeout = '2s'"
 
 CONFIGURATION_VERSION: Final = "SELECT version FROM configuration WHERE id = 1"
 
 # What goes in, as arrays of rows: half of the cost of an array for each column.
 SESSION_TYPES: Final = """
-CREATE TYPE pg_temp.payer AS (bucket smallint, secret bigint, id uuid);
+CREATE TYPE pg_temp.payer AS (bucket smallint, secret bigint, id uuid, terminal_id uuid);
 CREATE TYPE pg_temp.claim AS (
     terminal_id uuid, epoch integer, seq bigint, key text, body_hash bytea, payment_id uuid);
 CREATE TYPE pg_temp.wanted_counter AS (payer integer, key text);
@@ -61,7 +55,7 @@ ENTER_GATE: Final = _ENTER_GATE
 # young table say.
 FIND_HOLDERS: Final = """
 SELECT array_agg(coalesce(c.holder_id, k.id) ORDER BY k.ordinal)
-  FROM unnest(payers) WITH ORDINALITY AS k(bucket, secret, id, ordinal)
+  FROM unnest(payers) WITH ORDINALITY AS k(bucket, secret, id, terminal_id, ordinal)
   LEFT JOIN LATERAL (
        SELECT c.holder_id
          FROM pay_codes c
@@ -72,7 +66,7 @@ DISTINCT_HOLDERS: Final = """
 SELECT array_agg(h.bucket), array_agg(h.id)
   FROM (SELECT DISTINCT k.bucket, k.id
           FROM (SELECT p.bucket, holder_ids[p.ordinal] AS id
-                  FROM unnest(payers) WITH ORDINALITY AS p(bucket, secret, named, ordinal)) AS k
+                  FROM unnest(payers) WITH ORDINALITY AS p(bucket, secret, named, terminal_id, ordinal)) AS k
          WHERE k.id <> nobody ORDER BY 1, 2) AS h
 """
 
@@ -148,14 +142,16 @@ SELECT 6::smallint, k.id, NULL::uuid, NULL::uuid, NULL::uuid, k.key, NULL::text,
         WHERE u.bucket = k.bucket AND u.holder_id = k.id AND u.key = k.key
        OFFSET 0) AS u
 """
+# Of the last seconds: what the same till took from them, or any till where the payer's row names none.
 LOAD_RECENT: Final = """
-SELECT 7::smallint, k.id, p.id, p.terminal_id, NULL::uuid, NULL::text, NULL::text, NULL::text,
+SELECT 7::smallint, p.holder_id, p.id, p.terminal_id, NULL::uuid, NULL::text, NULL::text, NULL::text,
        p.amount_fen, NULL::bigint, NULL::bigint, NULL::date, p.recorded_at, NULL::timestamptz
-  FROM unnest(locked_buckets, locked_ids) AS k(bucket, id)
+  FROM unnest(payers) WITH ORDINALITY AS k(bucket, secret, id, terminal_id, ordinal)
  CROSS JOIN LATERAL (
-       SELECT p.id, p.terminal_id, p.amount_fen, p.recorded_at
+       SELECT p.id, p.holder_id, p.terminal_id, p.amount_fen, p.recorded_at
          FROM payments p
-        WHERE p.bucket = k.bucket AND p.holder_id = k.id AND p.id >= recent_since AND p.id < ids_until
+        WHERE p.bucket = k.bucket AND p.holder_id = holder_ids[k.ordinal] AND p.id >= recent_since AND p.id < ids_until
+          AND (k.terminal_id IS NULL OR p.terminal_id = k.terminal_id)
        OFFSET 0) AS p
 """
 
@@ -349,6 +345,9 @@ PREPARED: Final = {
 HOT_STATEMENTS: Final = {
     name: text
     for name, text in sorted(globals().items())
-    if isinstance(text, str) and name.isupper() and not name.startswith("SESSION") and not name.endswith("_FUNCTION")
+    if isinstance(text, str)
+    and name.isupper()
+    and not name.startswith(("SESSION", "_"))
+    and not name.endswith("_FUNCTION")
 }
 """Every statement by its name, for the tests that read them."""

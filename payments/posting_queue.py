@@ -2,9 +2,9 @@
 
 Each web process has one queue and a lane or two. A request waits in the queue until a lane takes it; everything that
 is waiting then (up to `batch_max`) is posted in one transaction. Only after the commit do the futures resolve and the
-answers leave. The second lane helps only where more is waiting than one batch wants: while one lane's transaction is
-in the database, the other's is being decided here. Each lane then keeps to its own buckets, so that no lane waits for
-a holder that another has locked.
+answers leave. The second lane begins only where enough is waiting for a batch of its own: while one lane's transaction
+is in the database, the other's is being decided here. It leaves aside the buckets that are under way, so that no lane
+waits for a holder that another has locked.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from payments.posting_rule import PostingRule
 
 log = structlog.get_logger()
 
-# How many requests one lane must leave waiting before the next one helps.
+# How many requests must wait before another lane helps: every batch has its own costs, whatever its size.
 SPILL: Final = 16
 # How soon an idle process learns of a change of configuration.
 IDLE_REFRESH_S: Final = 0.5
@@ -50,7 +50,9 @@ class Posting:
     ) -> None:
         self._batch_max = batch_max
         self._queue_max = queue_max
-        self._waiting: list[deque[Waiting]] = [deque() for _ in range(lanes)]
+        self._waiting: deque[Waiting] = deque()
+        # The buckets of each lane's batch; None while it has none.
+        self._under_way: list[frozenset[int] | None] = [None] * lanes
         knowledge = Knowledge(rule, terminals)
         self._watch = GuessWatch()
         self._lanes = [Lane(database, knowledge, self._watch) for _ in range(lanes)]
@@ -71,7 +73,7 @@ class Posting:
     @property
     def waiting(self) -> int:
         """How many requests wait for a lane."""
-        return self._waiting_count()
+        return len(self._waiting)
 
     async def start(self) -> None:
         """Lease the lanes and begin. Fails where the database cannot be reached."""
@@ -99,17 +101,24 @@ class Posting:
     def enqueue(self, item: Item) -> "asyncio.Future[Answer]":
         """The same for a caller that is no task: a future of the answer. Refuses at once where the queue is full."""
         self._watch.refuse_guesser(item.terminal.id)
-        waiting = self._waiting_count()
-        if self._stopping or waiting >= self._queue_max:
+        if self._stopping or len(self._waiting) >= self._queue_max:
             raise QueueFull
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting[item.bucket % len(self._lanes)].append((item, future))
-        for wake in self._wakes if waiting >= SPILL else self._wakes[:1]:
-            wake.set()
+        self._waiting.append((item, future))
+        self._wake_one()
         return future
 
-    def _waiting_count(self) -> int:
-        return sum(map(len, self._waiting))
+    def _wake_one(self) -> None:
+        """A lane that rests, if what waits is worth one."""
+        if None in self._under_way:
+            index = self._under_way.index(None)
+            if self._is_worth_lane(index):
+                self._wakes[index].set()
+
+    def _is_worth_lane(self, index: int) -> bool:
+        """Whether a lane may begin with what waits: anything, while no other lane is at work; else enough of it."""
+        resting = self._under_way.count(None) - (self._under_way[index] is None)
+        return len(self._waiting) >= SPILL or (bool(self._waiting) and resting == len(self._lanes) - 1)
 
     async def _run(self, index: int) -> None:
         """One lane's life: post what waits; when nothing does, wait."""
@@ -127,12 +136,23 @@ class Posting:
                 await self._wait_for_work(lane, wake)
 
     def _take(self, index: int) -> list[Waiting]:
-        """A lane's own buckets; the first lane takes all of them while few are waiting."""
-        alone = index == 0 and self._waiting_count() <= SPILL
+        """What waits, in order of arrival, but for the buckets that another lane has under way."""
+        self._under_way[index] = None
+        if not self._is_worth_lane(index):
+            return []
+        elsewhere = frozenset[int]().union(*filter(None, self._under_way))
+        # No more than a lane's share of what is here, so that the lanes work side by side and not in turns.
+        taken_max = min(self._batch_max, max(SPILL, -(-len(self._waiting) // self._under_way.count(None))))
         taken: list[Waiting] = []
-        for queue in self._waiting if alone else [self._waiting[index]]:
-            while queue and len(taken) < self._batch_max:
-                taken.append(queue.popleft())
+        passed: list[Waiting] = []
+        while self._waiting and len(taken) < taken_max:
+            waiting = self._waiting.popleft()
+            (passed if waiting[0].bucket in elsewhere else taken).append(waiting)
+        self._waiting.extendleft(reversed(passed))
+        if taken:
+            # A code that nobody was given has no bucket (-1), and no holder to wait for.
+            self._under_way[index] = frozenset([item.bucket for item, _ in taken]) - {-1}
+        self._wake_one()
         return taken
 
     async def _wait_for_work(self, lane: Lane, wake: asyncio.Event) -> None:
@@ -149,7 +169,7 @@ class Posting:
 
     async def _post(self, index: int, taken: list[Waiting]) -> None:
         try:
-            await self._lanes[index].post_all([item for item, _ in taken], lambda: bool(self._waiting[index]))
+            await self._lanes[index].post_all([item for item, _ in taken], lambda: self._is_worth_lane(index))
         except BaseException as error:
             # Whatever happens here, no caller may be left waiting.
             log.exception("posting.failed", request_ids=[item.request_id for item, _ in taken[:20]], size=len(taken))
@@ -160,7 +180,7 @@ class Posting:
         finally:
             for item, future in reversed(taken):
                 if item.outcome is None:
-                    self._waiting[item.bucket % len(self._lanes)].appendleft((item, future))
+                    self._waiting.appendleft((item, future))
             _resolve([(item, future) for item, future in taken if item.outcome is not None])
 
 

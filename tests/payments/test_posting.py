@@ -17,7 +17,8 @@ from kernel.idempotency import Answer
 from payments import api, posting
 from payments.batch import Item
 from payments.credentials.pay_code_format import read_p1
-from payments.errors import QueueFull, SeqReused
+from payments.errors import ConfirmRepeat, QueueFull, SeqReused
+from payments.posting_queue import SPILL
 from payments.posting_rule import Payer, Quote, Refusal, Sale, Usage
 from payments.service import business_today
 from tests.payments.world import FlatRule, World, body_of
@@ -113,6 +114,17 @@ class TestOneCode:
         assert (await world.purses(person))["cash_fen"] == 100
 
 
+class TestRepeats:
+    async def test_two_codes_at_once_are_each_asked_about_the_till_that_they_are_shown_to(self, world: World) -> None:
+        person = await world.person(cash_fen=50_000)
+        await world.pay((await world.code(person)).code, amount_fen=700)
+        codes = [(await world.code(person)).code for _ in range(3)]
+        items = [item_of(world, code, till=till, amount_fen=700) for till, code in enumerate(codes)]
+        again, *others = await outcomes(world, items)
+        assert isinstance(again, ConfirmRepeat)
+        assert [isinstance(other, Answer) and other.status for other in others] == [201, 201]
+
+
 class TestTwoLanes:
     async def test_two_processes_on_one_database_agree_on_everything(self, world: World) -> None:
         other = api.Posting(world.db, world.rule, world.terminals)
@@ -155,6 +167,31 @@ class TestTwoLanes:
         spent = sum(100 + n for n in range(6))
         for person in people:
             assert (await world.purses(person))["cash_fen"] == 5000 - spent
+
+    async def test_a_second_lane_begins_with_enough_and_leaves_aside_whom_the_first_is_posting(
+        self, world: World
+    ) -> None:
+        queue = api.Posting(world.db, world.rule, world.terminals)  # Never started: its lanes are moved by hand.
+        code = (await world.code(await world.person(cash_fen=5000))).code
+
+        def wait_of(bucket: int) -> Item:
+            item = item_of(world, code, amount_fen=100)
+            item.bucket = bucket
+            queue.enqueue(item)
+            return item
+
+        def take(lane: int) -> list[Item]:
+            return [item for item, _ in queue._take(lane)]
+
+        first = wait_of(7)
+        assert take(0) == [first]
+        others = [wait_of(100 + n) for n in range(SPILL - 2)]
+        rival = wait_of(7)
+        assert take(1) == []
+        last = wait_of(8)
+        assert take(1) == [*others, last]
+        assert take(0) == []
+        assert take(1) == [rival]
 
     async def test_a_lane_is_free_again_when_its_process_ends_and_its_chain_goes_on(self, world: World) -> None:
         person = await world.person(cash_fen=3000)
