@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 import uvicorn
+import uvloop
 from prometheus_client import Counter, Gauge
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -41,6 +42,12 @@ _failures = Counter(
 _running = Gauge(
     "guanjia_loop_running", "1 while a background loop runs, 0 while it waits", ["loop"], multiprocess_mode="livemax"
 )
+
+
+def serve_worker(settings: Settings, *, health_port: int | None) -> None:
+    """In an event loop of its own: uvloop's, whose writes to a socket cost half, and a relay writes a lot."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run_worker(settings, health_port=health_port))
 
 
 async def run_worker(settings: Settings, *, health_port: int | None, loops: Sequence[Loop] = LOOPS) -> None:

@@ -19,6 +19,7 @@ from realtime.api import publish_board
 
 BOARD_TYPE: Final = "canteen.board"
 _LOOK_EVERY_S: Final = 0.2
+_BEHIND_FROM: Final = 500
 _MENUS_EVERY_S: Final = 3600
 # One day less than what posting reads ahead, so that clocks that differ a little do no harm.
 _MENUS_AHEAD: Final = timedelta(days=1)
@@ -27,7 +28,8 @@ _MENUS_AHEAD: Final = timedelta(days=1)
 async def keep_boards(db: Database) -> None:
     """Keep the takings of each minute and tell the boards, until cancelled."""
     while True:
-        if not await advance_boards(db):
+        # Not at once again, as long as it keeps up: after each few payments would be dozens of times a second.
+        if await advance_boards(db) < _BEHIND_FROM:
             await asyncio.sleep(_LOOK_EVERY_S)
 
 

@@ -26,6 +26,12 @@ from kernel.events import Event, StoredEvent
 EventHandler = Callable[[AsyncSession, list[StoredEvent]], Awaitable[None]]
 
 _ONE_AT_A_TIME: Final = 4_204_207
+# Two workers (one just being replaced) must not both do the same batch. Nor does anybody wait for the disk here: should
+# the server die before it has written, work and place are both gone, and both come again; what others have built upon
+# it in the meantime was written with it.
+_BEGIN: Final = text("""
+    SELECT pg_try_advisory_xact_lock(:class, hashtext(:name)) AS is_free, set_config('synchronous_commit', 'off', true)
+""")
 
 log = structlog.get_logger(__name__)
 
@@ -69,27 +75,28 @@ async def run_handler(
 async def _run_until_something(
     db: Database, name: str, fn: EventHandler, types: frozenset[str] | None, limit_rows: int
 ) -> int:
-    """Past all rows that hold nothing for this handler, each batch of them in a transaction of its own."""
-    while (events := await _run_batch(db, name, fn, types, limit_rows)) == 0:
-        pass
-    return events or 0
+    """Past full batches that hold nothing for this handler, each in a transaction of its own.
+
+    Only full ones: while others go on writing there is always a row more, and no handler should run after each of them.
+    """
+    while True:
+        events, has_more = await _run_batch(db, name, fn, types, limit_rows)
+        if events or not has_more:
+            return events
 
 
 async def _run_batch(
     db: Database, name: str, fn: EventHandler, types: frozenset[str] | None, limit_rows: int
-) -> int | None:
-    """The number of events that the handler was given; None where there was no row to look at."""
+) -> tuple[int, bool]:
+    """The number of events that the handler was given, and whether there may be more."""
     async with db.session() as session:
-        # Two workers (one just being replaced) must not both do the same batch.
-        free = await session.scalar(
-            text("SELECT pg_try_advisory_xact_lock(:class, hashtext(:name))"), {"class": _ONE_AT_A_TIME, "name": name}
-        )
+        free = await session.scalar(_BEGIN, {"class": _ONE_AT_A_TIME, "name": name})
         if not free:
-            return None
+            return 0, False
         vector = await cursor_of(session, name)
-        events, reached = await outbox.read_after(session, vector, limit_rows, types)
+        events, reached, has_more = await outbox.read_after(session, vector, limit_rows, types)
         if not reached:
-            return None
+            return 0, False
         if events:
             with bound_contextvars(handler=name, **_origin(events)):
                 try:
@@ -99,7 +106,7 @@ async def _run_batch(
                         log.exception("handler_row_failed")
                     raise
         await _store_cursor(session, name, reached)
-        return len(events)
+        return len(events), has_more
 
 
 def _origin(events: list[StoredEvent]) -> dict[str, str]:

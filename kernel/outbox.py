@@ -100,10 +100,11 @@ db.before_commit.append(write_published_events)
 
 
 class Read(NamedTuple):
-    """Events in lane order, and the last `n` that was looked at in each lane."""
+    """Events in lane order, the last `n` that was looked at in each lane, and whether a lane may hold more."""
 
     events: list[StoredEvent]
     reached: dict[int, int]
+    has_more: bool
 
 
 async def read_after(
@@ -111,19 +112,23 @@ async def read_after(
 ) -> Read:
     """What follows a vector {lane: n}: what handlers read. With `types`, rows without any of them stay in the database."""
     lanes = (await session.scalars(select(Lane.lane).order_by(Lane.lane))).all()
-    read = Read([], {})
+    events: list[StoredEvent] = []
+    reached: dict[int, int] = {}
+    has_more = False
     for lane in lanes:
-        rows = await session.execute(
+        found = await session.execute(
             select(OutboxRow.n, _events_with(types).label("events"))
             .where(OutboxRow.lane == lane, OutboxRow.n > vector.get(lane, 0))
             .order_by(OutboxRow.n)
             .limit(limit_rows)
         )
+        rows = found.all()
+        has_more = has_more or len(rows) == limit_rows
         for n, column in rows:
-            read.reached[lane] = n
+            reached[lane] = n
             if column is not None:
-                read.events.extend(decode_events(lane, n, column, types))
-    return read
+                events.extend(decode_events(lane, n, column, types))
+    return Read(events, reached, has_more)
 
 
 def _events_with(types: Collection[str] | None) -> InstrumentedAttribute[str] | ColumnElement[str | None]:

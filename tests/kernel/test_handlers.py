@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import insert, text
@@ -129,6 +130,22 @@ class TestOnlySomeTypes:
         assert len(decoded) == 1
         async with db.session() as session:
             assert await handlers.lag_s(session, "bells") == 0.0
+
+    async def test_a_steady_flow_of_other_events_does_not_keep_a_handler_running(
+        self, db: Database, counter: Counter, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        looks: list[int] = []
+
+        async def read_and_let_another_come(*arguments: Any) -> outbox.Read:
+            looks.append(1)
+            async with db.session() as session:
+                outbox.publish(session, DoorOpened(happened_at=clock.rfc3339(clock.now())))
+            return await read_after(*arguments)
+
+        read_after = outbox.read_after
+        monkeypatch.setattr(outbox, "read_after", read_and_let_another_come)
+        assert await handlers.run_handler(db, "bells", counter.handle, types=(BellRang,)) == 0
+        assert len(looks) == 1
 
     async def test_a_guilty_row_is_found_among_the_others(self, db: Database, counter: Counter) -> None:
         await ring(db, 1)
