@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from app.demo_data.campuses import open_campuses
 from identity.api import open_organisation, open_region, open_site
 from kernel import clock
 from kernel.db import Database
@@ -124,6 +125,7 @@ async def open_places(db: Database) -> Places:
             ]
         for code, region, name_zh, name_en in OPERATORS:
             places.organisations[code] = await organisation(code, name_zh, name_en, "operator", region)
+        await open_campuses(session, places.regions, places.organisations)
         # Lists show the newest first: the first canteen is opened last.
         for plan in reversed(CANTEENS):
             clock.advance(timedelta(seconds=1))
