@@ -6,7 +6,6 @@ kept and nothing is positioned; browsers that miss a signal try again by themsel
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -23,6 +22,7 @@ from identity.api import Principal
 from kernel.db import Database
 from kernel.errors import Forbidden
 from kernel.ids import public_id
+from kernel.tasks import end_tasks
 from realtime.audio.errors import AudioUnavailable, TooManySignals
 from realtime.boards import VALKEY_CHANNEL_PREFIX
 from realtime.connection import Connection
@@ -69,9 +69,7 @@ class Switchboard:
         try:
             yield self
         finally:
-            listening.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await listening
+            await end_tasks(listening)
 
     async def join(self, connection: Connection, talk: Talk) -> None:
         """Take part in a call's signals. Forbidden for whoever does not talk in it."""
