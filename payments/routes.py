@@ -4,6 +4,7 @@ import asyncio
 from typing import Annotated, Any
 from uuid import UUID
 
+import msgspec
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from starlette.convertors import StringConvertor, register_url_convertor
 
@@ -16,6 +17,7 @@ from identity.api import (
     Principal,
     Role,
     Terminal,
+    token_of,
 )
 from kernel import clock
 from kernel.db import DatabaseDep, SessionDep
@@ -47,6 +49,7 @@ from payments import funding, holders, queries, reversals, schemas, service
 from payments.caller_keys import once_of_caller
 from payments.counter_rule import TillReturn
 from payments.credentials import pay_codes, trust, vouchers
+from payments.credentials.code_desk import CodeDeskDep
 from payments.credentials.qr import qr_png
 from payments.errors import (
     BalanceLeft,
@@ -262,14 +265,14 @@ async def list_my_payments(
     responses=raises(Unauthenticated, NotFound, PaymentRefused),
 )
 async def issue_my_pay_code(
-    person: CurrentPerson, session: SessionDep, accept: Annotated[str | None, Header()] = None
-) -> Any:
+    request: Request, desk: CodeDeskDep, accept: Annotated[str | None, Header()] = None
+) -> Response:
     """A fresh one-time code, good for 60 seconds; with `Accept: image/png` its QR code as a picture."""
-    issued = await pay_codes.issue_pay_code(session, person.person_id)
+    issued = await desk.issue(token_of(request))
     if accept == "image/png":
         headers = {"X-Expires-At": clock.rfc3339(issued.expires_at), "Cache-Control": "no-store"}
         return Response(await asyncio.to_thread(qr_png, issued.text), 201, headers, "image/png")
-    return schemas.PayCodeView.model_validate(pay_codes.wire_code(issued))
+    return Response(msgspec.json.encode(pay_codes.wire_code(issued)), 201, media_type="application/json")
 
 
 @router.get("/me/vouchers", responses=raises(Unauthenticated, NotFound))

@@ -58,7 +58,17 @@ async def issue_pay_code(session: AsyncSession, person_id: UUID) -> IssuedCode:
 
 
 async def issue_pay_codes(session: AsyncSession, keys: Sequence[tuple[int, UUID]]) -> list[IssuedCode]:
-    """Fresh codes for many holders, in one statement each for reading and writing.
+    """Fresh codes for many holders; if one of them may have none, nobody gets one."""
+    issued = []
+    for outcome in await issue_or_refuse(session, keys):
+        if isinstance(outcome, PaymentRefused):
+            raise outcome
+        issued.append(outcome)
+    return issued
+
+
+async def issue_or_refuse(session: AsyncSession, keys: Sequence[tuple[int, UUID]]) -> list[IssuedCode | PaymentRefused]:
+    """Fresh codes for many holders, in one statement each for reading and writing; in their order, refusals among them.
 
     The holder row is read, not locked: a code is a right to ask, and what the account is worth is decided when it is
     spent, under the lock.
@@ -67,26 +77,33 @@ async def issue_pay_codes(session: AsyncSession, keys: Sequence[tuple[int, UUID]
     holders = {(holder.bucket, holder.id): holder for holder in rows}
     at = clock.now()
     signing: dict[UUID, SigningKey] = {}
-    issued: list[IssuedCode] = []
+    outcomes: list[IssuedCode | PaymentRefused] = []
     values: list[dict[str, object]] = []
     for key in keys:
         holder = holders[key]
-        refuse_unless_active(holder)
+        if (refusal := _refusal_of(holder)) is not None:
+            outcomes.append(PaymentRefused(refusal))
+            continue
         if holder.region_id not in signing:
             signing[holder.region_id] = await trust.ensure_signing_key(session, holder.region_id)
         code, row = make_code(holder, signing[holder.region_id], at, terms_of_code(at))
-        issued.append(code)
+        outcomes.append(code)
         values.append(row)
-    await session.execute(insert(PayCode), values)
-    return issued
+    if values:
+        await session.execute(insert(PayCode), values)
+    return outcomes
+
+
+def _refusal_of(holder: Holder) -> Refusal | None:
+    if holder.state == "active":
+        return None
+    return Refusal(DenyCode.LOST if holder.state == "lost" else DenyCode.FROZEN)
 
 
 def refuse_unless_active(holder: Holder) -> None:
     """No codes for an account that is lost, frozen or closed."""
-    if holder.state == "lost":
-        raise PaymentRefused(Refusal(DenyCode.LOST))
-    if holder.state != "active":
-        raise PaymentRefused(Refusal(DenyCode.FROZEN))
+    if (refusal := _refusal_of(holder)) is not None:
+        raise PaymentRefused(refusal)
 
 
 @dataclass(frozen=True, slots=True)
