@@ -29,15 +29,16 @@ async def measure_codes(rig: Rig) -> list[Row]:
 
 async def measure(rig: Rig) -> list[Row]:
     """Payments a second through the queue, and one by one."""
-    batched = await _rate(rig, PAYMENTS, batch_max=400, waiting=WAITING)
-    single = await _rate(rig, SINGLE_PAYMENTS, batch_max=1, waiting=64)
+    batched = await rate_of_queue(rig, PAYMENTS, batch_max=400, waiting=WAITING)
+    single = await rate_of_queue(rig, SINGLE_PAYMENTS, batch_max=1, waiting=64)
     return [
         at_least("posting alone", batched, "payments/s", 12_000),
         told("posting alone, one transaction each", single, "payments/s"),
     ]
 
 
-async def _rate(rig: Rig, count: int, *, batch_max: int, waiting: int) -> float:
+async def rate_of_queue(rig: Rig, count: int, *, batch_max: int, waiting: int) -> float:
+    """Payments a second, so many waiting at a time."""
     terminals = api.TerminalCache()
     posting = api.Posting(rig.database, CanteenPricing(), terminals, batch_max=batch_max)
     await posting.start()

@@ -67,6 +67,8 @@ class Summary:
     told_payments: int
     reconnected: int
     faults: list[dict[str, Any]]
+    # Processors busy and MiB held at most, by part.
+    parts: dict[str, dict[str, float]]
     # What the supervisor told meanwhile: what ended, what is running again.
     supervisor: list[str]
     books: Books | None
@@ -111,6 +113,7 @@ def sum_up(lunch: Lunch, books: Books | None, began_at: str, machine: dict[str, 
         told_payments=len(lunch.ears.phones.times),
         reconnected=lunch.ears.phones.reconnected + lunch.ears.canteens.reconnected,
         faults=[asdict(fault) for fault in lunch.killed],
+        parts={part: _most(samples) for part, samples in lunch.watch.samples.items()},
         supervisor=lunch.installation.said() if lunch.installation is not None else [],
         books=books,
     )
@@ -126,6 +129,11 @@ def told_after(lunch: Lunch) -> list[tuple[float, float]]:
         for sale in lunch.sales
         if sale.is_paid and times.get(sale.payment)
     ]
+
+
+def _most(samples: Sequence[tuple[float, float, float]]) -> dict[str, float]:
+    busy, held = max(sample[1] for sample in samples), max(sample[2] for sample in samples)
+    return {"processors": round(busy, 2), "mib": round(held, 1)}
 
 
 def _latencies(sales: Iterable[Sale]) -> list[float]:
