@@ -375,6 +375,7 @@ CALLS: Final = (
 BOOKINGS: Final = (
     Term("可预订资源", "bookable", ("Bookable",)),
     Term("预订", "booking", ("Booking",)),
+    Term("系列预订", "booking series", ("BookingSeries",)),
     Term("预订经过", "booking step", ("BookingStep",)),
     Term("预订变化", "booking changed", ("BookingChanged",)),
     Term("占位", "hold", ("held",), "A time taken for ten minutes, until its organiser confirms or lets it go."),

@@ -1,6 +1,7 @@
 """What booking may answer besides a booking.
 
 BookingClash        409     it is taken then; `data.suggestions` can be had now
+SeriesClash         409     some occurrences of a series are taken; `data.clashes` lists each
 OutsideOpening      409     it is not open then
 NotBookable         409     its rules do not allow this: too long, too early, retired, another unit's
 TooManyBookings     409     this person has as many of its kind ahead as they may
@@ -17,6 +18,15 @@ class BookingClash(GuanjiaError):
     status = 409
     message_zh = "这段时间已被占用"
     message_en = "It is taken at that time"
+
+
+class SeriesClash(GuanjiaError):
+    """`data.clashes`: starts_at, ends_at, code and suggestions of each occurrence that cannot be held; nothing was held."""
+
+    code = "SERIES_CLASH"
+    status = 409
+    message_zh = "这一系列中有时段不能预订，没有占用任何时段"
+    message_en = "Some of the series cannot be booked; nothing was held"
 
 
 class OutsideOpening(GuanjiaError):

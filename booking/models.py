@@ -58,6 +58,25 @@ class Bookable(Base):
     retired_at: Mapped[datetime | None] = mapped_column(Instant)
 
 
+class BookingSeries(Base):
+    """A rule by which one request is made again and again; each occurrence is a booking with a life of its own."""
+
+    __tablename__ = "booking_series"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    bookable_id: Mapped[UUID]
+    organiser_id: Mapped[UUID]
+    request_id: Mapped[UUID]
+    # An RRULE of iCalendar, in local time of the zone.
+    rule: Mapped[str] = mapped_column(Text)
+    zone: Mapped[str] = mapped_column(Text)
+    first_starts_at: Mapped[datetime] = mapped_column(Instant)
+    first_ends_at: Mapped[datetime] = mapped_column(Instant)
+    # The rule goes on beyond what can be booked now.
+    is_cut: Mapped[bool] = mapped_column(Boolean)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+
+
 class Booking(Base):
     """One request for one bookable, from its hold to its end; or a closure of the office."""
 
@@ -71,6 +90,7 @@ class Booking(Base):
     served_id: Mapped[UUID | None]
     # Named by the caller: the same request sent twice is one booking.
     request_id: Mapped[UUID]
+    series_id: Mapped[UUID | None]
     title: Mapped[str] = mapped_column(Text)
     attendees: Mapped[int] = mapped_column(Integer)
     during: Mapped[Range[datetime]] = mapped_column(TSTZRANGE)

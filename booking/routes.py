@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 
-from booking import catalogue, queries, schemas, service, views
-from booking.errors import BookingClash, NotBookable, NotNow, OutsideOpening, TooManyBookings
+from booking import catalogue, queries, schemas, series, service, views
+from booking.errors import BookingClash, NotBookable, NotNow, OutsideOpening, SeriesClash, TooManyBookings
 from booking.spans import Span, merged
 from identity.api import CurrentPerson, places_below
 from kernel.db import SessionDep
@@ -136,6 +136,29 @@ async def post_booking(
     if not is_new:
         response.status_code = 200
     return (await views.booking_views(session, [booking], person))[0]
+
+
+@router.post(
+    "/booking_series",
+    status_code=201,
+    responses=raises(Unauthenticated, NotFound, SeriesClash),
+)
+async def post_series(
+    body: schemas.NewSeries, person: CurrentPerson, session: SessionDep, response: Response
+) -> schemas.SeriesView:
+    """The same again and again: each occurrence is a booking of its own, held for ten minutes. All or nothing, or with
+    `on_clash: skip` those that can be had. The same `request_id` again: 200 with the same series."""
+    held, is_new = await series.hold_series(session, person, body)
+    if not is_new:
+        response.status_code = 200
+    return schemas.SeriesView(
+        id=public_id("bks", held.series.id),
+        rule=held.series.rule,
+        zone=held.series.zone,
+        is_cut=held.series.is_cut,
+        bookings=await views.booking_views(session, held.bookings, person),
+        skipped=[schemas.SkippedView.model_validate(each.told()) for each in held.skipped],
+    )
 
 
 @router.get("/bookings", responses=raises(Unauthenticated, Forbidden, NotFound))

@@ -1,6 +1,6 @@
 """Wire forms of booking. Times are RFC 3339; opening hours are local wall time of the bookable's place."""
 
-from datetime import datetime, time
+from datetime import date, datetime, time
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -145,6 +145,14 @@ class NewBooking(_Wire):
     waitlist: bool = Field(default=False, description="Where it is taken: wait for it.")
 
 
+class NewSeries(NewBooking):
+    """The same again and again, by a rule of iCalendar in the place's local time. All or nothing, unless clashes are skipped."""
+
+    rule: str = Field(min_length=1, max_length=200, description="FREQ=WEEKLY;BYDAY=MO;COUNT=10")
+    excluded: list[date] = Field(default_factory=list, max_length=200, description="Local days that are left out.")
+    on_clash: Literal["fail", "skip"] = "fail"
+
+
 class NewClosure(_Wire):
     """The office closes a bookable. `override` cancels what stands in the way, and tells its people."""
 
@@ -171,6 +179,24 @@ class SuggestionView(SpanView):
     bookable: str
 
 
+class SkippedView(SpanView):
+    """An occurrence that could not be held, and what could be had instead."""
+
+    code: str
+    suggestions: list[SuggestionView]
+
+
+class SeriesView(BaseModel):
+    """A series with its bookings. `is_cut`: the rule goes on beyond what can be booked now."""
+
+    id: str
+    rule: str
+    zone: str
+    is_cut: bool
+    bookings: list["BookingView"]
+    skipped: list[SkippedView]
+
+
 class BookingStepView(BaseModel):
     """One step, in order."""
 
@@ -187,6 +213,7 @@ class BookingView(BaseModel):
     bookable: str
     bookable_name_zh: str
     bookable_name_en: str
+    series: str | None
     organiser: str
     organiser_name: str
     served: str | None

@@ -91,6 +91,7 @@ def _row(bookable: Bookable, organiser_id: UUID, span: Span, request_id: UUID, t
         organiser_id=organiser_id,
         served_id=None,
         request_id=request_id,
+        series_id=None,
         title=title,
         attendees=0,
         during=range_of(span),

@@ -73,6 +73,7 @@ def _booking(
         bookable=public_id("bkb", bookable.id),
         bookable_name_zh=bookable.name_zh,
         bookable_name_en=bookable.name_en,
+        series=public_id("bks", row.series_id) if row.series_id else None,
         organiser=public_id("per", row.organiser_id),
         organiser_name=people[row.organiser_id].name,
         served=public_id("per", row.served_id) if row.served_id else None,

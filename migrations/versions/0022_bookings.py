@@ -47,12 +47,28 @@ CREATE INDEX bookables_place_id_idx ON bookables (place_id) WHERE place_id IS NO
 # constraint reaches no further than its partition.
 _BOOKINGS = """
 CREATE EXTENSION IF NOT EXISTS btree_gist;
+CREATE TABLE booking_series (
+    id uuid PRIMARY KEY,
+    bookable_id uuid NOT NULL REFERENCES bookables,
+    organiser_id uuid NOT NULL,
+    request_id uuid NOT NULL,
+    rule text NOT NULL,
+    zone text NOT NULL,
+    first_starts_at timestamptz NOT NULL,
+    first_ends_at timestamptz NOT NULL,
+    is_cut boolean NOT NULL,
+    created_at timestamptz NOT NULL,
+    CONSTRAINT booking_series_times_check CHECK (first_starts_at < first_ends_at)
+);
+COMMENT ON COLUMN booking_series.rule IS 'An RRULE of iCalendar, in local time of the zone; each occurrence is a booking';
+CREATE UNIQUE INDEX booking_series_organiser_id_request_id_key ON booking_series (organiser_id, request_id);
 CREATE TABLE bookings (
     id uuid PRIMARY KEY,
     bookable_id uuid NOT NULL REFERENCES bookables,
     organiser_id uuid NOT NULL,
     served_id uuid,
     request_id uuid NOT NULL,
+    series_id uuid REFERENCES booking_series,
     title text NOT NULL,
     attendees integer NOT NULL CONSTRAINT bookings_attendees_check CHECK (attendees >= 0),
     during tstzrange NOT NULL
@@ -77,6 +93,7 @@ COMMENT ON COLUMN bookings.blocked IS 'During, with the time to set up and to cl
 COMMENT ON COLUMN bookings.blocks IS 'Whether it keeps others out; written together with the state';
 COMMENT ON COLUMN bookings.request_id IS 'Named by the caller: the same request sent twice is one booking';
 CREATE UNIQUE INDEX bookings_organiser_id_request_id_key ON bookings (organiser_id, request_id);
+CREATE INDEX bookings_series_id_idx ON bookings (series_id, id) WHERE series_id IS NOT NULL;
 CREATE INDEX bookings_served_id_idx ON bookings (served_id, id) WHERE served_id IS NOT NULL;
 CREATE INDEX bookings_waiting_idx ON bookings (bookable_id, id) WHERE state = 'waitlisted';
 CREATE INDEX bookings_pending_idx ON bookings (bookable_id, id) WHERE state = 'pending_approval';
@@ -101,4 +118,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP TABLE booking_steps, bookings, bookables")
+    op.execute("DROP TABLE booking_steps, bookings, booking_series, bookables")

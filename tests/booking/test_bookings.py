@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from uuid import uuid4
 
+import httpx
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
@@ -308,3 +309,56 @@ class TestUsing:
         assert (await campus.zhou.pulls(held, "confirm"))["state"] == "confirmed"
         refused = await campus.wang.book(campus.hall, 4, served=campus.stranger.id)
         assert refused.json()["data"]["rule"] == "served"
+
+
+class TestSeries:
+    async def series(self, campus: Campus, **more: object) -> httpx.Response:
+        body = {
+            "bookable": campus.hall,
+            "starts_at": instant(1),
+            "ends_at": instant(2),
+            "title": "周例会",
+            "rule": "FREQ=WEEKLY;COUNT=4",
+            "request_id": str(uuid4()),
+            **more,
+        }
+        return await campus.wang.http.post("/v1/booking_series", json=body)
+
+    async def test_each_occurrence_is_a_booking_of_its_own(self, campus: Campus) -> None:
+        answer = await self.series(campus)
+
+        assert answer.status_code == 201, answer.text
+        held = answer.json()["bookings"]
+        assert [each["starts_at"] for each in held] == [instant(1 + 7 * 24 * week) for week in range(4)]
+        await campus.wang.pulls(held[1], "cancel")
+        await campus.wang.pulls(held[2], "confirm")
+        assert {(await campus.wang.sees(each))["state"] for each in (held[0], held[3])} == {"held"}
+
+    async def test_one_that_is_taken_takes_none_and_tells_which(self, campus: Campus) -> None:
+        await campus.zhou.holds(campus.hall, 1 + 7 * 24)
+
+        refused = await self.series(campus)
+
+        assert (refused.status_code, refused.json()["code"]) == (409, "SERIES_CLASH")
+        (clash,) = refused.json()["data"]["clashes"]
+        assert (clash["starts_at"], clash["code"]) == (instant(1 + 7 * 24), "BOOKING_CLASH")
+        assert clash["suggestions"]
+        assert (await campus.wang.http.get("/v1/bookings")).json()["data"] == []
+
+    async def test_or_it_is_skipped_where_that_is_wanted(self, campus: Campus) -> None:
+        await campus.zhou.holds(campus.hall, 1 + 7 * 24)
+
+        answer = (await self.series(campus, on_clash="skip")).json()
+
+        assert [len(answer["bookings"]), len(answer["skipped"])] == [3, 1]
+
+    async def test_sent_twice_it_is_one_series(self, campus: Campus) -> None:
+        request_id = str(uuid4())
+        first, again = [await self.series(campus, request_id=request_id) for _ in range(2)]
+
+        assert (first.status_code, again.status_code) == (201, 200)
+        assert [each["id"] for each in first.json()["bookings"]] == [each["id"] for each in again.json()["bookings"]]
+
+    @pytest.mark.parametrize("rule", ["每周一", "FREQ=SECONDLY", "FREQ=DAILY;UNTIL=20200101"])
+    async def test_a_rule_that_means_nothing_is_422(self, campus: Campus, rule: str) -> None:
+        assert (await self.series(campus, rule=rule)).status_code == 422
