@@ -44,6 +44,8 @@ export const zh = {
     } as Record<string, string>,
   },
   board: {
+    alerts: '食堂提醒',
+    noAlerts: '消费机都在线',
     title: '食堂实时看板',
     choose: '选择食堂',
     takings: '今日收入',
@@ -283,6 +285,8 @@ export const en: typeof zh = {
     },
   },
   board: {
+    alerts: 'Canteens',
+    noAlerts: 'All tills are in touch',
     title: 'Canteen, live',
     choose: 'Choose a canteen',
     takings: 'Takings today',

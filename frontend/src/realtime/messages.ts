@@ -1,9 +1,18 @@
 import * as audio from './audio/messages'
+import * as policies from './calls/admin/messages'
+import * as calls from './calls/messages'
+import * as desk from './desk/messages'
 
 export const zh = {
   ...audio.zh,
+  ...calls.zh,
+  ...policies.zh,
+  ...desk.zh,
 }
 
 export const en: typeof zh = {
   ...audio.en,
+  ...calls.en,
+  ...policies.en,
+  ...desk.en,
 }

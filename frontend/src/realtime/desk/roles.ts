@@ -1,0 +1,2 @@
+/** Whose desk it is. */
+export const DESK_ROLES: readonly string[] = ['duty_staff', 'dispatcher']
