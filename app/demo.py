@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request
 
+from app.demo_data.calls import place_calls
 from app.demo_data.counters import cashiers_shift, report_in, set_pins, supervisor_of
 from app.demo_data.credentials import give_cards, hang_wall_codes, tell_credentials
 from app.demo_data.disputes import raise_disputes
@@ -62,6 +63,7 @@ async def seed_demo(db: Database, say: Callable[[str], None] = _silent) -> dict[
         await grant_demo_lots(db, places, population, demo_people(population), today)
         await fill_the_desks(db, places, population, kitchens, today)
         await keep_a_rota(db, places, population)
+        await place_calls(db, places, population)
         await fill_the_subsidy_office(db, places, population, today)
         await raise_disputes(db, places, population)
         await _count_takings(db)

@@ -2,13 +2,13 @@
 
 | what | key | members |
 |---|---|---|
-| a desk's waiting queue, in the order to take them | sorted set `rt:calls:waiting:<reg>` | call id, score = rank |
-| leases of pages at a desk | sorted set `rt:calls:present:<reg>` | person and device, score = until |
-| presses of a caller within the last minute | sorted set `rt:calls:presses:<caller>` | call and number, score = when |
-| the last rings of a desk, at most 200 of the last hour | stream `rt:calls:rings:<reg>` | call, round, person |
+| a desk's waiting queue, in the order to take them | sorted set `rt:{calls}:waiting:<reg>` | call id, score = rank |
+| leases of pages at a desk | sorted set `rt:{calls}:present:<reg>` | person and device, score = until |
+| presses of a caller within the last minute | sorted set `rt:{calls}:presses:<caller>` | call and number, score = when |
+| the last rings of a desk, at most 200 of the last hour | stream `rt:{calls}:rings:<reg>` | call, round, person |
 
 The worker compares twice a second what PostgreSQL says with what it wrote the last time, and writes the difference, each key
-in one step. A mark (`rt:calls:mark`) tells it that Valkey has forgotten everything: then it writes all of it. Readers that find
+in one step. A mark (`rt:{calls}:mark`) tells it that Valkey has forgotten everything: then it writes all of it. Readers that find
 no mark, or no Valkey, ask PostgreSQL; so without Valkey everything is slower and nothing is lost.
 """
 
@@ -34,7 +34,8 @@ from realtime.calls.events import desk_channel
 from realtime.calls.models import Call, CallRing
 from realtime.calls.service import PRESSES_MAX, PRESSES_WINDOW
 
-PREFIX: Final = "rt:calls:"
+# One slot of a cluster: what belongs together is written in one step.
+PREFIX: Final = "rt:{calls}:"
 MARK: Final = PREFIX + "mark"
 RINGS_MAX: Final = 200
 RINGS_WITHIN: Final = timedelta(hours=1)
@@ -224,7 +225,12 @@ class DeskQueues:
     async def note_press(self, caller_key: str, call: Call, number: int) -> None:
         """After its commit; the worker would do it half a second later."""
         member = press_name(public_id(queries.PREFIX, call.id), number)
-        await self._ask(self._valkey.zadd(f"{PREFIX}presses:{caller_key}", {member: _score(call.changed_at)}))
+        key = f"{PREFIX}presses:{caller_key}"
+        pipeline = self._valkey.pipeline(transaction=True)
+        pipeline.zadd(key, {member: _score(call.changed_at)})
+        # Should the worker never hear of it.
+        pipeline.expire(key, int(PRESSES_WINDOW.total_seconds()) * 2)
+        await self._ask(pipeline.execute())
 
     async def _ask(self, question: Awaitable[Any]) -> Any:
         try:

@@ -267,9 +267,9 @@ async def _release(session: AsyncSession, call: Call, actor: Principal, body: Tr
 async def _hand_over(session: AsyncSession, call: Call, actor: Principal, body: TriggerBody) -> None:
     if (body.team is None) == (body.target is None):
         raise Malformed(reason="either a team or a target takes it over", field="team")
-    _let_go(call)
     if body.target is not None:
         call.handed_to = await hand_over.take_over(session, call, body.target, actor)
+        _let_go(call)
         await move(session, call, "hand_over", actor.actor, body.words, wait_s=ringing.REVIEW_EVERY_S)
         return
     step = hand_over.team_step(body.team or "")
@@ -277,6 +277,7 @@ async def _hand_over(session: AsyncSession, call: Call, actor: Principal, body: 
     if rung.is_empty:
         raise hand_over.nobody_there(body.team or "")
     call.handed_team_id = rung.teams[0]
+    _let_go(call)
     await move(session, call, "hand_over", actor.actor, body.words, wait_s=step.seconds)
     await ringing.ring(session, call, step, rung, await caller_name_of(session, call))
 
@@ -321,6 +322,7 @@ _PULLS: Final[Mapping[str, Any]] = {
 
 
 def _let_go(call: Call) -> None:
+    """Right before the step that follows: nobody has it from then on."""
     call.acker_id, call.joined, call.eta_minutes, call.way = None, [], None, None
 
 

@@ -1,13 +1,21 @@
 """The house with a desk in it, before the HTTP of calls."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from kernel import clock
 from tests.identity.conftest import House, house, house_url
 from tests.realtime.calls.switchroom import Switchroom, open_switchroom
 
 __all__ = ["House", "house", "house_url"]
+
+
+@pytest.fixture(autouse=True)
+def _still() -> Iterator[None]:
+    """Time passes when a story says so."""
+    with clock.frozen(clock.now()):
+        yield
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ import asyncio
 from datetime import timedelta
 from uuid import uuid4
 
+from sqlalchemy import text
+
 from identity.api import Role
 from kernel import clock
 from tests.realtime.calls.switchroom import Switchroom, somebody
@@ -51,8 +53,6 @@ class TestAPress:
 
     async def test_who_has_no_region_is_asked_for_a_place(self, room: Switchroom) -> None:
         async with room.db.session() as session:
-            from sqlalchemy import text
-
             await session.execute(text("DELETE FROM memberships WHERE person_id = :id"), {"id": room.caller.id})
         refused = await room.press()
         assert (refused.status_code, refused.json()["code"]) == (409, "NOWHERE_TO_CALL")
@@ -71,8 +71,6 @@ class TestComing:
         assert (rated["state"], rated["rating"]) == ("rated", 5)
         assert await room.history(call) == ["place", "ring", "acknowledge", "connect", "arrive", "resolve", "rate"]
         async with room.db.session() as session:
-            from sqlalchemy import text
-
             assert await session.scalar(text("SELECT count(*) FROM timers")) == 0
 
     async def test_of_two_who_come_in_the_same_moment_one_has_it_and_the_other_is_told_who(
@@ -176,6 +174,7 @@ class TestWhoSees:
         path, body = f"/v1/calls/{call['id']}/messages", {"client_id": client_id, "words": "在三楼"}
         for _ in range(2):
             assert (await room.http.post(path, json=body, headers=room.caller.headers)).status_code == 201
+        clock.advance(timedelta(seconds=1))
         await room.http.post(path, json={"words": "马上到"}, headers=room.first.headers)
         page = (await room.http.get(path, headers=room.first.headers)).json()
         assert [(one["side"], one["words"]) for one in page["data"]] == [("staff", "马上到"), ("caller", "在三楼")]
