@@ -11,6 +11,7 @@ from app.processes import PROCESSES
 from kernel.errors import error_classes
 from kernel.events import event_classes
 from kernel.settings import Settings
+from realtime.asyncapi import asyncapi_document
 
 _MADE = "<!-- Made from the code by `make generate`; change it there. -->"
 
@@ -76,6 +77,12 @@ def events_json() -> str:
     classes = event_classes()
     _, components = msgspec.json.schema_components(classes.values())
     return _json({"events": {name: cls.__name__ for name, cls in classes.items()}, "$defs": components})
+
+
+def asyncapi_json() -> str:
+    """docs/asyncapi.json: the same for /v1/realtime."""
+    create_app(Settings())  # As above.
+    return _json(asyncapi_document(event_classes()))
 
 
 def _page(title: str, lead: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

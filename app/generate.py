@@ -39,6 +39,7 @@ GENERATORS: Final[tuple[Generator, ...]] = (
     Generator("docs/errors.md", "app.catalogues:errors_page"),
     Generator("docs/events.md", "app.catalogues:events_page"),
     Generator("docs/realtime.schema.json", "realtime.schemas:frames_schema_json"),
+    Generator("docs/asyncapi.json", "app.catalogues:asyncapi_json"),
     Generator("docs/processes.md", "app.catalogues:processes_page"),
     Generator("docs/states.md", "app.handbook.states:states_page"),
     Generator("docs/invariants.md", "app.handbook.invariants:invariants_page"),

@@ -6,12 +6,23 @@ instead of being refused.
 """
 
 import errno
+import resource
 import socket
 from collections.abc import Sequence
 
 from app.problems import CannotListen
 
 BACKLOG = 2048
+
+
+def allow_open_files() -> int:
+    """As many open files, and so sockets, as the system lets us have without asking; returns how many those are."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # macOS names infinity and takes less; there the soft limit stays.
+    if hard not in (soft, resource.RLIM_INFINITY):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        return hard
+    return soft
 
 
 def open_listening_sockets(host: str, port: int, count: int) -> list[socket.socket]:

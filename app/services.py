@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from app.problems import NotConfigured
 from kernel.db import Database
 from kernel.settings import Settings
+from kernel.valkey import close_valkey, open_valkey
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,9 @@ async def open_services(settings: Settings, *, pool_size: int = 10) -> AsyncIter
             "This process needs GUANJIA_DATABASE_URL and GUANJIA_REDIS_URL. `guanjia run` sets both by itself."
         )
     database = Database(settings.database_url.get_secret_value(), pool_size=pool_size)
-    valkey = Redis.from_url(
-        settings.redis_url.get_secret_value(),
-        # Valkey is never the truth: whoever asks it would rather go on without than wait.
-        socket_connect_timeout=2,
-        socket_timeout=5,
-        health_check_interval=15,
-    )
+    valkey = open_valkey(settings.redis_url.get_secret_value())
     try:
         yield Services(settings, database, valkey)
     finally:
-        await valkey.aclose()
+        await close_valkey(valkey)
         await database.close()

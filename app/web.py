@@ -7,7 +7,7 @@ import socket
 import uvicorn
 
 from app.gate import wait_at_gate
-from app.listening import BACKLOG, open_listening_sockets
+from app.listening import BACKLOG, allow_open_files, open_listening_sockets
 from app.memory import settle_memory
 from app.payments_protocol import PaymentsProtocol
 from app.production import refuse_weak_settings
@@ -34,6 +34,7 @@ class _Server(uvicorn.Server):
 def serve(settings: Settings, *, fd: int | None) -> int:
     """Serve until SIGTERM, on the supervisor's socket or on one of our own. Returns the exit status."""
     refuse_weak_settings(settings)
+    allow_open_files()  # Each page that listens is one.
     configure_logging(process="web", as_json=settings.log_json, request_id=current_request_id)
     listener = (
         socket.socket(fileno=fd) if fd is not None else open_listening_sockets(settings.host, settings.port, 1)[0]

@@ -32,7 +32,8 @@ class Settings(BaseSettings):
     )
     redis_url: SecretStr | None = Field(
         default=None,
-        description="Valkey or Redis address (redis://...). When set, the embedded server is not started.",
+        description="Valkey or Redis address: redis://..., redis+cluster://host,host or redis+sentinel://host,host/name "
+        "(kernel/valkey.py). When set, the embedded server is not started.",
     )
     workers: int = Field(
         default=1,

@@ -22,6 +22,7 @@ from sqlalchemy import text
 
 from kernel import clock
 from kernel.db import Database
+from kernel.valkey import publish_many
 from realtime.frames import board_frame, latest_value_frame
 
 VALKEY_BOARD_PREFIX: Final = "rt:board:"
@@ -99,9 +100,7 @@ async def take_position(db: Database, channel: str) -> int:
 
 
 async def _send(valkey: Redis, channel: str, board_type: str, message: bytes) -> None:
-    pipeline = valkey.pipeline(transaction=False)
-    # Kept first, then told: who subscribes in between hears it twice rather than not at all.
-    pipeline.hset(VALKEY_BOARD_PREFIX + channel, board_type, message)
-    pipeline.publish(VALKEY_CHANNEL_PREFIX + channel, message)
     async with asyncio.timeout(1):
-        await pipeline.execute()
+        # Kept first, then told: who subscribes in between hears it twice rather than not at all.
+        await valkey.hset(VALKEY_BOARD_PREFIX + channel, board_type, message)
+        await publish_many(valkey, [(VALKEY_CHANNEL_PREFIX + channel, message)])

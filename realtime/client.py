@@ -1,17 +1,23 @@
 """A client of /v1/realtime in Python: signs in, subscribes, and after a cut goes on where it stopped.
 
-For tests, benchmarks and terminals without a browser.
+For tests, and for programs and terminals without a browser. docs/listening.md shows it at work.
+
+Most want `listen`: it reconnects by itself, resumes each channel after the last position it has seen, and yields every
+event once. `receive` and `messages` are one socket's, for who wants to see it break.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from typing import Any, Self
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
+from kernel.events import Event
+from realtime.errors import CLOSE_UNAUTHENTICATED
 from realtime.schemas import (
     Auth,
     BoardFrame,
@@ -27,13 +33,23 @@ from realtime.schemas import (
     decode_server_message,
 )
 
+E = TypeVar("E", bound=Event)
+OnResync = Callable[[Resync], Awaitable[None]]
+
+RETRY_FIRST_S: Final = 0.25
+RETRY_MAX_S: Final = 15.0
+
+
+class SignedOut(ConnectionError):
+    """The token is no good, or not any more: trying again would not help."""
+
 
 class RealtimeClient:
     """One socket at a time; remembers the last position of each channel.
 
     async with RealtimeClient(url, token) as client:
         await client.subscribe("me")
-        async for message in client.messages():
+        async for message in client.listen():
             ...
     """
 
@@ -112,8 +128,59 @@ class RealtimeClient:
             while True:
                 yield await self.receive(timeout_s=None)
 
+    async def listen(
+        self, *, on_resync: OnResync | None = None, retry_first_s: float = RETRY_FIRST_S
+    ) -> AsyncIterator[ServerMessage]:
+        """Everything that comes, across cuts, until the token is no good any more (SignedOut).
+
+        Between two attempts it waits twice as long each time, spread by chance, so that a thousand clients of a server
+        that has restarted do not all come at once. With `on_resync` that is awaited instead of yielding the message:
+        fetch the snapshot there; events that it already holds may follow.
+        """
+        attempt = 0
+        while True:
+            try:
+                if self._socket is None:
+                    await self.connect()
+                while True:
+                    message = await self.receive(timeout_s=None)
+                    attempt = 0
+                    if isinstance(message, Resync) and on_resync is not None:
+                        await on_resync(message)
+                    else:
+                        yield message
+            except (OSError, TimeoutError, WebSocketException) as error:
+                self._socket = None
+                _raise_if_hopeless(error)
+            attempt += 1
+            longest_s = min(RETRY_MAX_S, retry_first_s * 2 ** min(attempt, 10))
+            await asyncio.sleep(random.uniform(longest_s / 2, longest_s))  # noqa: S311  to spread clients, not to hide
+
     async def _send(self, message: Auth | Subscribe | Unsubscribe | Ping) -> None:
         await self.socket.send(msgspec.json.encode(message).decode())
 
 
-__all__ = ["BoardFrame", "EventFrame", "Pong", "RealtimeClient", "Refused", "Resync", "Subscribed"]
+def as_event(frame: EventFrame, event_class: type[E]) -> E:
+    """The frame's event as its class; msgspec.ValidationError where this channel is told less than the whole of it."""
+    return msgspec.convert({**frame.data, "happened_at": frame.happened_at}, event_class)
+
+
+def _raise_if_hopeless(error: Exception) -> None:
+    """A refusal that stays one: signed out, or an address that is none of ours."""
+    if isinstance(error, ConnectionClosed) and error.rcvd is not None and error.rcvd.code == CLOSE_UNAUTHENTICATED:
+        raise SignedOut("signed out") from error
+    if isinstance(error, InvalidStatus) and error.response.status_code < 500:
+        raise error
+
+
+__all__ = [
+    "BoardFrame",
+    "EventFrame",
+    "Pong",
+    "RealtimeClient",
+    "Refused",
+    "Resync",
+    "SignedOut",
+    "Subscribed",
+    "as_event",
+]

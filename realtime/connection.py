@@ -24,6 +24,7 @@ class Connection:
     buffer_bytes_max: int
     slow_after_s: float
     token: str | None = None
+    token_hash: bytes | None = None
     caller: Caller | None = None
     subscriptions: dict[str, "Subscription"] = field(default_factory=dict)
 

@@ -1,42 +1,44 @@
 """The hub of one web process: which sockets hear which channel, and nothing twice, nothing left out.
 
-Each channel that somebody here hears has one position, and each subscription its own. A frame from Valkey that is the
-next one goes to all live subscriptions; one that was seen is dropped; one that leaves a hole makes the hub fetch what
-lies in between from PostgreSQL, where every published frame has been committed before. So has every frame that Valkey
-lost: twice a second the hub compares its positions with the heads of the channels there.
+Each channel that somebody here hears has one position (`open_channel.py`), and each subscription its own. What Valkey
+tells goes to those who are live. What it does not tell, the hub fetches from PostgreSQL, where every published frame has
+been committed before: the holes that a channel finds, and whatever the heads of the channels there show to be missing.
 
 A new subscription catches up by itself, reading what follows its own position until that has reached the channel's;
 from then on it is live. Between that last comparison and becoming live nothing is awaited, so nothing slips through.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
 
 import structlog
 from prometheus_client import Gauge
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity.api import Principal, authenticate_caller, hash_token, live_token_hashes
+from identity.api import authenticate_caller, hash_token, live_token_hashes
 from kernel import clock
 from kernel.db import Database
 from kernel.errors import Forbidden, GuanjiaError, TryAgain, Unauthenticated
 from kernel.http import error_for_database
-from kernel.ids import public_id
 from realtime import queries
-from realtime.channels import ChannelPolicy, by_prefix
+from realtime.catching_up import CatchingUp
+from realtime.channels import Caller, ChannelPolicy
 from realtime.connection import Connection, Subscription
 from realtime.errors import CLOSE_UNAUTHENTICATED, TooManySubscriptions
-from realtime.frames import ME, PERSON, as_websocket, resync_frame, subscribed_frame, wire_name
+from realtime.frames import ME, as_websocket, resync_frame, subscribed_frame, wire_name
 from realtime.listener import Listener
-from realtime.queries import PositionedFrame
+from realtime.open_channel import OpenChannel, board_of
+from realtime.queries import Missed, PositionedFrame
+from realtime.rights import Rights, absolute_name
 from realtime.schemas import Subscribe
 
 _REPLAY_CHUNK_FRAMES: Final = 100
-_EARLY_FRAMES_MAX: Final = 2_000
+# Channels whose heads one poll asks for: ten thousand at once would hold up those who are waiting for a payment.
+_POLLED_AT_ONCE: Final = 2_000
 # Database reads of all sockets together: the rest of the pool is for people at the counter.
 _READS_AT_ONCE: Final = 3
 
@@ -58,34 +60,6 @@ class HubLimits:
     recheck_interval_s: float = 2.0
 
 
-class _Frame(NamedTuple):
-    """A frame as it goes onto sockets."""
-
-    position: int
-    bytes: bytes
-
-
-@dataclass(eq=False)
-class _Channel:
-    """A channel that somebody in this process hears."""
-
-    name: str
-    is_latest_value: bool
-    opened: "asyncio.Future[None]"
-    position: int = 0
-    # The highest position that is known to exist; above `position` while a hole is being filled.
-    known: int = 0
-    is_filling: bool = False
-    # Frames that came while a hole before them was being filled.
-    early: "list[_Frame]" = field(default_factory=list)
-    # The head as the last poll found it.
-    head_polled: int = 0
-    subscriptions: set[Subscription] = field(default_factory=set)
-    # Who is about to subscribe: the channel stays open for them.
-    expected: int = 0
-    boards: dict[str, _Frame] = field(default_factory=dict)
-
-
 class Hub:
     """One in each web process, at `app.state.hub`."""
 
@@ -94,12 +68,15 @@ class Hub:
     ) -> None:
         self.limits = limits or HubLimits()
         self._db = db
-        self._policies: Mapping[str, ChannelPolicy] = by_prefix(policies)
+        self._rights = Rights(policies)
         self._listener = Listener(valkey, self._hear)
-        self._channels: dict[str, _Channel] = {}
+        self._channels: dict[str, OpenChannel] = {}
         self._connections: set[Connection] = set()
         self._reads = asyncio.Semaphore(_READS_AT_ONCE)
+        self._catching_up = CatchingUp(self._read, self.limits.replay_frames_max)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._poll_turn = 0
+        self._losses = 0
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Hub"]:
@@ -115,8 +92,13 @@ class Hub:
             for task in [*loops, *self._tasks]:
                 task.cancel()
             await asyncio.gather(*loops, *self._tasks, return_exceptions=True)
+            await self._catching_up.close()
             for connection in list(self._connections):
                 connection.protocol.cut(1012, "restarting")
+
+    async def listening(self) -> None:
+        """Wait until Valkey can be heard: what was published before comes from PostgreSQL, and later."""
+        await self._listener.listening()
 
     # ---- sockets
 
@@ -136,25 +118,27 @@ class Hub:
         """Let the socket speak for a person or a till. Unauthenticated where the token is no good."""
         async with self._read() as session:
             connection.caller = await authenticate_caller(session, token)
-        connection.token = token
+        connection.token, connection.token_hash = token, hash_token(token)
         if connection.subscriptions:
-            await self._recheck_subscriptions(connection)
+            await self._recheck_subscriptions([connection])
 
     # ---- subscribing
 
     async def subscribe(self, connection: Connection, request: Subscribe) -> None:
         """Check, tell the position, replay what was missed, go live. Raises what the client is to be told."""
-        name = self._absolute_name(connection, request.channel)
+        name = absolute_name(connection.caller, request.channel)
         if name in connection.subscriptions:
             await self.unsubscribe(connection, name)
         if len(connection.subscriptions) >= self.limits.subscriptions_max:
             raise TooManySubscriptions(retry_after_s=1)
-        await self._require_may_hear(connection, name)
-        channel = await self._open(name)
+        if self._rights.is_in_question(name):
+            async with self._read() as session:
+                await self._rights.require_may_hear(session, connection.caller, name)
+        channel, missed = await self._open(name, request.after)
         subscription = Subscription(connection, name)
         channel.expected += 1
         try:
-            await self._begin(channel, subscription, request.after)
+            await self._begin(channel, subscription, request.after, missed)
             await self._catch_up(channel, subscription)
         except BaseException:
             connection.subscriptions.pop(name, None)
@@ -176,56 +160,29 @@ class Hub:
             await self._close_if_unheard(channel)
 
     async def unsubscribe_by_wire_name(self, connection: Connection, channel: str) -> None:
-        await self.unsubscribe(connection, self._absolute_name(connection, channel))
+        await self.unsubscribe(connection, absolute_name(connection.caller, channel))
 
-    def _absolute_name(self, connection: Connection, channel: str) -> str:
-        """`me` becomes `person:<id>`; nobody may name a person's channel otherwise."""
-        if connection.caller is None:
-            raise Unauthenticated
-        if channel != ME:
-            if channel.partition(":")[0] in (PERSON, ME):
-                raise Forbidden
-            return channel
-        if not isinstance(connection.caller, Principal):
-            raise Forbidden
-        return f"{PERSON}:{public_id('per', connection.caller.person_id)}"
-
-    async def _require_may_hear(self, connection: Connection, name: str, session: AsyncSession | None = None) -> None:
-        """Forbidden, unless the caller may hear the channel as things stand now."""
-        prefix, _, identifier = name.partition(":")
-        if prefix == PERSON:
-            if name != self._absolute_name(connection, ME):
-                raise Forbidden
-            return
-        policy = self._policies.get(prefix)
-        if policy is None or connection.caller is None:
-            raise Forbidden
-        async with self._read() if session is None else nullcontext(session) as reading:
-            if not await policy.may_hear(reading, connection.caller, identifier):
-                raise Forbidden
-
-    async def _begin(self, channel: _Channel, subscription: Subscription, after: int | None) -> None:
+    async def _begin(
+        self, channel: OpenChannel, subscription: Subscription, after: int | None, missed: Missed | None
+    ) -> None:
         """`subscribed`, what was missed since `after`, and the boards as they stand."""
         connection = subscription.connection
-        start, missed, head = channel.position, list[PositionedFrame](), channel.position
+        start, head, frames = channel.position, channel.position, list[PositionedFrame]()
         if after is not None and after != channel.position and not channel.is_latest_value:
             start = after
-            async with self._read() as session:
-                head = await queries.channel_position(session, channel.name)
-                limit = self.limits.replay_frames_max + 1
-                missed = (await queries.frames_after(session, {channel.name: after}, limit))[channel.name]
+            head, frames = missed or await self._catching_up.missed(channel.name, after)
         if not connection.is_open:
             raise Unauthenticated
         connection.subscriptions[channel.name] = subscription
         channel.subscriptions.add(subscription)
         if channel.is_latest_value:
-            self._begin_latest_value(channel, subscription)
+            channel.begin_latest_value(subscription)
             return
-        is_whole = missed[0].position == start + 1 if missed else start == head
-        if is_whole and len(missed) <= self.limits.replay_frames_max:
+        is_whole = frames[0].position == start + 1 if frames else start == head
+        if is_whole and len(frames) <= self.limits.replay_frames_max:
             subscription.position = start
             connection.send(subscribed_frame(channel.name, start))
-            await self._replay(subscription, missed)
+            await self._replay(subscription, frames)
         else:
             subscription.position = head
             connection.send(subscribed_frame(channel.name, head))
@@ -233,17 +190,7 @@ class Hub:
         for board in channel.boards.values():
             connection.write(board.bytes)
 
-    def _begin_latest_value(self, channel: _Channel, subscription: Subscription) -> None:
-        """The last frame follows `subscribed` at once, where there is one."""
-        last = max(channel.boards.values(), key=lambda frame: frame.position, default=None)
-        subscription.position = last.position if last is not None else channel.position
-        before = subscription.position - 1 if last is not None else subscription.position
-        subscription.connection.send(subscribed_frame(channel.name, before))
-        if last is not None:
-            subscription.connection.write(last.bytes)
-        subscription.is_live = True
-
-    async def _catch_up(self, channel: _Channel, subscription: Subscription) -> None:
+    async def _catch_up(self, channel: OpenChannel, subscription: Subscription) -> None:
         """Read on until nothing is missing between this subscription and the channel."""
         while not subscription.is_cancelled and subscription.connection.is_open and not subscription.is_live:
             if subscription.position >= channel.position:
@@ -271,8 +218,9 @@ class Hub:
 
     # ---- channels
 
-    async def _open(self, name: str) -> _Channel:
-        """The channel with its position, heard in Valkey from before that position was read."""
+    async def _open(self, name: str, after: int | None) -> tuple[OpenChannel, Missed | None]:
+        """The channel with its position, heard in Valkey from before that position was read; and with it, for who
+        opens it, what follows `after`."""
         channel = self._channels.get(name)
         if channel is not None:
             channel.expected += 1
@@ -280,18 +228,17 @@ class Hub:
                 await asyncio.shield(channel.opened)
             finally:
                 channel.expected -= 1
-            return channel
-        policy = self._policies.get(name.partition(":")[0])
-        is_latest_value = policy is not None and policy.is_latest_value
-        channel = _Channel(name, is_latest_value, asyncio.get_running_loop().create_future(), expected=1)
+            return channel, None
+        is_latest_value = self._rights.is_latest_value(name)
+        channel = OpenChannel(name, is_latest_value, asyncio.get_running_loop().create_future(), expected=1)
         self._channels[name] = channel
         try:
             await self._listener.subscribe(name)
-            async with self._read() as session:
-                head = await queries.channel_position(session, name)
-            for message in await self._listener.last_boards(name):
-                board_type, frame = _board_of(message)
-                channel.boards.setdefault(board_type, frame)
+            missed = await self._catching_up.missed(name, None if is_latest_value else after)
+            if self._rights.is_in_question(name):  # A person's own channel has no boards.
+                for message in await self._listener.last_boards(name):
+                    board_type, frame = board_of(message)
+                    channel.boards.setdefault(board_type, frame)
         except BaseException as error:
             del self._channels[name]
             # Whoever waits for it is told the same; nobody may be waiting.
@@ -300,15 +247,15 @@ class Hub:
             raise
         finally:
             channel.expected -= 1
-        channel.position = max(channel.position, head)
+        channel.position = max(channel.position, missed.head)
         channel.opened.set_result(None)
         if channel.known > channel.position and not is_latest_value:
             # Frames that came while we were opening.
             self._fill_soon([channel])
-        return channel
+        return channel, missed
 
-    async def _close_if_unheard(self, channel: _Channel) -> None:
-        if channel.subscriptions or channel.expected or self._channels.get(channel.name) is not channel:
+    async def _close_if_unheard(self, channel: OpenChannel) -> None:
+        if channel.is_heard or self._channels.get(channel.name) is not channel:
             return
         del self._channels[channel.name]
         await self._listener.unsubscribe(channel.name)
@@ -322,61 +269,13 @@ class Hub:
     # ---- frames
 
     def _hear(self, name: str, payload: bytes) -> None:
-        """A message from Valkey: frames of one channel in order, or one board."""
         channel = self._channels.get(name)
-        if channel is None:
-            return
-        if payload.startswith(b"b"):
-            self._hear_board(channel, *_board_of(payload))
-            return
-        lines = [line.partition(b"\t") for line in payload.split(b"\n")]
-        frames = [_Frame(int(position), as_websocket(text)) for position, _, text in lines]
-        channel.known = max(channel.known, frames[-1].position)
-        frames = [frame for frame in frames if frame.position > channel.position]
-        if not frames or not channel.opened.done():
-            return
-        if channel.is_filling:
-            if len(channel.early) < _EARLY_FRAMES_MAX:
-                channel.early.extend(frames)
-        elif frames[0].position == channel.position + 1:
-            self._deliver(channel, frames)
-        else:
-            channel.early.extend(frames)
+        if channel is not None and not channel.hear(payload):
             self._fill_soon([channel])
-
-    def _deliver(self, channel: _Channel, frames: Sequence[_Frame]) -> None:
-        """The channel's next frames, without a hole, to all who are live: joined once, written to each."""
-        joined = b"".join(frame.bytes for frame in frames)
-        first, last = frames[0].position, frames[-1].position
-        channel.position = last
-        for subscription in list(channel.subscriptions):
-            if not subscription.is_live or subscription.position >= last:
-                continue
-            if subscription.position == first - 1:
-                subscription.connection.write(joined)
-            else:
-                rest = (frame.bytes for frame in frames if frame.position > subscription.position)
-                subscription.connection.write(b"".join(rest))
-            subscription.position = last
-
-    def _hear_board(self, channel: _Channel, board_type: str, frame: _Frame) -> None:
-        channel.boards[board_type] = frame
-        if not channel.is_latest_value:
-            for subscription in list(channel.subscriptions):
-                subscription.connection.write(frame.bytes)
-            return
-        channel.position = max(channel.position, frame.position)
-        for subscription in list(channel.subscriptions):
-            if frame.position <= subscription.position:
-                continue
-            if frame.position > subscription.position + 1:
-                subscription.connection.send(resync_frame(channel.name, frame.position - 1))
-            subscription.connection.write(frame.bytes)
-            subscription.position = frame.position
 
     # ---- holes
 
-    def _fill_soon(self, channels: list[_Channel]) -> None:
+    def _fill_soon(self, channels: list[OpenChannel]) -> None:
         channels = [channel for channel in channels if not channel.is_filling]
         if not channels:
             return
@@ -386,7 +285,7 @@ class Hub:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _fill(self, channels: list[_Channel]) -> None:
+    async def _fill(self, channels: list[OpenChannel]) -> None:
         """Fetch what lies between the channels' positions and what is known to exist."""
         try:
             behind = channels
@@ -395,35 +294,13 @@ class Hub:
                     positions = {channel.name: channel.position for channel in behind}
                     found = await queries.frames_after(session, positions, self.limits.replay_frames_max)
                 for channel in behind:
-                    self._deliver_fetched(channel, found[channel.name])
-                    self._deliver_early(channel)
+                    channel.deliver_fetched(found[channel.name])
         except Exception:  # Found again by the next poll.
             log.exception("hub_could_not_fill")
         finally:
             for channel in channels:
                 channel.is_filling = False
                 channel.early.clear()
-
-    def _deliver_fetched(self, channel: _Channel, fetched: Sequence[PositionedFrame]) -> None:
-        if fetched and fetched[0].position == channel.position + 1:
-            self._deliver(channel, [_Frame(frame.position, as_websocket(frame.text)) for frame in fetched])
-            return
-        # What was missed has been dropped with its day; whoever listens begins anew from here.
-        channel.position = fetched[0].position - 1 if fetched else channel.known
-        for subscription in list(channel.subscriptions):
-            if subscription.is_live and subscription.position < channel.position:
-                subscription.position = channel.position
-                subscription.connection.send(resync_frame(channel.name, channel.position))
-
-    def _deliver_early(self, channel: _Channel) -> None:
-        """What came in the meantime and follows now without a hole."""
-        fitting: list[_Frame] = []
-        for frame in channel.early:
-            if frame.position == channel.position + len(fitting) + 1:
-                fitting.append(frame)
-        channel.early = [frame for frame in channel.early if frame.position > channel.position + len(fitting)]
-        if fitting:
-            self._deliver(channel, fitting)
 
     async def _poll_for_ever(self) -> None:
         """Whatever Valkey did or did not tell: PostgreSQL knows how far each channel is."""
@@ -435,25 +312,25 @@ class Hub:
                 log.warning("hub_could_not_poll", exc_info=True)
 
     async def poll(self) -> None:
-        """Fetch for every channel what it lacks."""
+        """Fetch for channels what they lack: for all of them without Valkey, and with it for some after the others."""
+        losses = self._listener.losses
+        is_deaf = not self._listener.is_up or self._losses != losses
         names = [name for name, channel in self._channels.items() if not channel.is_latest_value]
+        if not is_deaf and len(names) > _POLLED_AT_ONCE:
+            turns = -(-len(names) // _POLLED_AT_ONCE)
+            self._poll_turn = (self._poll_turn + 1) % turns
+            names = names[self._poll_turn :: turns]
         if not names:
             return
         async with self._read() as session:
             heads = await queries.channel_positions(session, names)
-        self._fill_soon([channel for name, head in heads.items() if (channel := self._behind(name, head))])
-
-    def _behind(self, name: str, head: int) -> _Channel | None:
-        """With Valkey, a channel lags behind its head for some milliseconds: only who still does at the next poll does."""
-        channel = self._channels.get(name)
-        if channel is None or not channel.opened.done():
-            return None
-        due = channel.head_polled if self._listener.is_up else head
-        channel.head_polled = head
-        if channel.position >= due:
-            return None
-        channel.known = max(channel.known, head)
-        return channel
+        self._losses = losses
+        behind = [
+            channel
+            for name, head in heads.items()
+            if (channel := self._channels.get(name)) and channel.lacks_at(head, at_once=is_deaf)
+        ]
+        self._fill_soon(behind)
 
     # ---- rights, again and again
 
@@ -467,33 +344,45 @@ class Hub:
 
     async def recheck(self) -> None:
         """Cut sockets whose sign-in has ended, and end subscriptions that are not allowed any more."""
-        signed_in = {connection: connection.token for connection in self._connections if connection.token is not None}
-        hashes = {connection: hash_token(token) for connection, token in signed_in.items()}
+        signed_in: dict[bytes, list[Connection]] = {}
+        for connection in self._connections:
+            if connection.token_hash is not None:
+                signed_in.setdefault(connection.token_hash, []).append(connection)
         async with self._read() as session:
-            live = await live_token_hashes(session, set(hashes.values()), clock.now())
-        for connection, token_hash in hashes.items():
+            live = await live_token_hashes(session, set(signed_in), clock.now())
+        for token_hash, connections in signed_in.items():
             if token_hash not in live:
-                _end(connection)
-            elif any(not name.startswith(f"{PERSON}:") for name in connection.subscriptions):
-                await self._recheck_subscriptions(connection)
+                for connection in connections:
+                    _end(connection)
+            elif any(self._rights.is_in_question(name) for each in connections for name in each.subscriptions):
+                await self._recheck_subscriptions(connections)
 
-    async def _recheck_subscriptions(self, connection: Connection) -> None:
-        """With roles read anew."""
-        lost: list[str] = []
+    async def _recheck_subscriptions(self, connections: Sequence[Connection]) -> None:
+        """Of one sign-in, with its roles read anew; each channel is asked for once, however many pages are open."""
+        lost: set[str] = set()
         async with self._read() as session:
             try:
-                connection.caller = await authenticate_caller(session, connection.token or "")
+                caller = await authenticate_caller(session, connections[0].token or "")
             except Unauthenticated:
-                _end(connection)
+                for connection in connections:
+                    _end(connection)
                 return
-            for name in list(connection.subscriptions):
+            for name in {name for connection in connections for name in connection.subscriptions}:
                 try:
-                    await self._require_may_hear(connection, name, session)
+                    await self._require_still_may_hear(session, caller, name)
                 except Forbidden:
-                    lost.append(name)
-        for name in lost:
-            await self.unsubscribe(connection, name)
-            connection.refuse(Forbidden.code, wire_name(name))
+                    lost.add(name)
+        for connection in connections:
+            connection.caller = caller
+            for name in lost & connection.subscriptions.keys():
+                await self.unsubscribe(connection, name)
+                connection.refuse(Forbidden.code, wire_name(name))
+
+    async def _require_still_may_hear(self, session: AsyncSession, caller: Caller, name: str) -> None:
+        if self._rights.is_in_question(name):
+            await self._rights.require_may_hear(session, caller, name)
+        elif name != absolute_name(caller, ME):
+            raise Forbidden
 
     @asynccontextmanager
     async def _read(self) -> AsyncIterator[AsyncSession]:
@@ -513,8 +402,3 @@ class Hub:
 def _end(connection: Connection) -> None:
     connection.refuse(Unauthenticated.code)
     connection.protocol.cut(CLOSE_UNAUTHENTICATED, "signed out")
-
-
-def _board_of(message: bytes) -> tuple[str, _Frame]:
-    position, board_type, text = message[1:].split(b"\t", 2)
-    return board_type.decode(), _Frame(int(position), as_websocket(text))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 import structlog
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
@@ -23,22 +23,33 @@ log = structlog.get_logger(__name__)
 class Listener:
     """`on_message(channel, payload)` is called for each message, in order."""
 
-    def __init__(self, valkey: Redis, on_message: Callable[[str, bytes], None]) -> None:
+    def __init__(self, valkey: Redis | RedisCluster, on_message: Callable[[str, bytes], None]) -> None:
         self._valkey = valkey
         self._on_message = on_message
         self._pubsub: PubSub | None = None
         self._confirmations: dict[str, asyncio.Future[None]] = {}
-        self.is_up = False
+        self._up = asyncio.Event()
+        # How often the connection was lost: whatever was published meanwhile has not been heard.
+        self.losses = 0
+
+    @property
+    def is_up(self) -> bool:
+        """Whether Valkey is being heard."""
+        return self._up.is_set()
+
+    async def listening(self) -> None:
+        """Wait until it is."""
+        await self._up.wait()
 
     async def run(self, wanted: Callable[[], Iterable[str]]) -> None:
         """Listen until cancelled; after a loss subscribe again to whatever is wanted then."""
         while True:
             try:
-                async with self._valkey.pubsub() as self._pubsub:
+                async with await self._open() as self._pubsub:
                     # One name of our own, so that there is a connection to lose before anybody subscribes.
                     known = {VALKEY_CHANNEL_PREFIX, *_names(wanted())}
                     await self._pubsub.subscribe(*known)
-                    self.is_up = True
+                    self._up.set()
                     if opened_meanwhile := _names(wanted()) - known:
                         await self._pubsub.subscribe(*opened_meanwhile)
                     await self._listen(self._pubsub)
@@ -46,9 +57,18 @@ class Listener:
                 if self.is_up:
                     log.warning("hub_lost_valkey", error=type(error).__name__)
             finally:
-                self.is_up = False
+                self.losses += self.is_up
+                self._up.clear()
                 self._pubsub = None
             await asyncio.sleep(_RECONNECT_PAUSE_S)
+
+    async def _open(self) -> PubSub:
+        """In a cluster any node hears everything: a new one each time, so that a node that is gone is not asked again."""
+        await self._valkey.initialize()
+        client: Redis | RedisCluster = self._valkey
+        if isinstance(client, RedisCluster):
+            return client.pubsub(node=client.get_random_node())
+        return client.pubsub()
 
     async def _listen(self, pubsub: PubSub) -> None:
         while True:

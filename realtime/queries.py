@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -28,6 +28,20 @@ _AFTER: Final = text("""
         ORDER BY c.position LIMIT :limit
     ) e
     ORDER BY wanted.channel, e.position
+""")
+
+_MISSED: Final = text("""
+    SELECT wanted.number, wanted.channel, coalesce(h.position, 0) AS head,
+           e.position, e.event_id, e.type, e.version, e.data, e.happened_at
+    FROM unnest(CAST(:channels AS text[]), CAST(:positions AS bigint[])) WITH ORDINALITY
+         AS wanted (channel, after, number)
+    LEFT JOIN channel_heads h ON h.channel = wanted.channel
+    LEFT JOIN LATERAL (
+        SELECT * FROM channel_events c
+        WHERE c.channel = wanted.channel AND c.position > wanted.after
+        ORDER BY c.position LIMIT :limit
+    ) e ON true
+    ORDER BY wanted.number, e.position
 """)
 
 _OLDEST_UNRELAYED: Final = text("""
@@ -63,11 +77,35 @@ async def frames_after(
     )
     found: dict[str, list[PositionedFrame]] = {channel: [] for channel in positions}
     for row in rows:
-        happened_at = clock.rfc3339(row.happened_at)
-        frame = event_frame(
-            row.channel, row.position, row.event_id, row.type, row.version, row.data.encode(), happened_at
-        )
-        found[row.channel].append(PositionedFrame(row.position, frame))
+        found[row.channel].append(_frame_of(row))
+    return found
+
+
+def _frame_of(row: Any) -> PositionedFrame:
+    happened_at = clock.rfc3339(row.happened_at)
+    frame = event_frame(row.channel, row.position, row.event_id, row.type, row.version, row.data.encode(), happened_at)
+    return PositionedFrame(row.position, frame)
+
+
+class Missed(NamedTuple):
+    """A channel's last position, and what of it follows the position that somebody had seen."""
+
+    head: int
+    frames: list[PositionedFrame]
+
+
+async def missed(session: AsyncSession, wanted: Sequence[tuple[str, int | None]], limit: int) -> list[Missed]:
+    """For each (channel, position) in turn its head and at most `limit` later frames; none where no position is named."""
+    rows = await session.execute(
+        _MISSED,
+        {"channels": [channel for channel, _ in wanted], "positions": [after for _, after in wanted], "limit": limit},
+    )
+    found = [Missed(0, []) for _ in wanted]
+    for row in rows:
+        number = row.number - 1
+        found[number] = found[number]._replace(head=row.head)
+        if row.position is not None:
+            found[number].frames.append(_frame_of(row))
     return found
 
 

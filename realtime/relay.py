@@ -27,6 +27,7 @@ from kernel import clock
 from kernel.clock import rfc3339
 from kernel.db import Database
 from kernel.events import decode_events
+from kernel.valkey import publish_many
 from realtime.frames import event_frame
 from realtime.partitions import ensure_day
 
@@ -267,12 +268,10 @@ class Relay:
         """One message for each channel, all in one round trip; False when Valkey did not take them."""
         if self._valkey is None:
             return False
-        pipeline = self._valkey.pipeline(transaction=False)
-        for channel, lines in frames.items():
-            pipeline.publish(VALKEY_PREFIX + channel, b"\n".join(lines))
+        messages = [(VALKEY_PREFIX + channel, b"\n".join(lines)) for channel, lines in frames.items()]
         try:
             async with asyncio.timeout(_PUBLISH_TIMEOUT_S):
-                await pipeline.execute()
+                await publish_many(self._valkey, messages)
         except (RedisError, OSError, TimeoutError) as error:
             log.warning("relay_could_not_publish", error=type(error).__name__)
             return False

@@ -1,6 +1,7 @@
 """`/v1/realtime`: reads what a client says, one message after the other, and hands it to the hub."""
 
 import asyncio
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -9,7 +10,9 @@ from fastapi import APIRouter, WebSocket
 
 from identity.api import SESSION_COOKIE
 from kernel.errors import GuanjiaError, Malformed, Unauthenticated
+from kernel.events import event_classes
 from kernel.settings import get_settings
+from realtime.asyncapi import asyncapi_document
 from realtime.audio.switchboard import Switchboard
 from realtime.connection import Connection
 from realtime.errors import CLOSE_TOO_LARGE, CLOSE_UNAUTHENTICATED, MessageTooLarge
@@ -29,6 +32,12 @@ from realtime.schemas import (
 
 router = APIRouter()
 log = structlog.get_logger(__name__)
+
+
+@router.get("/v1/asyncapi.json", tags=["realtime"])
+async def show_asyncapi() -> dict[str, Any]:
+    """What can be said and heard on the WebSocket `/v1/realtime`, as an AsyncAPI 3.0 document."""
+    return asyncapi_document(event_classes())
 
 
 @router.websocket("/v1/realtime")

@@ -223,3 +223,20 @@ def pay_command(
         refused = refused or answer.status != 201
     if refused:
         raise typer.Exit(1)
+
+
+@terminal.command("listen")
+def listen_command(
+    till: Annotated[str | None, typer.Option(help="A till of the demo, by id or name; else its first.")] = None,
+    token: Annotated[str | None, typer.Option(help="A till's token; GUANJIA_TERMINAL_TOKEN hides it better.")] = None,
+    server: ServerOption = None,
+    count: Annotated[int | None, typer.Option(min=1, help="End after so many events; else with Ctrl-C.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Show what a till's canteen hears, as it happens. A line that is cut is taken up again where it stopped."""
+    from app.operation.till_ear import listen
+    from app.operation.tills import server_for, token_for
+
+    settings = Settings()
+    till_token = token_for(settings, token=token, till=till)
+    asyncio.run(listen(server_for(settings, server), till_token, count=count, as_json=as_json))

@@ -128,12 +128,23 @@ class KeyboardTill:
             body["confirm_repeat"] = True
         return self._call("POST", "/v1/payments", body, key=str(uuid.uuid4()))
 
+    def canteen(self) -> str:
+        """Where it stands."""
+        canteen = self._me().get("canteen")
+        if canteen is None:
+            raise TillProblem("This till stands in no canteen.")
+        found: str = canteen["id"]
+        return found
+
+    def _me(self) -> dict[str, Any]:
+        me = self._call("GET", "/v1/terminals/me")
+        if me.status != 200:
+            raise TillProblem(_words(me))
+        return me.body
+
     def _take_seq(self) -> int:
         if self._next_seq is None:
-            me = self._call("GET", "/v1/terminals/me")
-            if me.status != 200:
-                raise TillProblem(_words(me))
-            self._next_seq = me.body["next_seq"]
+            self._next_seq = self._me()["next_seq"]
         taken, self._next_seq = self._next_seq, self._next_seq + 1
         return taken
 

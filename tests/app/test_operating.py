@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,22 @@ class TestAKeyboardTill:
         assert done.returncode == 1
         assert "does not answer" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+class TestAListeningTill:
+    def test_it_prints_what_its_canteen_hears(self, product: Product) -> None:
+        till, diner = product.new_till(), product.diner(36)
+        amount_fen = fresh_amount_fen()
+        with ThreadPoolExecutor() as pool:
+            command = ("terminal", "listen", "--json", "--count", "1")
+            listening = pool.submit(run, product, *command, GUANJIA_TERMINAL_TOKEN=till.card["token"])
+            # Until it has heard one: nobody is told when a socket of another process is ready.
+            while not listening.done():
+                paid = till.pay({"code": diner.code()["code"], "amount_fen": amount_fen, "confirm_repeat": True})
+                assert paid.status_code == 201, paid.text
+                wait([listening], timeout=1)
+        heard = json.loads(listening.result().stdout)
+        assert (heard["type"], heard["data"]["canteen"]) == ("payment.succeeded", paid.json()["canteen"])
 
 
 class TestTills:

@@ -20,6 +20,7 @@ from kernel.db import Database
 from kernel.errors import NotFound
 from kernel.events import Delivery, Event
 from kernel.ids import parse_public_id, public_id
+from kernel.valkey import close_valkey, open_valkey
 from realtime.api import Caller, ChannelPolicy, Hub, HubLimits, region_policy
 from realtime.audio.switchboard import Switchboard
 from realtime.client import EventFrame, RealtimeClient, Subscribed
@@ -90,16 +91,16 @@ class Web:
 
 @asynccontextmanager
 async def web_process(
-    db: Database, valkey_url: str, limits: HubLimits | None = None, hub_class: type[Hub] = Hub
+    db: Database, valkey_url: str, limits: HubLimits | None = None, hub_class: type[Hub] = Hub, *, port: int = 0
 ) -> AsyncIterator[Web]:
     """A hub behind a real server on a real socket."""
-    valkey = Redis.from_url(valkey_url, socket_connect_timeout=1, socket_timeout=2)
+    valkey = open_valkey(valkey_url, socket_connect_timeout=1, socket_timeout=2)
     app = FastAPI()
     app.include_router(router)
     app.state.database = db
     hub = app.state.hub = hub_class(db, valkey, POLICIES, limits)
     switchboard = app.state.switchboard = Switchboard(db, valkey, LINES)
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", port), backlog=1024)
     # What the operating system would hold for a slow reader is megabytes: small here, so that a story stays short.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32 * 1024)
     config = uvicorn.Config(
@@ -113,13 +114,13 @@ async def web_process(
         yield Web(f"ws://127.0.0.1:{listener.getsockname()[1]}/v1/realtime", hub)
         server.should_exit = True
         await serving
-    await valkey.aclose()
+    await close_valkey(valkey)
 
 
 @asynccontextmanager
 async def relay_running(db: Database, valkey_url: str) -> AsyncIterator[Relay]:
     """The relay, as the worker runs it."""
-    valkey = Redis.from_url(valkey_url, socket_connect_timeout=1, socket_timeout=2)
+    valkey = open_valkey(valkey_url, socket_connect_timeout=1, socket_timeout=2)
     relay = Relay(db, valkey)
     running = asyncio.create_task(relay.run())
     try:
@@ -128,7 +129,7 @@ async def relay_running(db: Database, valkey_url: str) -> AsyncIterator[Relay]:
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
-        await valkey.aclose()
+        await close_valkey(valkey)
 
 
 async def relay_everything(db: Database, valkey: Redis | None = None) -> None:
