@@ -101,7 +101,7 @@ class TestSignIn:
         (colleague,) = (await ben.get("/me/duty"))["colleagues"]
         assert (colleague["person"]["name"], colleague["is_signed_in"]) == ("安安", True)
         (shown,) = (await ben.get("/duty/teams"))["data"]
-        assert [member["is_on_duty"] for member in shown["members"]] == [True, False]
+        assert {member["name"]: member["is_on_duty"] for member in shown["members"]} == {"安安": True, "本本": False}
 
 
 def _all_day() -> dict[str, Any]:
