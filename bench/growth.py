@@ -5,8 +5,8 @@ grown, paid by people drawn from all of the million. What grows is written by SQ
 keys and checks, month by month where it belongs: accounts, purses, lots, payments, ledger lines, tills' requests, counters and
 spent codes. What is dropped after days (stored answers, what was told) is not loaded: it does not grow.
 
-Needs about two kilobytes of disk for each payment and says what it took; nothing is left of it. Too long for every run:
-`make bench ONLY=growth`. For a trial: `GROWTH_HOLDERS=50000 GROWTH_PAYMENTS=200000 make bench ONLY=growth`.
+Takes ten minutes and 14 GiB of disk (22 meanwhile), says so, and leaves nothing of it. Too long for every run, so only where it
+is asked for: `make bench ONLY=growth`. For a trial: `GROWTH_HOLDERS=50000 GROWTH_PAYMENTS=200000 make bench ONLY=growth`.
 """
 
 import asyncio
@@ -41,9 +41,10 @@ _PAYMENTS_A_BATCH: Final = 500
 # Nobody eats two lunches in a day here, and nobody has been eating for longer than two months.
 _PER_HOLDER_MAX: Final = 10
 _DAYS_APART: Final = 6
-_BYTES_A_PAYMENT: Final = 2_500
+_BYTES_A_PAYMENT: Final = 3_000
+_SCANNED_MAX: Final = 100
 _AUDITED: Final = ("I1", "I2", "I5", "I6")
-# A sequential scan of one of these during a payment is a plan that has gone wrong.
+# Read from one end to the other during a payment, one of these tells of a plan that has gone wrong; its first row may be asked for.
 _LARGE: Final = (
     "holders",
     "purses",
@@ -74,16 +75,16 @@ async def measure(say: Say) -> list[Row]:
         started = time.perf_counter()
         await _grow(rig, added, per_holder, say)
         loaded_s, bytes_added = time.perf_counter() - started, await _database_bytes(rig) - before
-        scans = await _sequential_scans(rig)
+        scanned = await _rows_scanned(rig)
         grown_http, grown_queue = await _rates(rig)
-        scans = await _sequential_scans(rig) - scans
+        scanned = await _rows_scanned(rig) - scanned
         say("auditing ...")
         await _refuse_unclean(rig)
     size = f"with {GROWN_HOLDERS:,} accounts and {PAST_PAYMENTS:,} past payments"
     return [
         compared(f"http payments {size}", grown_http, "payments/s", "with 10,000 and none", http, GOAL),
         compared(f"posting alone {size}", grown_queue, "payments/s", "with 10,000 and none", queue, GOAL),
-        at_most("sequential scans of large tables meanwhile", scans, "scans", 0),
+        at_most("rows of large tables read by sequential scans meanwhile", scanned, "rows", _SCANNED_MAX),
         told("growth: loading", loaded_s, "s"),
         told("growth: disk", bytes_added / 2**30, "GiB"),
     ]
@@ -112,12 +113,12 @@ async def _pay(rig: Rig, port: int, count: int) -> float:
     return result.rate
 
 
-async def _sequential_scans(rig: Rig) -> int:
-    """Of large tables and their partitions, so far."""
+async def _rows_scanned(rig: Rig) -> int:
+    """By sequential scans of large tables and their partitions, so far."""
     await asyncio.sleep(1.5)  # Backends hand their statistics in once a second.
     names = "|".join(_LARGE)
     rows = await rig.fetch(f"""
-        SELECT coalesce(sum(seq_scan), 0)::bigint AS n FROM pg_stat_user_tables
+        SELECT coalesce(sum(seq_tup_read), 0)::bigint AS n FROM pg_stat_user_tables
          WHERE relname ~ '^({names})(_|$)' AND n_live_tup > 10000
     """)
     return int(rows[0]["n"])
