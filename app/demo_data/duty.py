@@ -134,7 +134,10 @@ async def _counter(db: Database, keeper: Principal, places: Places, people: Sequ
     name = ("宁波服务台", "Ningbo Service Counter")
     team = await _open(db, keeper, places, "DP-NB", name, "duty_staff", people, **hours)
     weekdays = {"weekdays": [1, 2, 3, 4, 5]}
-    slots = [{"starts": "08:30", "name": "白班", **weekdays}, {"starts": "17:30", "is_staffed": False}]
+    slots: list[dict[str, Any]] = [
+        {"starts": "08:30", "name": "白班", **weekdays},
+        {"starts": "17:30", "is_staffed": False},
+    ]
     await _rotate(db, keeper, team, "工作日轮班", begins, slots, people)
     shift = next(s for s in await _coming(db, team) if s.person_id == people[0] and s.starts_at > _in_days(2))
     await _override(db, keeper, team, shift, None, "年休假，待定替班")
@@ -200,10 +203,11 @@ async def _leave_notes(db: Database, team: UUID, author: UUID, reader: UUID) -> 
         "地下车库道闸偶尔不抬杆，已报修，先人工放行。",
         "大会议室话筒已换电池。",
     )
+    written: list[UUID] = []
     for text in words:
         async with db.session() as session:
             writer = await principal_of(session, author, today())
             wanted = schemas.DutyNoteRequest(team=public_id("dty", team), words=text)
-            written = await notes.write_note(session, writer, wanted)
+            written.append((await notes.write_note(session, writer, wanted)).id)
     async with db.session() as session:
-        await notes.finish_note(session, await principal_of(session, reader, today()), written.id)
+        await notes.finish_note(session, await principal_of(session, reader, today()), written[-1])

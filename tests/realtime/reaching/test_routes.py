@@ -188,10 +188,16 @@ class TestDevices:
 
     async def test_ten_devices_are_enough(self, house: House, api: httpx.AsyncClient) -> None:
         who = bearer(await house.token(await house.person("推推")))
-        for number in range(11):
-            wanted = Browser().subscription(f"https://push.test/{number}") | {"label": "x"}
-            answer = await api.post("/v1/me/push_devices", headers=who, json=wanted)
-        assert answer.json()["code"] == "TOO_MANY_DEVICES"
+        answers = [
+            await api.post(
+                "/v1/me/push_devices",
+                headers=who,
+                json=Browser().subscription(f"https://push.test/{number}") | {"label": "x"},
+            )
+            for number in range(11)
+        ]
+        assert [answer.status_code for answer in answers] == [201] * 10 + [409]
+        assert answers[-1].json()["code"] == "TOO_MANY_DEVICES"
 
 
 class TestReceipts:
