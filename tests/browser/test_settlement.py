@@ -142,11 +142,51 @@ class TestAnotherPlatform:
         assert serious(page) == []
 
 
+class TestALockedMonth:
+    def test_is_corrected_by_vouchers_only(self, new_page: NewPage, product: Product) -> None:
+        month = locked_month(product)
+        page = office(new_page, product, f"/admin/settlement?period={month['period']}&month={month['id']}")
+        part = page.get_by_test_id("adjustments")
+        expect(part).to_contain_text("锁账后还没有更正过")
+        part.get_by_role("button", name="写调整凭证").click()
+        dialog = page.get_by_role("dialog")
+        dialog.locator("input[name=original]").fill("第三笔")
+        dialog.locator("input[name=amount]").fill("2.00")
+        dialog.locator("input[name=reason]").fill("多收两元")
+        dialog.get_by_role("button", name="保存").click()
+        expect(dialog.get_by_role("alert")).to_contain_text("pay_")
+        assert serious(page) == []
+        # A payment of another month is no original of this one, and the server says so.
+        dialog.locator("input[name=original]").fill(a_payment(product))
+        dialog.get_by_role("button", name="保存").click()
+        expect(dialog.get_by_role("alert")).to_contain_text(re.compile("req_|[A-Z_]{6,}"))
+        expect(part).to_contain_text("锁账后还没有更正过")
+
+
+def locked_month(product: Product) -> Json:
+    """A month long before the demo, in which nobody ate: through all its states, by the two people that it takes."""
+    one, two = (product.client(product.token_of(name)) for name in ("finance", "finance2"))
+    region = one.get("/v1/regions").json()["data"][0]["id"]
+    month: Json = one.post("/v1/settlements", json={"region": region, "period": "2025-02"}).json()
+    steps = ("cut_off", "reconcile", "send_statement", "confirm", "net", "settle", "lock")
+    for trigger in steps:
+        answer = (two if trigger == "confirm" else one).post(f"/v1/settlements/{month['id']}/{trigger}")
+        assert answer.status_code == 200, answer.text
+    return month
+
+
+def a_payment(product: Product) -> str:
+    """Some payment of the demo."""
+    paid: str = product.diner(38).http.get("/v1/me/payments").json()["data"][0]["id"]
+    return paid
+
+
 def fetch(product: Product, file: Json, form: str, folder: Path) -> Path:
     """A statement's file, under the server's own name for it."""
     answer = product.staff("finance").get(f"{file['path']}&form={form}")
     assert answer.status_code == 200, answer.text
-    path = folder / re.findall('filename="(.+)"', answer.headers["content-disposition"])[0]
+    name: str = re.findall('filename="(.+)"', answer.headers["content-disposition"])[0]
+    path = folder / name
     path.write_bytes(answer.content)
     return path
 

@@ -9,6 +9,7 @@ export type Place = Schema<'PlaceView'>
 export type Line = Schema<'LineView'>
 export type MealUnder = Schema<'MealView'>
 export type StatementFile = Schema<'StatementFileView'>
+export type LateCase = Schema<'LateCaseView'>
 export type Instruction = Schema<'InstructionView'>
 export type Mapping = Schema<'MappingView'>
 export type MappingEntry = Schema<'MappingEntry'>
