@@ -173,6 +173,10 @@ SCREENS: Final[tuple[Screen, ...]] = (
         "finance",
         "[data-testid=level-strip]",
     ),
+    Screen("duty rota", "/admin/duty", "/admin/duty", "system_admin", "main .changes h2"),
+    Screen("duty warnings", "/admin/duty", "/admin/duty?part=coverage", "system_admin", "[data-testid=coverage] li"),
+    Screen("duty teams", "/admin/duty", "/admin/duty?part=teams", "system_admin", "[data-testid=duty-teams] li"),
+    Screen("ways to reach people", "/admin/duty", "/admin/duty?part=channels", "system_admin", TABLE),
     Screen("wall codes", "/admin/wall-codes", "/admin/wall-codes", "system_admin", TABLE),
     Screen("no such page", "/:path(.*)*", "/nowhere", None, "a[href='/']", without=FORM),
 )

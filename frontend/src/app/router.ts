@@ -27,6 +27,7 @@ export const router = createRouter({
         { path: 'slips', component: () => import('@/identity/admin/SlipsPage.vue') },
         { path: 'approvals', component: () => import('@/identity/admin/ApprovalsPage.vue') },
         { path: 'security', component: () => import('@/identity/admin/SecurityPage.vue') },
+        { path: 'duty', component: () => import('@/realtime/duty/admin/DutyPage.vue') },
         { path: 'terminals', component: () => import('@/identity/admin/TerminalsPage.vue') },
         { path: 'subsidies', component: () => import('@/payments/admin/subsidies/SubsidiesPage.vue') },
         { path: 'cards', component: () => import('@/payments/admin/CardsPage.vue') },

@@ -64,6 +64,7 @@ export const OFFICE: { about: string; pages: OfficePage[] }[] = [
   {
     about: 'system',
     pages: [
+      { path: 'duty', icon: 'calendar', label: 'realtime.duty.title', roles: ['system_admin'] },
       { path: 'developers', icon: 'key', label: 'payments.developers.title', roles: ['finance', 'system_admin'] },
       { path: 'security', icon: 'lock', label: 'identity.door.security' },
     ],
