@@ -5,14 +5,14 @@ import sys
 
 import uvloop
 
-from bench import close, growth, http_payments, posting, realtime, screens, stripe_door
+from bench import close, growth, http_payments, posting, realtime, realtime_fan_out, screens, stripe_door
 from bench.audited import refuse_unclean_books
 from bench.rig import open_rig
 from bench.rows import Row, save, show
 
 NAMES = ("codes", "posting", "http", "stripe", "realtime", "screens", "close")
-# Takes minutes and gigabytes: runs only where it is asked for by its name.
-LONG = ("growth",)
+# These take minutes, and gigabytes or ten thousand open files: they run only where they are asked for by name.
+LONG = ("growth", "fan_out")
 
 
 def run(only: str | None) -> int:
@@ -62,6 +62,10 @@ async def _run(only: str | None) -> list[Row]:
         if "realtime" in wanted:
             _say("600 payments a second with 1,000 sockets ...")
             rows += await realtime.measure(rig)
+        if "fan_out" in wanted:
+            _say("one web process and 1,000, then 10,000 sockets ...")
+            rows += await realtime_fan_out.measure(rig)
+            rows += await realtime.measure_me(rig)
         _say("auditing ...")
         await refuse_unclean_books(rig)
     return rows

@@ -5,26 +5,24 @@ upper bound of commit to socket. Every event is counted: each payer hears each p
 """
 
 import asyncio
-import time
 from collections import Counter
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
-from typing import Any, Final
-
-import uvloop
+from dataclasses import replace
+from typing import Final
 
 from bench.http_payments import check, requests_for
 from bench.load import drive
 from bench.rig import Rig, free_port, running
 from bench.rows import Row, at_least, at_most, told
+from bench.sockets import Audience, Heard, hub_ear
 from kernel.ids import public_id
 from realtime.api import relay_lag_s
-from realtime.client import RealtimeClient
 
 PAYMENTS_PER_S: Final = 600
 SECONDS: Final = 15
 SOCKETS: Final = 1_000
 BOARDS: Final = 10
+EVERYBODY: Final = 10_000
+SECONDS_OF_ALL: Final = 8
 _CONNECTIONS: Final = 32
 
 
@@ -38,19 +36,49 @@ async def measure(rig: Rig) -> list[Row]:
         running(["-m", "app.cli", "worker", "--health-port", str(worker_port)], environment, worker_port),
     ):
         await _wait_for_relay(rig)
-        listeners = _Listeners(port, tokens, rig.tokens[:BOARDS], public_id("can", rig.canteen))
-        try:
-            await asyncio.to_thread(listeners.wait_until_ready)
+        canteen = f"canteen:{public_id('can', rig.canteen)}"
+        ears = [hub_ear("me", token, "me") for token in tokens]
+        ears += [hub_ear("canteen", token, canteen) for token in rig.tokens[:BOARDS]]
+        with Audience(port, ears) as audience:
+            await audience.wait_until_ready()
             requests, amounts = await requests_for(rig, PAYMENTS_PER_S * SECONDS, first_holders=SOCKETS)
             result = await asyncio.to_thread(
                 drive, port, requests, connections=_CONNECTIONS, rate=float(PAYMENTS_PER_S)
             )
             check(result, amounts)
             await asyncio.sleep(2)
-            heard = await asyncio.to_thread(listeners.stop)
-        finally:
-            listeners.end()
+            heard, _closed = await audience.stop("payment")
     return await _rows(rig, result.latency_ms(0.99), len(requests), heard, len(amounts) / result.seconds)
+
+
+async def measure_me(rig: Rig) -> list[Row]:
+    """10,000 people on their own `me`, each told of their own payments only; before that, a thousand who come back."""
+    port, worker_port = free_port(), free_port()
+    environment = rig.environment(port)
+    tokens = await rig.open_sessions(EVERYBODY)
+    async with (
+        running(["-m", "app.cli", "web"], environment, port),
+        running(["-m", "app.cli", "worker", "--health-port", str(worker_port)], environment, worker_port),
+    ):
+        await _wait_for_relay(rig)
+        ears = [hub_ear("me", token, "me", after=0) for token in tokens[:SOCKETS]]
+        with Audience(port, ears, at_once=SOCKETS) as storm:
+            storm_s = await storm.wait_until_ready()
+            await storm.stop("payment")
+        with Audience(port, [hub_ear("me", token, "me") for token in tokens]) as audience:
+            await audience.wait_until_ready()
+            requests, amounts = await requests_for(rig, PAYMENTS_PER_S * SECONDS_OF_ALL, first_holders=EVERYBODY)
+            result = await asyncio.to_thread(
+                drive, port, requests, connections=_CONNECTIONS, rate=float(PAYMENTS_PER_S)
+            )
+            check(result, amounts)
+            await asyncio.sleep(2)
+            heard, _closed = await audience.stop("payment")
+    _, _, delay, _ = await _rows(rig, 0.0, len(requests), heard, 0.0, kinds=(("me", 1),))
+    return [
+        replace(delay, name="10,000 on their own `me`, 600 payments/s: transaction to socket, p99"),
+        at_most("1,000 come back at once: all caught up", storm_s, "s", 5),
+    ]
 
 
 async def _wait_for_relay(rig: Rig) -> None:
@@ -64,81 +92,25 @@ async def _wait_for_relay(rig: Rig) -> None:
 
 
 async def _rows(
-    rig: Rig, payment_p99_ms: float, count: int, heard: dict[str, list[tuple[str, float]]], rate: float
+    rig: Rig,
+    payment_p99_ms: float,
+    count: int,
+    heard: list[Heard],
+    rate: float,
+    *,
+    kinds: tuple[tuple[str, int], ...] = (("me", 1), ("canteen", BOARDS)),
 ) -> list[Row]:
     found = await rig.fetch(f"SELECT id, recorded_at FROM payments ORDER BY id DESC LIMIT {count}")
     recorded = {public_id("pay", row["id"]): row["recorded_at"].timestamp() for row in found}
-    for name, times in (("me", 1), ("canteen", BOARDS)):
-        counted = Counter(payment for payment, _ in heard[name] if payment in recorded)
+    for name, times in kinds:
+        counted = Counter(one.key for one in heard if one.kind == name and one.key in recorded)
         wrong = [payment for payment in recorded if counted[payment] != times]
         if wrong:
             raise RuntimeError(f"{len(wrong)} payments were not heard {times} times on {name}, the first {wrong[0]}")
-    delays = sorted(at - recorded[payment] for name in heard for payment, at in heard[name] if payment in recorded)
+    delays = sorted(one.at - recorded[one.key] for one in heard if one.key in recorded)
     return [
         at_least("payments a second beside 1,000 sockets", rate, "payments/s", PAYMENTS_PER_S * 0.98),
         at_most("payment p99 beside 1,000 sockets", payment_p99_ms, "ms", 30),
         at_most("transaction to socket, p99", delays[int(len(delays) * 0.99)] * 1000, "ms", 100),
         told("transaction to socket, p50", delays[len(delays) // 2] * 1000, "ms"),
     ]
-
-
-class _Listeners:
-    """All sockets, in one process of their own."""
-
-    def __init__(self, port: int, people: list[str], boards: list[str], canteen: str) -> None:
-        context = get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_listen, args=(theirs, port, people, boards, canteen))
-        self._process.start()
-        theirs.close()
-
-    def wait_until_ready(self) -> None:
-        """Every socket has been told that it is subscribed."""
-        if not self._pipe.poll(60) or self._pipe.recv() != "ready":
-            raise TimeoutError("the sockets were not subscribed within a minute")
-
-    def stop(self) -> dict[str, list[tuple[str, float]]]:
-        """What each kind of socket has heard: (payment, unix time)."""
-        self._pipe.send("stop")
-        heard: dict[str, list[tuple[str, float]]] = self._pipe.recv()
-        return heard
-
-    def end(self) -> None:
-        """Make sure that the process is gone."""
-        self._process.join(timeout=5)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-
-
-def _listen(pipe: "Connection[Any, Any]", port: int, people: list[str], boards: list[str], canteen: str) -> None:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_hear_all(pipe, port, people, boards, canteen))
-
-
-async def _hear_all(
-    pipe: "Connection[Any, Any]", port: int, people: list[str], boards: list[str], canteen: str
-) -> None:
-    heard: dict[str, list[tuple[str, float]]] = {"me": [], "canteen": []}
-    ready = asyncio.Semaphore(0)
-    url = f"ws://127.0.0.1:{port}/v1/realtime"
-
-    async def hear(token: str, channel: str, into: list[tuple[str, float]]) -> None:
-        async with RealtimeClient(url, token) as client:
-            await client.subscribe(channel)
-            async for message in client.messages():
-                kind = type(message).__name__
-                if kind == "Subscribed":
-                    ready.release()
-                elif kind == "EventFrame" and message.type == "payment.succeeded":  # type: ignore[union-attr]  # by its name
-                    into.append((message.data["payment"], time.time()))  # type: ignore[union-attr]  # noqa: TID251  the benches' own clock
-
-    tasks = [asyncio.create_task(hear(token, "me", heard["me"])) for token in people]
-    tasks += [asyncio.create_task(hear(token, f"canteen:{canteen}", heard["canteen"])) for token in boards]
-    for _ in tasks:
-        await ready.acquire()
-    pipe.send("ready")
-    await asyncio.get_running_loop().run_in_executor(None, pipe.recv)
-    for task in tasks:
-        task.cancel()
-    pipe.send(heard)

@@ -24,12 +24,14 @@ from typing import Any, Final
 from uuid import UUID
 
 import psutil
+from sqlalchemy.dialects.postgresql import insert
 
 from app.demo_data.kitchens import open_kitchens
 from app.demo_data.places import open_places
 from app.embedded.postgres import EmbeddedPostgres
 from app.embedded.valkey import EmbeddedValkey
 from app.migrate import upgrade
+from identity.models import Person
 from identity.people import NewPerson, open_people
 from identity.sign_in import open_session
 from identity.terminals import enrol_terminal, open_terminal
@@ -82,8 +84,20 @@ class Rig:
 
     async def open_sessions(self, count: int) -> list[str]:
         """Signed-in people: the first `count` account holders."""
+        if count > SIGNED_IN:
+            await self._name_holders(self.people[SIGNED_IN:count])
         async with self.database.session() as session:
             return [(await open_session(session, person)).token for person in self.people[:count]]
+
+    async def _name_holders(self, people: list[UUID]) -> None:
+        """Accounts whose owner was nobody so far get one. Not by the service: its events would open the accounts anew."""
+        rows = [
+            {"id": person, "name": "王小明", "pinyin": "wangxiaoming", "initials": "wxm", "status": "active"}
+            | {"language": "zh", "created_at": clock.now()}
+            for person in people
+        ]
+        async with self.database.session() as session:
+            await session.execute(insert(Person).on_conflict_do_nothing(), rows)
 
     async def issue_codes(self, count: int, *, first_holders: int = 0) -> tuple[list[api.IssuedCode], float]:
         """Fresh codes, spread over all holders (or the first of them), in random order; and codes issued a second."""

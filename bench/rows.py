@@ -43,6 +43,12 @@ def compared(name: str, value: float, unit: str, baseline: str, base: float, goa
     return Row(name, round(value, 2), unit, baseline, round(ratio, 3), f"ratio >= {goal:g}", ratio >= goal)
 
 
+def compared_delay(name: str, value_ms: float, baseline: str, base_ms: float, goal: float) -> Row:
+    """A delay beside its baseline from the same run: not more than so many times as long."""
+    ratio = value_ms / base_ms if base_ms else 0.0
+    return Row(name, round(value_ms, 2), "ms", baseline, round(ratio, 3), f"ratio <= {goal:g}", ratio <= goal)
+
+
 def told(name: str, value: float, unit: str) -> Row:
     """A figure without a goal."""
     return Row(name, round(float(value), 3), unit)
