@@ -90,7 +90,8 @@ def web(
 @app.command(rich_help_panel="Look")
 def bench(
     only: Annotated[
-        str | None, typer.Option(help="One bench: codes, posting, http, stripe, realtime, screens, close, growth or fan_out.")
+        str | None,
+        typer.Option(help="One bench: codes, posting, http, stripe, realtime, screens, close, growth or fan_out."),
     ] = None,
 ) -> None:
     """Measure: start servers of its own, run the benches, print a table, write bench/results/latest.json."""

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from dateutil.rrule import rrulestr
+from dateutil.rrule import rrule, rruleset, rrulestr
 
 from booking.spans import Span
 
@@ -33,12 +33,12 @@ class Series:
     is_cut: bool
 
 
-def occurrences(rule: str, first: Span, zone: ZoneInfo, until: datetime, excluded: Collection[date] = ()) -> Series:
-    """All spans of `rule` from `first` on that begin before `until`, but for the local days in `excluded`."""
+def occurrences(text: str, first: Span, zone: ZoneInfo, until: datetime, excluded: Collection[date] = ()) -> Series:
+    """All spans of the rule in `text` from `first` on that begin before `until`, but for the local days in `excluded`."""
     local = first.start.astimezone(zone).replace(tzinfo=None)
     end = first.end.astimezone(zone).replace(tzinfo=None)
     found: list[Span] = []
-    for start in _rule_of(rule, local):
+    for start in _rule_of(text, local):
         if start.date() in excluded:
             continue
         span = _span(start, end - local, zone)
@@ -48,13 +48,13 @@ def occurrences(rule: str, first: Span, zone: ZoneInfo, until: datetime, exclude
     return Series(tuple(found), is_cut=False)
 
 
-def _rule_of(rule: str, local: datetime):  # type: ignore[no-untyped-def] # dateutil's own class, which carries no types.
-    upper = rule.upper()
+def _rule_of(text: str, local: datetime) -> rrule | rruleset:
+    upper = text.upper()
     if not upper.startswith(_FREQUENCIES) or any(word in upper for word in _FINER):
         raise BadRule("a rule of days, weeks, months or years, such as FREQ=WEEKLY;BYDAY=MO;COUNT=10")
     try:
         # In local time without a zone: UNTIL then is local too.
-        return rrulestr(rule, dtstart=local, ignoretz=True)
+        return rrulestr(text, dtstart=local, ignoretz=True)
     except (ValueError, TypeError, KeyError) as error:
         raise BadRule(str(error)) from None
 

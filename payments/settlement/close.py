@@ -32,9 +32,9 @@ NOBODY: Final = UUID(int=0)
 # No zone is further ahead of UTC than 14 hours, and no clock of ours a day off.
 _MARGIN: Final = timedelta(days=1)
 _LONG: Final = "SET LOCAL statement_timeout = '30min'"
-# For hash tables of a province's canteens and days; a close is one session. One helper beside it: the tills need the rest.
+# For hash tables of a province's canteens and days; a close is one session, on one processor: the tills need the others.
 _MEMORY: Final = "SET LOCAL work_mem = '128MB'"
-_HELPERS: Final = "SET LOCAL max_parallel_workers_per_gather = 1"
+_HELPERS: Final = "SET LOCAL max_parallel_workers_per_gather = 0"
 
 
 @dataclass(frozen=True, slots=True)

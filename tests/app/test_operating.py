@@ -83,10 +83,12 @@ class TestAListeningTill:
             command = ("terminal", "listen", "--json", "--count", "1")
             listening = pool.submit(run, product, *command, GUANJIA_TERMINAL_TOKEN=till.card["token"])
             # Until it has heard one: nobody is told when a socket of another process is ready.
-            while not listening.done():
+            while True:
                 paid = till.pay({"code": diner.code()["code"], "amount_fen": amount_fen, "confirm_repeat": True})
                 assert paid.status_code == 201, paid.text
                 wait([listening], timeout=1)
+                if listening.done():
+                    break
         heard = json.loads(listening.result().stdout)
         assert (heard["type"], heard["data"]["canteen"]) == ("payment.succeeded", paid.json()["canteen"])
 

@@ -28,6 +28,8 @@ class Screen:
     sign: str
     signs: Mapping[str, str] = field(default_factory=dict)
     without: Mapping[str, str] = field(default_factory=dict)
+    # What the browser keeps beside who is signed in.
+    keep: Mapping[str, object] = field(default_factory=dict)
 
     def sign_of(self, state: str) -> str:
         """What shows a state."""
@@ -35,6 +37,7 @@ class Screen:
 
 
 TABLE: Final = "main table tbody tr"
+DESKS: Final = dict.fromkeys(STATES, "the desk behind it has drawn them")
 SCREENS: Final[tuple[Screen, ...]] = (
     Screen("sign in", "/", "/", None, "input[name=password]", without=FORM),
     Screen(
@@ -79,6 +82,14 @@ SCREENS: Final[tuple[Screen, ...]] = (
         "[data-testid=withdraw] form",
         without={"empty": "what can be sent is there, or the reason why nothing can"},
     ),
+    Screen(
+        "call for help",
+        "/",
+        "/?tab=call",
+        "employee",
+        "[data-kind=medical]",
+        without={"empty": "there is always the button", "loading": "the button waits for nothing"},
+    ),
     Screen("scan", "/pay/:code?", "/pay", "employee", "main section", without=FORM),
     Screen(
         "pay at a wall code",
@@ -102,6 +113,24 @@ SCREENS: Final[tuple[Screen, ...]] = (
         without={"empty": "a till without a menu still takes amounts"},
     ),
     Screen("demo", "/demo", "/demo", None, "[data-testid=hold]", without=FORM),
+    Screen("sound of the desk", "/desk", "/desk", "duty_staff", "[data-testid=sound-step]", without=DESKS),
+    Screen(
+        "desk",
+        "/desk",
+        "/desk",
+        "duty_staff",
+        "[data-testid=desk-lists]",
+        # Nobody is made to listen to a test.
+        keep={"guanjia.desk.sound": False},
+    ),
+    Screen(
+        "wall",
+        "/desk/wall",
+        "/desk/wall",
+        "duty_staff",
+        "[data-testid=wall] dl",
+        without={"empty": "a wall without calls says that all is well"},
+    ),
     Screen("board", "/desk/canteen", "/desk/canteen", "canteen_manager", "[data-testid=board-count]"),
     Screen("shifts", "/desk/shifts", "/desk/shifts", "canteen_manager", TABLE),
     Screen("disputes", "/desk/disputes", "/desk/disputes", "canteen_manager", "[data-testid=dispute-list] li"),
@@ -173,6 +202,7 @@ SCREENS: Final[tuple[Screen, ...]] = (
         "finance",
         "[data-testid=level-strip]",
     ),
+    Screen("who rings for calls", "/admin/calls", "/admin/calls", "system_admin", "main .preview dd"),
     Screen("duty rota", "/admin/duty", "/admin/duty", "system_admin", "main .changes h2"),
     Screen("duty warnings", "/admin/duty", "/admin/duty?part=coverage", "system_admin", "[data-testid=coverage] li"),
     Screen("duty teams", "/admin/duty", "/admin/duty?part=teams", "system_admin", "[data-testid=duty-teams] li"),
@@ -186,6 +216,7 @@ SESSION_OF: Final = {
     "employee": "phone",
     "cashier": "phone",
     "canteen_manager": "desk",
+    "duty_staff": "desk",
     "system_admin": "admin",
     "finance": "admin",
 }

@@ -95,7 +95,7 @@ class TestEveryScreen:
         self, new_page: NewPage, product: Product, kept: Keep, places: Json, screen: Screen
     ) -> None:
         screen = replace(screen, address=screen.address.format_map(places))
-        keep = kept(screen.role)
+        keep = kept(screen.role) | dict(screen.keep)
         page = new_page(PHONE, language="zh-CN", keep=keep, service_workers="block")
         heard, strangers = Heard(page, keep, product.card), list[str]()
         page.on("request", lambda request: strangers.extend(_stranger(request, product)))

@@ -22,7 +22,7 @@ __all__ = ["scene"]
 
 CALLER_HZ, DUTY_HZ = 440, 880
 # Beside those of the other stories of calls.
-CALLERS = {"directly": 30, "through a relay": 31, "without a way": 32}
+CALLERS = {"directly": 15, "through a relay": 16, "without a way": 17}
 
 
 @dataclass
@@ -85,7 +85,7 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
 
 @pytest.fixture(scope="module", autouse=True)
 def rung(scene: Scene) -> None:
-    scene.open_policy(600, "other")
+    scene.open_policy(200, "other")
 
 
 class TestTalking:

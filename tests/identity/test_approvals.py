@@ -176,7 +176,7 @@ class TestRunningOut:
         assert await fire_due(db, TIMERS) == 1
         assert await story.status(approval) == "expired"
         async with db.session() as session:
-            told = [stored.event for stored in await read_after(session, {})]
+            told = [stored.event for stored in (await read_after(session, {})).events]
         (last,) = [event for event in told if event.type == "approval.decided"]
         assert [delivery.channel for delivery in last.audience()] == [f"person:per_{story.asker.hex}"]
         assert last.data()["status"] == "expired"

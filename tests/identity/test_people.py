@@ -108,7 +108,7 @@ class TestBelonging:
         wang = await house.person("王小明")
         await move(house, wang, house.university, "contract", JUNE)
         async with db.session() as session:
-            told = {stored.event.type: stored.event.data() for stored in await read_after(session, {})}
+            told = {stored.event.type: stored.event.data() for stored in (await read_after(session, {})).events}
         assert told["person.joined"] == {
             "person": f"per_{wang.hex}",
             "organisation": f"org_{house.ward.hex}",

@@ -184,7 +184,7 @@ class TestChangingThePassword:
         assert (await api.get("/v1/me", headers=bearer(elsewhere))).status_code == 401
         assert (await sign_in(db, "wang", "another long password")).principal.person_id == wang
         async with db.session() as session:
-            told = [stored.event for stored in await read_after(session, {})]
+            told = [stored.event for stored in (await read_after(session, {})).events]
         assert "session.ended" in [event.type for event in told]
 
     async def test_it_wants_the_present_one_and_a_decent_new_one(self, house: House, api: httpx.AsyncClient) -> None:

@@ -192,7 +192,7 @@ class TestKnownEverywhere:
     async def test_its_canteen_is_told(self, house: House, db: Database) -> None:
         terminal_id, _ = await enrolled_till(house)
         async with db.session() as session:
-            told = [stored.event for stored in await read_after(session, {})]
+            told = [stored.event for stored in (await read_after(session, {})).events]
         deliveries = [event.audience() for event in told if event.type == "terminal.changed"]
         assert [delivery[0].channel for delivery in deliveries] == [f"canteen:can_{house.canteen.hex}"] * 2
         assert [delivery[0].data["status"] for delivery in deliveries] == ["pairing", "active"]

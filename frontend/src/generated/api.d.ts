@@ -198,6 +198,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/asyncapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Asyncapi
+         * @description What can be said and heard on the WebSocket `/v1/realtime`, as an AsyncAPI 3.0 document.
+         */
+        get: operations["show_asyncapi_v1_asyncapi_json_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/bank_accounts": {
         parameters: {
             query?: never;
@@ -236,6 +256,199 @@ export interface paths {
          */
         put: operations["set_bank_account_v1_bank_accounts__party_id__put"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bookables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Bookables
+         * @description What can be booked, newest first.
+         */
+        get: operations["list_bookables_v1_bookables_get"];
+        put?: never;
+        /**
+         * Post Bookable
+         * @description A hall, a hotel room or a car is in the catalogue from now on.
+         */
+        post: operations["post_bookable_v1_bookables_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bookables/{bookable_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Bookable
+         * @description One, also a retired one.
+         */
+        get: operations["show_bookable_v1_bookables__bookable_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Patch Bookable
+         * @description New names, hours or rules; bookings that stand are not touched.
+         */
+        patch: operations["patch_bookable_v1_bookables__bookable_id__patch"];
+        trace?: never;
+    };
+    "/v1/bookables/{bookable_id}/busy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Busy
+         * @description When it is taken, in a window of at most 62 days; not by whom.
+         */
+        get: operations["show_busy_v1_bookables__bookable_id__busy_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bookables/{bookable_id}/closures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Closure
+         * @description The office closes it; with `override` what stands in the way is superseded, and its people are told.
+         */
+        post: operations["post_closure_v1_bookables__bookable_id__closures_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bookables/{bookable_id}/retire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retire Bookable
+         * @description Nobody books it any more; what stands is held.
+         */
+        post: operations["retire_bookable_v1_bookables__bookable_id__retire_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/booking_series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Series
+         * @description The same again and again: each occurrence is a booking of its own, held for ten minutes. All or nothing, or with
+         *     `on_clash: skip` those that can be had. The same `request_id` again: 200 with the same series.
+         */
+        post: operations["post_series_v1_booking_series_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bookings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Bookings
+         * @description Newest first.
+         */
+        get: operations["list_bookings_v1_bookings_get"];
+        put?: never;
+        /**
+         * Post Booking
+         * @description Hold a time for ten minutes, or wait for it. The same `request_id` again: 200 with the same booking.
+         */
+        post: operations["post_booking_v1_bookings_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bookings/{booking_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Booking
+         * @description One, for its people and the office; to anybody else there is none.
+         */
+        get: operations["show_booking_v1_bookings__booking_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bookings/{booking_id}/{trigger}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pull Trigger
+         * @description approve, reject, reopen: the office. All others: the organiser, the person served, or the office for them.
+         */
+        post: operations["pull_trigger_v1_bookings__booking_id___trigger__post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1260,6 +1473,314 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/duty/coverage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Coverage
+         * @description Each team's week ahead: gaps, hours in which nobody would be reached, and the ways with their last proof.
+         */
+        get: operations["list_coverage_v1_duty_coverage_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/duty/feeds/{token}.ics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Feed
+         * @description Somebody's shifts as a calendar, for whoever has its secret address.
+         */
+        get: operations["read_feed_v1_duty_feeds__token__ics_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/duty/notes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Notes
+         * @description Hand-over notes of the teams that I may see, newest first.
+         */
+        get: operations["list_notes_v1_duty_notes_get"];
+        put?: never;
+        /**
+         * Write Note
+         * @description What the next one has to know.
+         */
+        post: operations["write_note_v1_duty_notes_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/duty/notes/{note_id}/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Finish Note
+         * @description It is done.
+         */
+        post: operations["finish_note_v1_duty_notes__note_id__finish_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/duty/overrides/{override_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Override
+         * @description As if it had never been made.
+         */
+        post: operations["cancel_override_v1_duty_overrides__override_id__cancel_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/duty/rotations/{rotation_id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End Rotation
+         * @description No shifts of it from a day on.
+         */
+        post: operations["end_rotation_v1_duty_rotations__rotation_id__end_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/duty/swaps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask Swap
+         * @description Will a colleague take a shift of mine, perhaps for one of theirs?
+         */
+        post: operations["ask_swap_v1_duty_swaps_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/duty/swaps/{swap_id}/{trigger}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pull Swap
+         * @description accept, decline: the colleague. withdraw: who asked.
+         */
+        post: operations["pull_swap_v1_duty_swaps__swap_id___trigger__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/duty/teams": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Teams
+         * @description Those of the regions whose duty is my business, and my own.
+         */
+        get: operations["list_teams_v1_duty_teams_get"];
+        put?: never;
+        /**
+         * Open Team
+         * @description People who take turns at one job in a region.
+         */
+        post: operations["open_team_v1_duty_teams_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/duty/teams/{team_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change Team
+         * @description What is given is changed.
+         */
+        patch: operations["change_team_v1_duty_teams__team_id__patch"];
+        trace?: never;
+    };
+    "/v1/duty/teams/{team_id}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close Team
+         * @description Nobody is asked of it any more.
+         */
+        post: operations["close_team_v1_duty_teams__team_id__close_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/duty/teams/{team_id}/overrides": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add Override
+         * @description Somebody else takes a time, nobody does, or there is an extra hand.
+         */
+        post: operations["add_override_v1_duty_teams__team_id__overrides_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/duty/teams/{team_id}/ring": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ring Team
+         * @description A test ring now: to everybody of the running shifts, and to the group.
+         */
+        post: operations["ring_team_v1_duty_teams__team_id__ring_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/duty/teams/{team_id}/rota": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Rota
+         * @description Its shifts of some days, with what was changed and what nobody has.
+         */
+        get: operations["show_rota_v1_duty_teams__team_id__rota_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/duty/teams/{team_id}/rotations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Start Rotation
+         * @description Who takes which slot, from a day on.
+         */
+        post: operations["start_rotation_v1_duty_teams__team_id__rotations_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/files": {
         parameters: {
             query?: never;
@@ -1622,6 +2143,110 @@ export interface paths {
          * @description Mine, newest first.
          */
         get: operations["list_my_disputes_v1_me_disputes_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/duty": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show My Duty
+         * @description My turns of five weeks, whether I am on duty, who else is, and what waits for me.
+         */
+        get: operations["show_my_duty_v1_me_duty_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/duty/check_in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check In
+         * @description I am on duty: from two hours before my turn on. It ends with the turn.
+         */
+        post: operations["check_in_v1_me_duty_check_in_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/duty/check_out": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check Out
+         * @description I am not on duty any more.
+         */
+        post: operations["check_out_v1_me_duty_check_out_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/duty/feed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make Feed
+         * @description A new secret address of my calendar, told this once; the one before it ends.
+         */
+        post: operations["make_feed_v1_me_duty_feed_post"];
+        /**
+         * End Feed
+         * @description The address of my calendar leads nowhere any more.
+         */
+        delete: operations["end_feed_v1_me_duty_feed_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/duty/swaps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List My Swaps
+         * @description Those that I asked for, and those that I was asked, newest first.
+         */
+        get: operations["list_my_swaps_v1_me_duty_swaps_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5740,6 +6365,214 @@ export interface components {
             terminals: components["schemas"]["BoardTerminal"][];
         };
         /**
+         * BookableChange
+         * @description Only what is named changes.
+         */
+        BookableChange: {
+            /**
+             * Capacity
+             * @default 1
+             */
+            capacity: number;
+            /**
+             * Cleanup Minutes
+             * @default 0
+             */
+            cleanup_minutes: number;
+            /** Closes At */
+            closes_at?: string | null;
+            /** Features */
+            features?: string[];
+            /**
+             * Minutes Max
+             * @default 1440
+             */
+            minutes_max: number;
+            /**
+             * Name En
+             * @default
+             */
+            name_en: string;
+            /**
+             * Name Zh
+             * @default
+             */
+            name_zh: string;
+            /**
+             * Needs Approval
+             * @default false
+             */
+            needs_approval: boolean;
+            /** Open Max */
+            open_max?: number | null;
+            /** Opens At */
+            opens_at?: string | null;
+            /**
+             * Pending Blocks
+             * @default true
+             */
+            pending_blocks: boolean;
+            /**
+             * Setup Minutes
+             * @default 0
+             */
+            setup_minutes: number;
+            /**
+             * Unit Only
+             * @default false
+             */
+            unit_only: boolean;
+            /** Weekdays */
+            weekdays?: number[];
+            /**
+             * Window Days
+             * @default 90
+             */
+            window_days: number;
+        };
+        /**
+         * BookableView
+         * @description A bookable as everybody may see it.
+         */
+        BookableView: {
+            /** Active */
+            active: boolean;
+            /** Capacity */
+            capacity: number;
+            /** Cleanup Minutes */
+            cleanup_minutes: number;
+            /** Closes At */
+            closes_at: string | null;
+            /** Features */
+            features: string[];
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Minutes Max */
+            minutes_max: number;
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Needs Approval */
+            needs_approval: boolean;
+            /** Open Max */
+            open_max: number | null;
+            /** Opens At */
+            opens_at: string | null;
+            /** Pending Blocks */
+            pending_blocks: boolean;
+            /** Place */
+            place: string | null;
+            /** Place Name En */
+            place_name_en: string | null;
+            /** Place Name Zh */
+            place_name_zh: string | null;
+            /** Region */
+            region: string;
+            /** Setup Minutes */
+            setup_minutes: number;
+            /** Unit */
+            unit: string | null;
+            /** Unit Only */
+            unit_only: boolean;
+            /** Weekdays */
+            weekdays: number[];
+            /** Window Days */
+            window_days: number;
+            /** Zone */
+            zone: string;
+        };
+        /**
+         * BookingAnswer
+         * @description Words to a trigger; `version` is the one that was looked at; times are those of a move.
+         */
+        BookingAnswer: {
+            /** Ends At */
+            ends_at?: string | null;
+            /** Starts At */
+            starts_at?: string | null;
+            /** Version */
+            version?: number | null;
+            /**
+             * Words
+             * @default
+             */
+            words: string;
+        };
+        /**
+         * BookingStepView
+         * @description One step, in order.
+         */
+        BookingStepView: {
+            /** At */
+            at: string;
+            /** State */
+            state: string;
+            /** Trigger */
+            trigger: string;
+            /** Words */
+            words: string;
+        };
+        /**
+         * BookingView
+         * @description A booking as one of its people or the office sees it.
+         */
+        BookingView: {
+            /** Allowed */
+            allowed: string[];
+            /** Attendees */
+            attendees: number;
+            /** Bookable */
+            bookable: string;
+            /** Bookable Name En */
+            bookable_name_en: string;
+            /** Bookable Name Zh */
+            bookable_name_zh: string;
+            /** Created At */
+            created_at: string;
+            /**
+             * Due At
+             * @description Until when a hold or an offer stands.
+             */
+            due_at: string | null;
+            /** Ends At */
+            ends_at: string;
+            /** Id */
+            id: string;
+            /** Organiser */
+            organiser: string;
+            /** Organiser Name */
+            organiser_name: string;
+            /** Series */
+            series: string | null;
+            /** Served */
+            served: string | null;
+            /** Served Name */
+            served_name: string | null;
+            /** Starts At */
+            starts_at: string;
+            /** State */
+            state: string;
+            /** Steps */
+            steps: components["schemas"]["BookingStepView"][];
+            /** Title */
+            title: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * BusyView
+         * @description When a bookable is taken, without saying by whom; the time to set up and to clean counts.
+         */
+        BusyView: {
+            /** Bookable */
+            bookable: string;
+            /** Busy */
+            busy: components["schemas"]["SpanView"][];
+        };
+        /**
          * ButtonBody
          * @description A button to hang on a wall.
          */
@@ -6248,6 +7081,36 @@ export interface components {
             amount_fen: number;
         };
         /**
+         * CoverageView
+         * @description A team's week ahead, and the ways by which it would be reached.
+         */
+        CoverageView: {
+            /** Group Paths */
+            group_paths: components["schemas"]["PathView"][];
+            /** Looked At */
+            looked_at: string;
+            /** On Duty */
+            on_duty: components["schemas"]["DutyPerson"][];
+            /** People */
+            people: components["schemas"]["ReachedPerson"][];
+            /** Region */
+            region: string;
+            /** Region Name */
+            region_name: string;
+            /** Team */
+            team: string;
+            /** Team Name En */
+            team_name_en: string;
+            /** Team Name Zh */
+            team_name_zh: string;
+            /** Until */
+            until: string;
+            /** Warnings */
+            warnings: components["schemas"]["DutyWarningView"][];
+            /** Zone */
+            zone: string;
+        };
+        /**
          * CredentialBody
          * @description What a payment is made with.
          */
@@ -6308,6 +7171,26 @@ export interface components {
         DecisionRequest: {
             /** Reason */
             reason: string;
+        };
+        /**
+         * DeliveryView
+         * @description One event for one receiver, with every try.
+         */
+        DeliveryView: {
+            /** Attempts */
+            attempts: components["schemas"]["AttemptView"][];
+            /** Created At */
+            created_at: string;
+            /** Event */
+            event: string;
+            /** Intent */
+            intent: string;
+            /** Next At */
+            next_at: string | null;
+            /** State */
+            state: string;
+            /** Type */
+            type: string;
         };
         /**
          * DeskBoard
@@ -6681,6 +7564,280 @@ export interface components {
             words: string;
         };
         /**
+         * DutyMemberRequest
+         * @description Somebody of a team.
+         */
+        DutyMemberRequest: {
+            /**
+             * Is Lead
+             * @default false
+             */
+            is_lead: boolean;
+            /** Person */
+            person: string;
+        };
+        /**
+         * DutyMemberView
+         * @description Somebody of a team; `is_active` is false for who has left.
+         */
+        DutyMemberView: {
+            /** Id */
+            id: string;
+            /** Is Active */
+            is_active: boolean;
+            /** Is Lead */
+            is_lead: boolean;
+            /** Is On Duty */
+            is_on_duty: boolean;
+            /** Name */
+            name: string;
+        };
+        /**
+         * DutyNoteRequest
+         * @description What the next one has to know.
+         */
+        DutyNoteRequest: {
+            /** Team */
+            team: string;
+            /** Words */
+            words: string;
+        };
+        /**
+         * DutyNoteView
+         * @description A hand-over note.
+         */
+        DutyNoteView: {
+            author: components["schemas"]["DutyPerson"];
+            /** Done At */
+            done_at: string | null;
+            done_by: components["schemas"]["DutyPerson"] | null;
+            /** Id */
+            id: string;
+            /** Team */
+            team: string;
+            /** Team Name En */
+            team_name_en: string;
+            /** Team Name Zh */
+            team_name_zh: string;
+            /** Words */
+            words: string;
+            /** Written At */
+            written_at: string;
+        };
+        /**
+         * DutyPerson
+         * @description Somebody, by name.
+         */
+        DutyPerson: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /**
+         * DutyShiftView
+         * @description Somebody's turn. `is_changed`: an override gave it to them, or cut it.
+         */
+        DutyShiftView: {
+            /** Ends At */
+            ends_at: string;
+            /** Id */
+            id: string;
+            /** Is Changed */
+            is_changed: boolean;
+            /** Is Now */
+            is_now: boolean;
+            /** Is Signed In */
+            is_signed_in: boolean;
+            /** Name */
+            name: string;
+            person: components["schemas"]["DutyPerson"];
+            /** Starts At */
+            starts_at: string;
+            /** Team */
+            team: string;
+            /** Team Name En */
+            team_name_en: string;
+            /** Team Name Zh */
+            team_name_zh: string;
+        };
+        /**
+         * DutySlotRequest
+         * @description From `starts` to the next slot; the first one's is the hand-off.
+         */
+        DutySlotRequest: {
+            /**
+             * Is Staffed
+             * @default true
+             */
+            is_staffed: boolean;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /** Starts */
+            starts: string;
+            /**
+             * Weekdays
+             * @default [
+             *       1,
+             *       2,
+             *       3,
+             *       4,
+             *       5,
+             *       6,
+             *       7
+             *     ]
+             */
+            weekdays: number[];
+        };
+        /** DutySlotView */
+        DutySlotView: {
+            /** Is Staffed */
+            is_staffed: boolean;
+            /** Name */
+            name: string;
+            /** Starts */
+            starts: string;
+            /** Weekdays */
+            weekdays: number[];
+        };
+        /** DutySpan */
+        DutySpan: {
+            /** Ends At */
+            ends_at: string;
+            /** Starts At */
+            starts_at: string;
+        };
+        /**
+         * DutyTeamChange
+         * @description What is given is changed; `members` replaces all of them.
+         */
+        DutyTeamChange: {
+            /** Members */
+            members?: components["schemas"]["DutyMemberRequest"][] | null;
+            /** Name En */
+            name_en?: string | null;
+            /** Name Zh */
+            name_zh?: string | null;
+            /** Needed From */
+            needed_from?: string | null;
+            /** Needed Until */
+            needed_until?: string | null;
+            /** Needed Weekdays */
+            needed_weekdays?: number[] | null;
+            /** Places */
+            places?: string[] | null;
+            /** Role */
+            role?: ("duty_staff" | "technician" | "dispatcher" | "canteen_manager") | null;
+        };
+        /**
+         * DutyTeamRequest
+         * @description A team. Without places it serves its whole region; the same time twice means that it is needed round the clock.
+         */
+        DutyTeamRequest: {
+            /**
+             * Members
+             * @default []
+             */
+            members: components["schemas"]["DutyMemberRequest"][];
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+            /**
+             * Needed From
+             * @default 00:00
+             */
+            needed_from: string;
+            /**
+             * Needed Until
+             * @default 00:00
+             */
+            needed_until: string;
+            /**
+             * Needed Weekdays
+             * @default [
+             *       1,
+             *       2,
+             *       3,
+             *       4,
+             *       5,
+             *       6,
+             *       7
+             *     ]
+             */
+            needed_weekdays: number[];
+            /**
+             * Places
+             * @default []
+             */
+            places: string[];
+            /** Region */
+            region: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "duty_staff" | "technician" | "dispatcher" | "canteen_manager";
+            /** Zone */
+            zone?: string | null;
+        };
+        /**
+         * DutyTeamView
+         * @description A team with its people; `may_edit` is the reader's own right to its rota.
+         */
+        DutyTeamView: {
+            /** Id */
+            id: string;
+            /** May Edit */
+            may_edit: boolean;
+            /** Members */
+            members: components["schemas"]["DutyMemberView"][];
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Needed From */
+            needed_from: string;
+            /** Needed Until */
+            needed_until: string;
+            /** Needed Weekdays */
+            needed_weekdays: number[];
+            /** Places */
+            places: string[];
+            /** Region */
+            region: string;
+            /** Region Name */
+            region_name: string;
+            /** Role */
+            role: string;
+            /** Rotations */
+            rotations: components["schemas"]["RotationView"][];
+            /** Zone */
+            zone: string;
+        };
+        /**
+         * DutyWarningView
+         * @description `gap`: nobody is on the rota. `unreachable`: nobody on it would be reached.
+         */
+        DutyWarningView: {
+            /** Ends At */
+            ends_at: string;
+            /** Found At */
+            found_at: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "gap" | "unreachable";
+            /** People */
+            people: components["schemas"]["DutyPerson"][];
+            /** Starts At */
+            starts_at: string;
+        };
+        /**
          * EditedEndpoint
          * @description What is to be changed; what is absent stays.
          */
@@ -6819,6 +7976,14 @@ export interface components {
         FailBody: {
             /** Reason */
             reason: string;
+        };
+        /**
+         * FeedView
+         * @description The secret address of my calendar, told this once.
+         */
+        FeedView: {
+            /** Url */
+            url: string;
         };
         /**
          * FileView
@@ -7215,20 +8380,6 @@ export interface components {
              * @default 1
              */
             quantity: number;
-        };
-        /** Page[DeliveryView] */
-        kernel__http__Page_DeliveryView___1: {
-            /** Data */
-            data: components["schemas"]["payments__stripe_door__routes__DeliveryView"][];
-            /** Has More */
-            has_more: boolean;
-        };
-        /** Page[DeliveryView] */
-        kernel__http__Page_DeliveryView___2: {
-            /** Data */
-            data: components["schemas"]["realtime__reaching__schemas__DeliveryView"][];
-            /** Has More */
-            has_more: boolean;
         };
         /**
          * KeyView
@@ -7865,6 +9016,32 @@ export interface components {
             state: string;
         };
         /**
+         * MyDuty
+         * @description My own turns, whether I am on duty, and what I should know.
+         */
+        MyDuty: {
+            /** Colleagues */
+            colleagues: components["schemas"]["DutyShiftView"][];
+            current: components["schemas"]["DutyShiftView"] | null;
+            /** Has Feed */
+            has_feed: boolean;
+            /** Is On Duty */
+            is_on_duty: boolean;
+            /** May Check In */
+            may_check_in: boolean;
+            next: components["schemas"]["DutyShiftView"] | null;
+            /** Open Notes */
+            open_notes: components["schemas"]["DutyNoteView"][];
+            /** Open Swaps */
+            open_swaps: components["schemas"]["SwapView"][];
+            /** Shifts */
+            shifts: components["schemas"]["DutyShiftView"][];
+            /** Signed In At */
+            signed_in_at: string | null;
+            /** Teams */
+            teams: components["schemas"]["DutyTeamView"][];
+        };
+        /**
          * MyEmail
          * @description Where mail to oneself goes.
          */
@@ -7960,6 +9137,133 @@ export interface components {
             name_zh: string;
         };
         /**
+         * NewBookable
+         * @description Something that can be booked. It stands at a place of the tree, or (a car) only in a region.
+         */
+        NewBookable: {
+            /** Capacity */
+            capacity: number;
+            /**
+             * Cleanup Minutes
+             * @default 0
+             */
+            cleanup_minutes: number;
+            /** Closes At */
+            closes_at?: string | null;
+            /** Features */
+            features?: string[];
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "venue" | "hotel_room" | "car";
+            /**
+             * Minutes Max
+             * @default 1440
+             */
+            minutes_max: number;
+            /** Name En */
+            name_en?: string | null;
+            /** Name Zh */
+            name_zh: string;
+            /**
+             * Needs Approval
+             * @default false
+             */
+            needs_approval: boolean;
+            /**
+             * Open Max
+             * @description How many of its kind one person may have ahead.
+             */
+            open_max?: number | null;
+            /**
+             * Opens At
+             * @description With closes_at absent: round the clock.
+             */
+            opens_at?: string | null;
+            /**
+             * Pending Blocks
+             * @description A request keeps others out until the office has decided.
+             * @default true
+             */
+            pending_blocks: boolean;
+            /** Place */
+            place?: string | null;
+            /**
+             * Region
+             * @description Where it has no place.
+             */
+            region?: string | null;
+            /**
+             * Setup Minutes
+             * @default 0
+             */
+            setup_minutes: number;
+            /**
+             * Unit
+             * @description Whose it is.
+             */
+            unit?: string | null;
+            /**
+             * Unit Only
+             * @description Only people of that unit book it.
+             * @default false
+             */
+            unit_only: boolean;
+            /**
+             * Weekdays
+             * @description Monday is 0.
+             */
+            weekdays?: number[];
+            /**
+             * Window Days
+             * @description How far ahead it can be booked.
+             * @default 90
+             */
+            window_days: number;
+        };
+        /**
+         * NewBooking
+         * @description A hold of ten minutes. `request_id` is the caller's own: sent twice it is one booking.
+         */
+        NewBooking: {
+            /**
+             * Attendees
+             * @default 1
+             */
+            attendees: number;
+            /** Bookable */
+            bookable: string;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /**
+             * Request Id
+             * Format: uuid
+             */
+            request_id: string;
+            /**
+             * Served
+             * @description Who it is for, where that is somebody else.
+             */
+            served?: string | null;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /** Title */
+            title: string;
+            /**
+             * Waitlist
+             * @description Where it is taken: wait for it.
+             * @default false
+             */
+            waitlist: boolean;
+        };
+        /**
          * NewButtonView
          * @description With its token: `Authorization: Bearer <token>` on `POST /v1/calls`.
          */
@@ -8012,6 +9316,34 @@ export interface components {
         NewCardRequest: {
             /** Number */
             number?: string | null;
+        };
+        /**
+         * NewClosure
+         * @description The office closes a bookable. `override` cancels what stands in the way, and tells its people.
+         */
+        NewClosure: {
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /**
+             * Override
+             * @default false
+             */
+            override: boolean;
+            /** Reason */
+            reason: string;
+            /**
+             * Request Id
+             * Format: uuid
+             */
+            request_id: string;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
         };
         /** NewDish */
         NewDish: {
@@ -8222,6 +9554,63 @@ export interface components {
              */
             timezone: string;
         };
+        /**
+         * NewSeries
+         * @description The same again and again, by a rule of iCalendar in the place's local time. All or nothing, unless clashes are skipped.
+         */
+        NewSeries: {
+            /**
+             * Attendees
+             * @default 1
+             */
+            attendees: number;
+            /** Bookable */
+            bookable: string;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /**
+             * Excluded
+             * @description Local days that are left out.
+             */
+            excluded?: string[];
+            /**
+             * On Clash
+             * @default fail
+             * @enum {string}
+             */
+            on_clash: "fail" | "skip";
+            /**
+             * Request Id
+             * Format: uuid
+             */
+            request_id: string;
+            /**
+             * Rule
+             * @description FREQ=WEEKLY;BYDAY=MO;COUNT=10
+             */
+            rule: string;
+            /**
+             * Served
+             * @description Who it is for, where that is somebody else.
+             */
+            served?: string | null;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /** Title */
+            title: string;
+            /**
+             * Waitlist
+             * @description Where it is taken: wait for it.
+             * @default false
+             */
+            waitlist: boolean;
+        };
         /** NewShift */
         NewShift: {
             /** Person */
@@ -8377,6 +9766,53 @@ export interface components {
             pinyin: string;
         };
         /**
+         * OverrideRequest
+         * @description `person_out` does not take their shifts in this time, `person_in` does. One of them may be nobody.
+         */
+        OverrideRequest: {
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /** Person In */
+            person_in?: string | null;
+            /** Person Out */
+            person_out?: string | null;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+        };
+        /**
+         * OverrideView
+         * @description A change to the rota.
+         */
+        OverrideView: {
+            /** Created At */
+            created_at: string;
+            /** Ends At */
+            ends_at: string;
+            /** Id */
+            id: string;
+            /** Is Swap */
+            is_swap: boolean;
+            person_in: components["schemas"]["DutyPerson"] | null;
+            person_out: components["schemas"]["DutyPerson"] | null;
+            /** Reason */
+            reason: string;
+            /** Starts At */
+            starts_at: string;
+            /** Team */
+            team: string;
+        };
+        /**
          * OwedView
          * @description The debtor owes the creditor.
          */
@@ -8433,6 +9869,20 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
+        /** Page[BookableView] */
+        Page_BookableView_: {
+            /** Data */
+            data: components["schemas"]["BookableView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[BookingView] */
+        Page_BookingView_: {
+            /** Data */
+            data: components["schemas"]["BookingView"][];
+            /** Has More */
+            has_more: boolean;
+        };
         /** Page[ButtonView] */
         Page_ButtonView_: {
             /** Data */
@@ -8475,6 +9925,20 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
+        /** Page[CoverageView] */
+        Page_CoverageView_: {
+            /** Data */
+            data: components["schemas"]["CoverageView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[DeliveryView] */
+        Page_DeliveryView_: {
+            /** Data */
+            data: components["schemas"]["DeliveryView"][];
+            /** Has More */
+            has_more: boolean;
+        };
         /** Page[DeviceView] */
         Page_DeviceView_: {
             /** Data */
@@ -8500,6 +9964,20 @@ export interface components {
         Page_DisputeView_: {
             /** Data */
             data: components["schemas"]["DisputeView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[DutyNoteView] */
+        Page_DutyNoteView_: {
+            /** Data */
+            data: components["schemas"]["DutyNoteView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[DutyTeamView] */
+        Page_DutyTeamView_: {
+            /** Data */
+            data: components["schemas"]["DutyTeamView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -8650,6 +10128,13 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
+        /** Page[ReachDeliveryView] */
+        Page_ReachDeliveryView_: {
+            /** Data */
+            data: components["schemas"]["ReachDeliveryView"][];
+            /** Has More */
+            has_more: boolean;
+        };
         /** Page[ReconciliationDifferenceView] */
         Page_ReconciliationDifferenceView_: {
             /** Data */
@@ -8717,6 +10202,13 @@ export interface components {
         Page_StatementView_: {
             /** Data */
             data: components["schemas"]["StatementView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[SwapView] */
+        Page_SwapView_: {
+            /** Data */
+            data: components["schemas"]["SwapView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -8901,6 +10393,17 @@ export interface components {
             proved_at: string | null;
         };
         /**
+         * PathView
+         * @description A way to somebody or to a team's group.
+         */
+        PathView: {
+            /** Kind */
+            kind: string;
+            /** Label */
+            label: string;
+            state: components["schemas"]["PathState"];
+        };
+        /**
          * PayBody
          * @description What the bank has moved; without a list, everything that is still open.
          */
@@ -8993,26 +10496,6 @@ export interface components {
              * @description A number that this terminal has not used in this epoch
              */
             seq: number;
-        };
-        /**
-         * DeliveryView
-         * @description One event for one receiver, with every try.
-         */
-        payments__stripe_door__routes__DeliveryView: {
-            /** Attempts */
-            attempts: components["schemas"]["AttemptView"][];
-            /** Created At */
-            created_at: string;
-            /** Event */
-            event: string;
-            /** Intent */
-            intent: string;
-            /** Next At */
-            next_at: string | null;
-            /** State */
-            state: string;
-            /** Type */
-            type: string;
         };
         /**
          * PaymentView
@@ -9696,29 +11179,10 @@ export interface components {
             sites: number;
         };
         /**
-         * Readiness
-         * @description `ok` when a payment can be taken now. Without Valkey or relay only news is late, and late clocks
-         *     of calls are the worker's, so they do not make this process unready.
-         */
-        Readiness: {
-            /**
-             * Parts
-             * @description database, valkey, relay_lag, call_clocks
-             */
-            parts: {
-                [key: string]: components["schemas"]["Part"];
-            };
-            /**
-             * Status
-             * @enum {string}
-             */
-            status: "ok" | "failing";
-        };
-        /**
-         * DeliveryView
+         * ReachDeliveryView
          * @description One message on one way. `to` is masked.
          */
-        realtime__reaching__schemas__DeliveryView: {
+        ReachDeliveryView: {
             /** Attempts */
             attempts: number;
             /** Created At */
@@ -9746,6 +11210,41 @@ export interface components {
             state: "pending" | "sent" | "delivered" | "failed";
             /** Title */
             title: string;
+        };
+        /**
+         * ReachedPerson
+         * @description Somebody of the next half day's rota, and the ways to them.
+         */
+        ReachedPerson: {
+            /** Id */
+            id: string;
+            /** Is Reached */
+            is_reached: boolean;
+            /** Name */
+            name: string;
+            /** Paths */
+            paths: components["schemas"]["PathView"][];
+            /** Starts At */
+            starts_at: string;
+        };
+        /**
+         * Readiness
+         * @description `ok` when a payment can be taken now. Without Valkey or relay only news is late, and late clocks
+         *     of calls are the worker's, so they do not make this process unready.
+         */
+        Readiness: {
+            /**
+             * Parts
+             * @description database, valkey, relay_lag, call_clocks
+             */
+            parts: {
+                [key: string]: components["schemas"]["Part"];
+            };
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "ok" | "failing";
         };
         /**
          * ReasonBody
@@ -10055,6 +11554,98 @@ export interface components {
             root_key: string;
         };
         /**
+         * RotationEnd
+         * @description The first day that is no more of it.
+         */
+        RotationEnd: {
+            /**
+             * Ends On
+             * Format: date
+             */
+            ends_on: string;
+        };
+        /**
+         * RotationRequest
+         * @description Who takes which slot: each `turn_days` the order moves on by `advance` (the staffed slots' seats, unless named).
+         *
+         *     With `replaces`, that rotation ends where this one begins.
+         */
+        RotationRequest: {
+            /** Advance */
+            advance?: number | null;
+            /** Ends On */
+            ends_on?: string | null;
+            /** Name */
+            name: string;
+            /** People */
+            people: string[];
+            /** Replaces */
+            replaces?: string | null;
+            /**
+             * Seats
+             * @default 1
+             */
+            seats: number;
+            /** Slots */
+            slots: components["schemas"]["DutySlotRequest"][];
+            /**
+             * Starts On
+             * Format: date
+             */
+            starts_on: string;
+            /**
+             * Turn Days
+             * @default 1
+             */
+            turn_days: number;
+        };
+        /**
+         * RotationView
+         * @description A rotation, until further notice where it has no end.
+         */
+        RotationView: {
+            /** Advance */
+            advance: number;
+            /** Ends On */
+            ends_on: string | null;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** People */
+            people: components["schemas"]["DutyPerson"][];
+            /** Seats */
+            seats: number;
+            /** Slots */
+            slots: components["schemas"]["DutySlotView"][];
+            /**
+             * Starts On
+             * Format: date
+             */
+            starts_on: string;
+            /** Turn Days */
+            turn_days: number;
+            /** Zone */
+            zone: string;
+        };
+        /**
+         * RotaView
+         * @description A team's rota of some days: shifts, changes and what nobody has.
+         */
+        RotaView: {
+            /** Ends At */
+            ends_at: string;
+            /** Gaps */
+            gaps: components["schemas"]["DutySpan"][];
+            /** Overrides */
+            overrides: components["schemas"]["OverrideView"][];
+            /** Shifts */
+            shifts: components["schemas"]["DutyShiftView"][];
+            /** Starts At */
+            starts_at: string;
+            team: components["schemas"]["DutyTeamView"];
+        };
+        /**
          * RuleBody
          * @description A schedule of a unit, as data.
          */
@@ -10157,6 +11748,14 @@ export interface components {
             unit: string;
         };
         /**
+         * Rung
+         * @description How many ways a test ring took; what came of it stands in the coverage.
+         */
+        Rung: {
+            /** Ways */
+            ways: number;
+        };
+        /**
          * ScannedPlace
          * @description Where a label hangs, as also somebody may see it who is not signed in, where the place allows that.
          */
@@ -10252,6 +11851,24 @@ export interface components {
         SecretView: {
             /** Secret */
             secret: string;
+        };
+        /**
+         * SeriesView
+         * @description A series with its bookings. `is_cut`: the rule goes on beyond what can be booked now.
+         */
+        SeriesView: {
+            /** Bookings */
+            bookings: components["schemas"]["BookingView"][];
+            /** Id */
+            id: string;
+            /** Is Cut */
+            is_cut: boolean;
+            /** Rule */
+            rule: string;
+            /** Skipped */
+            skipped: components["schemas"]["SkippedView"][];
+            /** Zone */
+            zone: string;
         };
         /** ServingPrice */
         ServingPrice: {
@@ -10709,6 +12326,20 @@ export interface components {
             region: string;
         };
         /**
+         * SkippedView
+         * @description An occurrence that could not be held, and what could be had instead.
+         */
+        SkippedView: {
+            /** Code */
+            code: string;
+            /** Ends At */
+            ends_at: string;
+            /** Starts At */
+            starts_at: string;
+            /** Suggestions */
+            suggestions: components["schemas"]["SuggestionView"][];
+        };
+        /**
          * Slips
          * @description `more`: an organisation has more people without a password than are printed at once; ask again.
          */
@@ -10761,6 +12392,16 @@ export interface components {
             id: string;
             /** Name */
             name: string;
+        };
+        /**
+         * SpanView
+         * @description From `starts_at` until before `ends_at`.
+         */
+        SpanView: {
+            /** Ends At */
+            ends_at: string;
+            /** Starts At */
+            starts_at: string;
         };
         /**
          * StatementAmount
@@ -10851,6 +12492,84 @@ export interface components {
             state: string;
             /** Trigger */
             trigger: string;
+        };
+        /**
+         * SuggestionView
+         * @description Could be had when it was made. near: another time of the day; similar: another one; day: another day.
+         */
+        SuggestionView: {
+            /** Bookable */
+            bookable: string;
+            /** Ends At */
+            ends_at: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "near" | "similar" | "day";
+            /** Starts At */
+            starts_at: string;
+        };
+        /**
+         * SwapRequest
+         * @description Will `taker` take this shift of mine? Perhaps for one of theirs.
+         */
+        SwapRequest: {
+            /** Return Shift */
+            return_shift?: string | null;
+            /** Return Starts At */
+            return_starts_at?: string | null;
+            /** Shift */
+            shift: string;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /** Taker */
+            taker: string;
+            /** Team */
+            team: string;
+            /**
+             * Words
+             * @default
+             */
+            words: string;
+        };
+        /**
+         * SwapView
+         * @description A swap, with the triggers that its reader may pull.
+         */
+        SwapView: {
+            /** Allowed */
+            allowed: ("accept" | "decline" | "withdraw")[];
+            /** Asked At */
+            asked_at: string;
+            asker: components["schemas"]["DutyPerson"];
+            /** Ends At */
+            ends_at: string;
+            /** Id */
+            id: string;
+            /** Return Ends At */
+            return_ends_at: string | null;
+            /** Return Starts At */
+            return_starts_at: string | null;
+            /** Starts At */
+            starts_at: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "asked" | "accepted" | "declined" | "withdrawn" | "lapsed";
+            taker: components["schemas"]["DutyPerson"];
+            /** Team */
+            team: string;
+            /** Team Name En */
+            team_name_en: string;
+            /** Team Name Zh */
+            team_name_zh: string;
+            /** Words */
+            words: string;
         };
         /**
          * TargetView
@@ -11924,6 +13643,28 @@ export interface operations {
             };
         };
     };
+    show_asyncapi_v1_asyncapi_json_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
     list_bank_accounts_v1_bank_accounts_get: {
         parameters: {
             query: {
@@ -12082,6 +13823,722 @@ export interface operations {
             };
             /** @description `NOT_FOUND`: There is nothing here by that name */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_bookables_v1_bookables_get: {
+        parameters: {
+            query?: {
+                /** @description For at least so many. */
+                capacity?: number;
+                kind?: ("venue" | "hotel_room" | "car") | null;
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description There, or anywhere below. */
+                place?: string | null;
+                region?: string | null;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_BookableView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_bookable_v1_bookables_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBookable"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BookableView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_bookable_v1_bookables__bookable_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                bookable_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BookableView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    patch_bookable_v1_bookables__bookable_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                bookable_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BookableChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BookableView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_busy_v1_bookables__bookable_id__busy_get: {
+        parameters: {
+            query: {
+                ends_at: string;
+                starts_at: string;
+            };
+            header?: never;
+            path: {
+                bookable_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BusyView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_closure_v1_bookables__bookable_id__closures_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                bookable_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewClosure"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BookingView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `BOOKING_CLASH`: It is taken at that time */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    retire_bookable_v1_bookables__bookable_id__retire_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                bookable_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BookableView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_series_v1_booking_series_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSeries"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SeriesView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `SERIES_CLASH`: Some of the series cannot be booked; nothing was held */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_bookings_v1_bookings_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Mine, or those of my regions. */
+                of?: "me" | "office";
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+                /** @description For the office: only those in this state. */
+                state?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_BookingView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_booking_v1_bookings_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBooking"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BookingView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `BOOKING_CLASH`: It is taken at that time; `OUTSIDE_OPENING`: It is not open at that time; `NOT_BOOKABLE`: The rules of this resource do not allow that booking; `TOO_MANY_BOOKINGS`: You have {limit} bookings ahead already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_booking_v1_bookings__booking_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                booking_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BookingView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    pull_trigger_v1_bookings__booking_id___trigger__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                booking_id: string;
+                trigger: "confirm" | "move" | "cancel" | "check_in" | "finish" | "accept" | "decline" | "approve" | "reject" | "reopen";
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["BookingAnswer"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BookingView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `BOOKING_CLASH`: It is taken at that time; `OUTSIDE_OPENING`: It is not open at that time; `NOT_BOOKABLE`: The rules of this resource do not allow that booking; `NOT_NOW`: Check-in is possible from 15 minutes before the start until 15 minutes after it */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15265,7 +17722,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["kernel__http__Page_DeliveryView___1"];
+                    "application/json": components["schemas"]["Page_DeliveryView_"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -15324,7 +17781,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["payments__stripe_door__routes__DeliveryView"];
+                    "application/json": components["schemas"]["DeliveryView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -15909,6 +18366,1046 @@ export interface operations {
                 };
             };
             /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_coverage_v1_duty_coverage_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_CoverageView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read_feed_v1_duty_feeds__token__ics_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                "if-none-match"?: string | null;
+            };
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/calendar": unknown;
+                };
+            };
+            /** @description not changed */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_notes_v1_duty_notes_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                stage?: "open" | "done" | "all";
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+                /** @description Of this team only. */
+                team?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DutyNoteView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    write_note_v1_duty_notes_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DutyNoteRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DutyNoteView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    finish_note_v1_duty_notes__note_id__finish_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                note_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DutyNoteView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    cancel_override_v1_duty_overrides__override_id__cancel_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                override_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OverrideView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    end_rotation_v1_duty_rotations__rotation_id__end_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rotation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RotationEnd"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RotationView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `BAD_ROTATION`: This is no rotation: {reason}; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    ask_swap_v1_duty_swaps_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SwapRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SwapView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `SHIFT_NOT_YOURS`: That shift has begun, or is not yours any more; `NOT_IN_TEAM`: That person does not belong to the team; `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    pull_swap_v1_duty_swaps__swap_id___trigger__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                swap_id: string;
+                trigger: "accept" | "decline" | "withdraw";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SwapView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `SHIFT_NOT_YOURS`: That shift has begun, or is not yours any more; `TAKEN_ALREADY`: The other one is on the rota at that time already; `NOT_IN_TEAM`: That person does not belong to the team */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_teams_v1_duty_teams_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DutyTeamView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    open_team_v1_duty_teams_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DutyTeamRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DutyTeamView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    change_team_v1_duty_teams__team_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DutyTeamChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DutyTeamView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `IN_ROTATION`: That person still stands in a rotation; change the rotation first */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    close_team_v1_duty_teams__team_id__close_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    add_override_v1_duty_teams__team_id__overrides_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OverrideRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OverrideView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_IN_TEAM`: That person does not belong to the team; `TAKEN_ALREADY`: The other one is on the rota at that time already */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    ring_team_v1_duty_teams__team_id__ring_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rung"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_rota_v1_duty_teams__team_id__rota_get: {
+        parameters: {
+            query?: {
+                days?: number;
+                /** @description First day, in the team's zone; today where none is named. */
+                first?: string | null;
+            };
+            header?: never;
+            path: {
+                team_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RotaView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    start_rotation_v1_duty_teams__team_id__rotations_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                team_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RotationRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RotationView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_IN_TEAM`: That person does not belong to the team */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `BAD_ROTATION`: This is no rotation: {reason}; `MALFORMED`: The request cannot be read: {reason} */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -17087,6 +20584,264 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_DisputeView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_my_duty_v1_me_duty_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MyDuty"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    check_in_v1_me_duty_check_in_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MyDuty"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_YOUR_TURN`: It is not your turn; you may sign in from two hours before your shift */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    check_out_v1_me_duty_check_out_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MyDuty"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    make_feed_v1_me_duty_feed_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeedView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    end_feed_v1_me_duty_feed_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_my_swaps_v1_me_duty_swaps_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SwapView_"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -23373,7 +27128,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["realtime__reaching__schemas__DeliveryView"];
+                    "application/json": components["schemas"]["ReachDeliveryView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -23436,7 +27191,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["kernel__http__Page_DeliveryView___2"];
+                    "application/json": components["schemas"]["Page_ReachDeliveryView_"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */

@@ -3,8 +3,19 @@
 export interface EventData {
   'approval.decided': ApprovalDecided
   'approval.requested': ApprovalRequested
+  'booking.changed': BookingChanged
+  'call.changed': CallChanged
+  'call.message_written': CallMessageWritten
+  'call.receipt_noted': CallReceiptNoted
+  'call.ringing': CallRinging
+  'delivery.changed': DeliveryChanged
+  'desk.alarm_changed': DeskAlarmChanged
+  'desk.presence_changed': DeskPresenceChanged
   'difference.closed': DifferenceClosed
   'dispute.changed': DisputeChanged
+  'duty.changed': DutyChanged
+  'duty.swap_changed': DutySwapChanged
+  'duty.warned': DutyWarned
   'guest_payment.ended': GuestPaymentEnded
   'guest_payment.refund_failed': GuestRefundFailed
   'guest_payment.refunded': GuestPaymentRefunded
@@ -60,6 +71,127 @@ export interface ApprovalRequested {
   subject: string
 }
 /**
+ * A booking was held, confirmed, moved, ended, or the clock struck for it.
+ */
+export interface BookingChanged {
+  bookable: string
+  booking: string
+  ends_at: string
+  happened_at: string
+  organiser: string
+  served: string | null
+  starts_at: string
+  state: string
+  trigger: string
+}
+/**
+ * A step of a call's life. `trigger` is one of the state table's, or place, press, ask, remind.
+ */
+export interface CallChanged {
+  call: string
+  call_version: number
+  caller: string
+  caller_name: string
+  due_at: string | null
+  eta_minutes: number | null
+  happened_at: string
+  is_flagged: boolean
+  kind: string
+  loop: number
+  people: string[]
+  place: string | null
+  place_text: string
+  region: string
+  ring_round: number
+  state: string
+  step: number
+  taken_by: {
+    [k: string]: string
+  } | null
+  trigger: string
+  urgency: number
+}
+/**
+ * Words from one side to the other.
+ */
+export interface CallMessageWritten {
+  author: string
+  author_name: string
+  call: string
+  files: string[]
+  happened_at: string
+  message: string
+  people: string[]
+  region: string
+  side: string
+  words: string
+}
+/**
+ * A device was sent the ring, showed it, or was where it was taken. The caller sees "on 3 screens".
+ */
+export interface CallReceiptNoted {
+  call: string
+  caller: string
+  happened_at: string
+  region: string
+  ring_round: number
+  sent: number
+  shown: number
+  status: string
+}
+/**
+ * A round rings: for these people, and on the screens of the desk. Pages answer with a receipt for `ring_round`.
+ */
+export interface CallRinging {
+  acks_needed: number
+  call: string
+  caller_name: string
+  happened_at: string
+  is_public: boolean
+  kind: string
+  loop: number
+  people: string[]
+  place_text: string
+  region: string
+  ring_round: number
+  seconds: number
+  step: number
+  urgency: number
+  words: string
+}
+/**
+ * A message has left on its way, has arrived, was shown, or will not arrive.
+ */
+export interface DeliveryChanged {
+  delivery: string
+  error: string | null
+  happened_at: string
+  kind: string
+  outcome: string
+  person: string | null
+  ref: string
+}
+/**
+ * The watchdog: clocks of calls that do not strike, or that were missing; and when all is well again.
+ */
+export interface DeskAlarmChanged {
+  detail: string
+  happened_at: string
+  is_on: boolean
+  name: string
+  regions: string[]
+}
+/**
+ * Somebody's first page at a desk was opened, or their last one is gone.
+ */
+export interface DeskPresenceChanged {
+  happened_at: string
+  is_present: boolean
+  name: string
+  person: string
+  region: string
+}
+/**
  * Somebody has closed a difference that another explained.
  */
 export interface DifferenceClosed {
@@ -83,6 +215,45 @@ export interface DisputeChanged {
   reason: string
   state: string
   trigger: string
+}
+/**
+ * A team, its rota, its notes or who is on duty: read it anew. `people` are those whose own duty it changes.
+ */
+export interface DutyChanged {
+  happened_at: string
+  people: string[]
+  region: string
+  team: string
+  what: string
+}
+/**
+ * A swap was asked for, accepted, declined, withdrawn, or has lapsed: both are told.
+ */
+export interface DutySwapChanged {
+  asker: string
+  ends_at: string
+  happened_at: string
+  region: string
+  starts_at: string
+  state: string
+  swap: string
+  taker: string
+  team: string
+}
+/**
+ * Nobody will be on duty (`gap`) or nobody would be reached (`unreachable`) in this time; or that is over (`is_gone`).
+ */
+export interface DutyWarned {
+  ends_at: string
+  happened_at: string
+  is_gone: boolean
+  kind: string
+  leads: string[]
+  region: string
+  starts_at: string
+  team: string
+  team_name: string
+  warning: string
 }
 /**
  * A guest's payment came to nothing: refused (failed) or taken back (cancelled).

@@ -100,7 +100,9 @@ class XlsxWriter:
     def __init__(self, target: IO[bytes], teller: Teller) -> None:
         self._file, self._teller = HashingFile(target), teller
         self._made = _spool()
-        self._book = Workbook(self._made, {"constant_memory": True})
+        # Where the rows wait until the end; gone with the writer, also with one that nobody has closed.
+        self._folder = tempfile.TemporaryDirectory(prefix="guanjia-statement-")
+        self._book = Workbook(self._made, {"constant_memory": True, "tmpdir": self._folder.name})
         self._book.use_zip64()
         self._book.set_properties({"created": month_begins(teller.statement.period)})
         self._money = self._book.add_format({"num_format": _MONEY_FORMAT})
@@ -165,6 +167,7 @@ class XlsxWriter:
         amounts = [yuan(total.change_fen) for total in self._teller.sums]
         self._put([self._teller.say("total"), None, None, None, None, *amounts], bold=True)
         self._book.close()
+        self._folder.cleanup()
         with self._made as made:
             made.seek(0)
             shutil.copyfileobj(made, self._file)

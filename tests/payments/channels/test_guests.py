@@ -54,7 +54,7 @@ class TestACode:
         await charged(shop, "pay")
         db, canteen = shop.world.db, shop.world.canteen
         async with db.session() as session:
-            events = await read_after(session, {})
+            events = (await read_after(session, {})).events
         told = takings.payment_events(events)
         deltas = takings.fold(told)
         (last,) = takings.last_after([], told)

@@ -136,7 +136,7 @@ class TestVoidOfAGuest:
     async def test_counts_in_the_takings_and_in_the_returns_of_the_shift(self, shop: Shop) -> None:
         made = (await void(shop, await charged(shop, "pay"))).json()
         async with shop.world.db.session() as session:
-            told = takings.payment_events(await read_after(session, {}))
+            told = takings.payment_events((await read_after(session, {})).events)
             (returned,) = await returned_by_id(session, [parse_public_id("rfd", made["id"])])
         (delta,) = takings.fold(told).values()
         assert (delta.amount_fen, delta.returned_fen, delta.voided_count) == (1800, 1800, 1)
@@ -220,7 +220,7 @@ class TestRefusal:
         (case,) = await office.cases()
         assert (case["kind"], case["expected_fen"], case["allowed"]) == ("refund_refused", 1800, ["close"])
         async with shop.world.db.session() as session:
-            told = takings.payment_events(await read_after(session, {}))
+            told = takings.payment_events((await read_after(session, {})).events)
         (delta,) = takings.fold(told).values()
         assert (delta.returned_fen, delta.voided_count) == (0, 0)
 

@@ -65,6 +65,12 @@ export const OFFICE: { about: string; pages: OfficePage[] }[] = [
     about: 'system',
     pages: [
       { path: 'duty', icon: 'calendar', label: 'realtime.duty.title', roles: ['system_admin'] },
+      {
+        path: 'calls',
+        icon: 'bell',
+        label: 'realtime.policies.title',
+        roles: ['system_admin', 'dispatcher'],
+      },
       { path: 'developers', icon: 'key', label: 'payments.developers.title', roles: ['finance', 'system_admin'] },
       { path: 'security', icon: 'lock', label: 'identity.door.security' },
     ],

@@ -15,12 +15,21 @@ export interface PhoneEntry {
   /** Key of a message: a word or two. */
   label: string
   load: () => Promise<{ default: Component }>
+  /** It has a button of its own on the home and needs no square. */
+  hasOwnButton?: boolean
   /** Whose it is, by their roles; without it, everybody's. */
   isFor?: (roles: readonly string[]) => boolean
 }
 
 /** Everything the home offers besides paying, in the order of the thumb. To add one: a line here, and its panel. */
 export const ENTRIES: readonly PhoneEntry[] = [
+  {
+    page: 'call',
+    icon: 'bell',
+    label: 'realtime.calls.title',
+    load: () => import('./CallPage.vue'),
+    hasOwnButton: true,
+  },
   {
     page: 'scan',
     icon: 'scan',

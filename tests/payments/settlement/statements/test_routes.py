@@ -9,11 +9,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from identity.api import EVERYWHERE, NewPerson, Place, Role, open_person, today
+from identity.api import EVERYWHERE, NewPerson, Place, Role, open_person, site_summary, today
 from identity.roles import write_grant
 from identity.sign_in import open_session
 from kernel.http import install_error_handlers
 from payments.settlement.exchange.routes import router as exchange_router
+from payments.settlement.models import CanteenShare
 from payments.settlement.statements.line_file import verify
 from payments.settlement.statements.routes import router
 from payments.settlement.statements.signatures import check_signature
@@ -75,6 +76,34 @@ async def house(month: Month) -> AsyncIterator[House]:
     yield opened
     for caller in opened.callers:
         await caller.http.aclose()
+
+
+class TestAnOperator:
+    async def test_fetches_its_own_statement_and_nobody_elses(self, house: House) -> None:
+        world = house.world
+        async with world.db.session() as session:
+            operator = (await site_summary(session, [world.canteen]))[world.canteen].operator_id
+            assert operator is not None
+            for ordinal, (role, whose) in enumerate((("canteen", world.unit), ("operator", operator))):
+                session.add(
+                    CanteenShare(
+                        site_id=world.canteen,
+                        from_period=house.month.period,
+                        ordinal=ordinal,
+                        organisation_id=whose,
+                        weight=1,
+                        role=role,
+                    )
+                )
+        own = await house.somebody(Role.FINANCE, Place(organisation_id=operator))
+        stranger = await house.somebody(Role.FINANCE, Place(organisation_id=world.unit))
+        path = f"/v1/statement_files/operator/org_{operator.hex}"
+        for caller, status in ((own, 200), (stranger, 403)):
+            answer = await caller.get(path, **house.query, form="lines")
+            assert answer.status_code == status
+        fetched = await own.get(path, **house.query, form="lines")
+        (share,) = verify(io.BytesIO(fetched.content)).header["shares"]
+        assert (share["base_fen"], share["amount_fen"]) == (3_600, 1_800)
 
 
 class TestDownloads:
