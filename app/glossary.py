@@ -134,6 +134,8 @@ MONEY: Final = (
     Term("访客付款", "guest payment", ("GuestPayment",)),
     Term("冻结款", "hold", ("Hold",)),
     Term("提现", "withdrawal", ("Withdrawal",)),
+    Term("服务计费", "charge of a service", ("ServiceCharge",)),
+    Term("计费退回", "refund of a charge", ("ChargeRefund",)),
     Term("提现进展", "withdrawal changed", ("WithdrawalChanged",)),
     Term("异议, 有问题", "dispute", ("Dispute",)),
     Term("异议经过", "dispute step", ("DisputeStep",)),

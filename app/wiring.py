@@ -23,6 +23,7 @@ import canteen.routes
 import canteen.shift_routes
 import identity.routes
 import payments.account_routes
+import payments.charges.routes
 import payments.disputes.routes
 import payments.gateways.channel_routes
 import payments.reconciliation.routes
@@ -83,7 +84,7 @@ from payments.stripe_door.api import Confirmations, KeyCache, MerchantPricing, S
 from payments.subsidies import warnings as subsidy_warnings
 from payments.withdrawals.handlers import follow_approvals
 from realtime import jobs as realtime_jobs
-from realtime.api import ChannelPolicy, Hub, region_policy
+from realtime.api import ChannelPolicy, Hub, desk_policy, region_policy
 from realtime.audio.switchboard import Switchboard, Talkers
 from realtime.calls import api as calls
 from realtime.calls import jobs as calls_jobs
@@ -113,6 +114,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     payments.reconciliation.routes.router,
     payments.disputes.routes.router,
     payments.withdrawals.routes.router,
+    payments.charges.routes.router,
     payments.settlement.routes.router,
     payments.settlement.statements.routes.router,
     payments.settlement.vouchers.routes.router,
@@ -155,7 +157,8 @@ CHANNEL_POLICIES: Final[tuple[ChannelPolicy, ...]] = (
     CANTEEN_CHANNEL,
     region_policy("region", Role.CANTEEN_MANAGER, Role.FINANCE, Role.SYSTEM_ADMIN),
     calls.CALL_CHANNEL,
-    calls.DESK_CHANNEL,
+    # One service of the desks after the other: `desk:<service>-<id>`.
+    desk_policy(calls.DESK_OF_CALLS),
 )
 
 # Who may talk in what: the lines of the switchboard.

@@ -73,6 +73,7 @@ from identity.queries import (
     person_summary,
     place_names,
     principal_of,
+    serving_site,
     site_summary,
     terminal_summary,
 )
@@ -196,6 +197,7 @@ __all__ = [
     "request_approval",
     "require_role",
     "revoke_role",
+    "serving_site",
     "site_summary",
     "terminal_health",
     "terminal_summary",

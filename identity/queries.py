@@ -7,10 +7,10 @@ from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Row, select, text, union_all
+from sqlalchemy import Row, case, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity.kinds import Role
+from identity.kinds import Role, SiteKind
 from identity.models import Organisation, Person, Region, Site, TerminalRow
 from identity.principal import Cover, Principal, RoleGrant, Terminal
 from kernel.errors import NotFound
@@ -470,6 +470,22 @@ async def site_summary(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID,
         .where(Site.id.in_(ids))
     )
     return {row.id: SiteSummary(*row) for row in rows}
+
+
+# Who serves others is paid on its workshop or venue, before an office or a canteen of its own.
+_SERVING: Final = (SiteKind.WORKSHOP, SiteKind.VENUE, SiteKind.OFFICE, SiteKind.CANTEEN)
+
+
+async def serving_site(session: AsyncSession, identifier: UUID) -> SiteSummary | None:
+    """The site whose account is credited for a service: the site itself, or that of the organisation that runs it."""
+    own = (await site_summary(session, [identifier])).get(identifier)
+    if own is not None:
+        return own
+    order = case({kind.value: rank for rank, kind in enumerate(_SERVING)}, value=Site.kind)
+    first = await session.scalar(
+        select(Site.id).where(Site.operator_id == identifier).order_by(order, Site.code).limit(1)
+    )
+    return (await site_summary(session, [first])).get(first) if first is not None else None
 
 
 # ---- names of places

@@ -2,10 +2,12 @@
 
 Who sells something implements `PostingRule`. Accounts: `open_holders`. Money in: `prefund_unit`, `grant_subsidies`,
 `top_up_at_counter`. Codes: `issue_pay_code(s)`. A sale: `queue_item` + `Posting.submit`, the very path of the route.
+A unit pays for a service: `charge_unit`, `refund_charge`.
 Who runs a counter implements `CounterRule`, and counts a till's time with `Span`, `sales_of_till` and `ledger_sums`.
 """
 
 from payments.batch import Item
+from payments.charges.service import charge_unit, refund_charge
 from payments.counter_rule import CounterRule, ReturnKind, SignOff, TillReturn, UnguardedCounter
 from payments.credentials.pay_codes import IssuedCode, issue_pay_code, issue_pay_codes
 from payments.credentials.pins import set_pin as set_payment_pin
@@ -83,6 +85,7 @@ __all__ = [
     "UnguardedCounter",
     "Usage",
     "change_state",
+    "charge_unit",
     "create_partitions_around",
     "ensure_signing_key",
     "events_of_payment",
@@ -100,6 +103,7 @@ __all__ = [
     "pay_bill",
     "prefund_unit",
     "queue_item",
+    "refund_charge",
     "refund_payment",
     "refusals_of_till",
     "register_lunch_share",

@@ -462,3 +462,34 @@ SELECT 'more than one subsidised meal' AS what, format('holder %s, %s on %s', ho
  WHERE meal IS NOT NULL
  GROUP BY holder_id, business_date, meal HAVING count(*) > 1
 """
+
+I14: Final = """
+WITH said AS (
+    SELECT id, 'charge' AS kind, 'charge ' || id AS subject, home_region_id, funded_by, unit_id, site_id, host_region_id, amount_fen
+      FROM service_charges
+    UNION ALL
+    SELECT r.id, 'charge_refund', 'charge refund ' || r.id, c.home_region_id, c.funded_by, c.unit_id, c.site_id, c.host_region_id,
+           r.amount_fen
+      FROM charge_refunds r JOIN service_charges c ON c.id = r.charge_id
+), booked AS (
+    SELECT transfer_id, kind,
+           sum(CASE WHEN account_kind IN ('unit_prefund', 'unit_receivable') THEN amount_fen END) AS unit_fen,
+           sum(CASE WHEN account_kind = 'payable' THEN -amount_fen END) AS payable_fen,
+           min(CASE WHEN account_kind IN ('unit_prefund', 'unit_receivable') THEN account_kind END) AS funded_by,
+           min(CASE WHEN account_kind IN ('unit_prefund', 'unit_receivable') THEN account_owner::text END) AS unit_id,
+           min(CASE WHEN account_kind = 'payable' THEN account_owner::text END) AS site_id
+      FROM entries WHERE kind IN ('charge', 'charge_refund') GROUP BY transfer_id, kind
+)
+SELECT 'a charge and the ledger say different things' AS what, coalesce(s.subject, b.kind || ' ' || b.transfer_id) AS subject,
+       format('%s fen; the ledger %s from the unit and %s to who served', s.amount_fen, b.unit_fen, b.payable_fen) AS detail
+  FROM said s FULL JOIN booked b ON b.transfer_id = s.id AND b.kind = s.kind
+ WHERE s.id IS NULL OR b.transfer_id IS NULL
+    OR (s.funded_by, s.unit_id::text, s.site_id::text) IS DISTINCT FROM (b.funded_by, b.unit_id, b.site_id)
+    OR s.amount_fen IS DISTINCT FROM CASE s.kind WHEN 'charge' THEN b.unit_fen ELSE -b.unit_fen END
+    OR b.unit_fen IS DISTINCT FROM b.payable_fen
+UNION ALL
+SELECT 'a charge says another sum given back than its refunds', 'charge ' || c.id,
+       format('%s fen, its refunds %s', c.refunded_fen, coalesce(sum(r.amount_fen), 0))
+  FROM service_charges c LEFT JOIN charge_refunds r ON r.charge_id = c.id
+ GROUP BY c.id HAVING c.refunded_fen <> coalesce(sum(r.amount_fen), 0)
+"""

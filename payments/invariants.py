@@ -134,6 +134,12 @@ INVARIANTS: Final = (
         "At most one subsidised meal for each person, meal and business day",
         invariant_queries.I13,
     ),
+    Invariant(
+        "I14",
+        "每笔服务计费及其退回在账中各有一次且金额相符",
+        "Every charge of a service, and what was given back of it, stands in the ledger once and to the fen",
+        invariant_queries.I14,
+    ),
 )
 
 

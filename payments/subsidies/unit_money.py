@@ -83,6 +83,18 @@ async def lock_to_grant(session: AsyncSession, unit_id: UUID, needed_fen: int) -
     return account
 
 
+async def lock_to_charge(session: AsyncSession, unit_id: UUID, needed_fen: int) -> UnitAccount:
+    """The account that pays for what was already had: the prefund where the unit pays ahead and it suffices, else its bill.
+
+    What was done is owed, so no limit refuses it.
+    """
+    if (await terms_of(session, unit_id)).funded_by == PREFUND:
+        prefund = await queries.lock_prefund(session, unit_id)
+        if prefund is not None and prefund.balance_fen >= needed_fen:
+            return UnitAccount(prefund)
+    return await _lock_receivable(session, unit_id)
+
+
 async def lock_account_of(session: AsyncSession, lot: SubsidyLot) -> UnitAccount:
     """The account that a lot was paid from."""
     return await lock_account(session, lot.unit_id, lot.funded_by)

@@ -46,6 +46,8 @@ LINE_KINDS: Final[Mapping[str, Pair]] = {
     "suspend": ("挂账", "Into suspense"),
     "release": ("销账", "Out of suspense"),
     "dispute": ("争议挂账", "Disputed"),
+    "charge": ("服务计费", "Service charged"),
+    "charge_refund": ("计费退回", "Service charge given back"),
     "move": ("账户迁移", "Moved"),
     "netting": ("轧差", "Netting"),
     "commission": ("分成", "Commission"),
