@@ -50,7 +50,7 @@ async def hold(session: AsyncSession, actor: Principal, new: NewBooking) -> tupl
     span = _span(new.starts_at, new.ends_at)
     await _require_bookable(session, actor, bookable, span, new.attendees)
     served_id = await _served(session, actor, new.served)
-    booking = _row(bookable, actor.person_id, span, new.request_id, new.title, "held")
+    booking = new_row(bookable, actor.person_id, span, new.request_id, new.title, "held")
     booking.attendees, booking.served_id = new.attendees, served_id
     booking.due_at = clock.now() + HOLD_FOR
     if await _is_written(session, booking):
@@ -83,7 +83,8 @@ def _span(starts_at: datetime, ends_at: datetime) -> Span:
         raise Malformed(reason="ends_at comes after starts_at", field="ends_at") from None
 
 
-def _row(bookable: Bookable, organiser_id: UUID, span: Span, request_id: UUID, title: str, state: str) -> Booking:
+def new_row(bookable: Bookable, organiser_id: UUID, span: Span, request_id: UUID, title: str, state: str) -> Booking:
+    """A booking as it is before it is written."""
     now = clock.now()
     return Booking(
         id=uuid7(),
@@ -127,7 +128,7 @@ async def _require_bookable(
     session: AsyncSession, actor: Principal, bookable: Bookable, span: Span, attendees: int
 ) -> None:
     """The rules that need no look at other bookings, and how many this person has ahead."""
-    _require_rules(actor, bookable, span)
+    require_rules(actor, bookable, span)
     if attendees > bookable.capacity:
         raise NotBookable(rule="capacity", limit=bookable.capacity)
     if bookable.open_max is None:
@@ -138,7 +139,8 @@ async def _require_bookable(
         raise TooManyBookings(limit=bookable.open_max)
 
 
-def _require_rules(actor: Principal, bookable: Bookable, span: Span) -> None:
+def require_rules(actor: Principal, bookable: Bookable, span: Span) -> None:
+    """Whether somebody may have it then at all, whoever else has it."""
     now = clock.now()
     if bookable.retired_at is not None:
         raise NotBookable(rule="retired")
@@ -290,7 +292,7 @@ async def _move(
     if span == before:
         raise Malformed(reason="a move names another time", field="starts_at")
     if not before.holds(span):
-        _require_rules(actor, bookable, span)
+        require_rules(actor, bookable, span)
     asks_anew = booking.state == "confirmed" and bookable.needs_approval and not before.holds(span)
     try:
         async with savepoint(session):
@@ -370,7 +372,7 @@ async def close(
     if known is not None:
         return known, []
     span = _span(new.starts_at, new.ends_at)
-    closure = _row(bookable, actor.person_id, span, new.request_id, new.reason, "closed")
+    closure = new_row(bookable, actor.person_id, span, new.request_id, new.reason, "closed")
     # A closure needs no time to set up, and cleans nothing.
     closure.blocked = closure.during
     superseded = await _supersede(session, actor, bookable, span, new.reason) if new.override else []
@@ -411,18 +413,20 @@ async def _note(session: AsyncSession, booking: Booking, trigger: str, actor: st
         )
     )
     await session.flush()
+    publish(session, changed(booking, trigger))
+
+
+def changed(booking: Booking, trigger: str) -> BookingChanged:
+    """What is told of a booking after a step."""
     during = span_of(booking.during)
-    publish(
-        session,
-        BookingChanged(
-            happened_at=clock.rfc3339(booking.changed_at),
-            booking=public_id("bkg", booking.id),
-            bookable=public_id("bkb", booking.bookable_id),
-            organiser=public_id("per", booking.organiser_id),
-            served=public_id("per", booking.served_id) if booking.served_id else None,
-            trigger=trigger,
-            state=booking.state,
-            starts_at=clock.rfc3339(during.start),
-            ends_at=clock.rfc3339(during.end),
-        ),
+    return BookingChanged(
+        happened_at=clock.rfc3339(booking.changed_at),
+        booking=public_id("bkg", booking.id),
+        bookable=public_id("bkb", booking.bookable_id),
+        organiser=public_id("per", booking.organiser_id),
+        served=public_id("per", booking.served_id) if booking.served_id else None,
+        trigger=trigger,
+        state=booking.state,
+        starts_at=clock.rfc3339(during.start),
+        ends_at=clock.rfc3339(during.end),
     )
