@@ -144,6 +144,14 @@ SCREENS: Final[tuple[Screen, ...]] = (
     Screen("differences", "/admin/differences", "/admin/differences", "finance", "[data-testid=difference]"),
     Screen("organisations", "/admin/organisations", "/admin/organisations", "system_admin", TABLE),
     Screen("people", "/admin/people", "/admin/people", "system_admin", TABLE),
+    Screen(
+        "places",
+        "/admin/places",
+        "/admin/places",
+        "system_admin",
+        "[data-testid=places] li",
+        without={"empty": "the tree comes whole: its answer has no next page that could be empty"},
+    ),
     Screen("approvals", "/admin/approvals", "/admin/approvals", "system_admin", "main h1"),
     Screen(
         "slips",

@@ -27,6 +27,7 @@ export const router = createRouter({
         { path: '', redirect: '/admin/organisations' },
         { path: 'organisations', component: () => import('@/identity/admin/OrganisationsPage.vue') },
         { path: 'people', component: () => import('@/identity/admin/PeoplePage.vue') },
+        { path: 'places', component: () => import('@/identity/admin/places/PlacesPage.vue') },
         { path: 'slips', component: () => import('@/identity/admin/SlipsPage.vue') },
         { path: 'approvals', component: () => import('@/identity/admin/ApprovalsPage.vue') },
         { path: 'security', component: () => import('@/identity/admin/SecurityPage.vue') },

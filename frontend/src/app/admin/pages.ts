@@ -21,6 +21,12 @@ export const OFFICE: { about: string; pages: OfficePage[] }[] = [
         label: 'identity.admin.people',
         roles: ['system_admin', 'security_admin', 'audit_admin', 'finance'],
       },
+      {
+        path: 'places',
+        icon: 'pin',
+        label: 'identity.places.title',
+        roles: ['system_admin', 'dispatcher'],
+      },
       { path: 'approvals', icon: 'stamp', label: 'identity.approvals.title' },
     ],
   },
