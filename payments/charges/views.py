@@ -19,7 +19,7 @@ async def views_of(session: AsyncSession, charges: Sequence[ServiceCharge]) -> l
     return [
         ChargeView(
             id=public_id("chg", charge.id),
-            kind=charge.kind,  # type: ignore[arg-type]  # a CHECK holds it
+            kind=charge.kind,
             reference=public_id(_PREFIXES[charge.kind], charge.reference),
             unit=public_id("org", charge.unit_id),
             unit_name_zh=names[charge.unit_id].name_zh,
@@ -27,7 +27,7 @@ async def views_of(session: AsyncSession, charges: Sequence[ServiceCharge]) -> l
             site=public_id("sit", charge.site_id),
             site_name_zh=names[charge.site_id].name_zh,
             site_name_en=names[charge.site_id].name_en,
-            funded_by=charge.funded_by,  # type: ignore[arg-type]  # as above
+            funded_by=charge.funded_by,
             amount_fen=charge.amount_fen,
             refunded_fen=charge.refunded_fen,
             business_date=charge.business_date,

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import asyncpg
@@ -22,7 +23,7 @@ from kernel import audit_log, clock
 from kernel.db import Database
 from kernel.errors import NotFound
 from kernel.ids import parse_public_id
-from payments import holds, jobs
+from payments import api, holds, jobs
 from payments.channel_refunds import service as channel_refunds
 from payments.channels.channel import Heard, Notice, Word
 from payments.gateways import top_ups
@@ -66,6 +67,26 @@ async def live_through_everything(world: World) -> None:
     async with world.db.session() as session:
         assert await expiry.expire_lots(session) == 1
     await put_money_in(world)
+    await charge_for_repairs(world)
+
+
+async def charge_for_repairs(world: World) -> None:
+    """A service of each region, one of them given back in part."""
+    at_home, away = uuid4(), uuid4()
+    for reference, site, amount_fen in ((at_home, world.canteen, 300), (away, world.canteen_away, 500)):
+        async with world.db.session() as session:
+            await api.charge_unit(
+                session,
+                kind="repair",
+                reference=reference,
+                payer_id=world.unit,
+                payee_id=site,
+                amount_fen=amount_fen,
+                business_date=clock.now().date(),
+                note="",
+            )
+    async with world.db.session() as session:
+        await api.refund_charge(session, reference=away, amount_fen=200)
 
 
 class SaidGateway:
@@ -204,6 +225,11 @@ PLANTED = [
     ("I12", "the legs do not sum", "UPDATE payments SET legs = '[]'"),
     ("I12", "has ended and still holds", "UPDATE subsidy_lots SET balance_fen = 1 WHERE expired_at IS NOT NULL"),
     ("I13", "more than one subsidised", "UPDATE payments SET status = 'succeeded' WHERE status = 'voided'"),
+    ("I14", "say different things", "UPDATE service_charges SET amount_fen = 501 WHERE amount_fen = 500"),
+    ("I14", "say different things", "DELETE FROM ledger_lines WHERE kind = 'charge_refund'"),
+    ("I14", "say different things", "DELETE FROM charge_refunds"),
+    ("I14", "say different things", "UPDATE service_charges SET site_id = gen_random_uuid()"),
+    ("I14", "another sum given back", "UPDATE service_charges SET refunded_fen = 201 WHERE refunded_fen = 200"),
 ]  # fmt: skip  # a table reads better than its cells one below the other
 
 
