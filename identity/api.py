@@ -46,6 +46,7 @@ from identity.kinds import ADMINISTRATORS, OrganisationKind, PersonClass, Role, 
 from identity.names import pinyin_of
 from identity.passwords import hash_password, verify_password
 from identity.people import NewPerson, change_membership, change_person_status, open_people, open_person
+from identity.place_label_sheet import Label, Layout, label_sheet
 from identity.place_labels import find_place_by_code, place_code_of
 from identity.place_tree import NewPlace, PlaceSummary, open_place, place_summary, places_below
 from identity.places import members_below, move_organisation, open_organisation, open_region, open_site, units_below
@@ -112,6 +113,8 @@ __all__ = [
     "CurrentTerminal",
     "CurrentTerminalApart",
     "KnownTerminal",
+    "Label",
+    "Layout",
     "MembershipView",
     "NewPerson",
     "NewPlace",
@@ -157,6 +160,7 @@ __all__ = [
     "found_first_administrator",
     "hash_password",
     "hash_token",
+    "label_sheet",
     "live_token_hashes",
     "load_terminals",
     "mask_name",
