@@ -14,7 +14,7 @@ from kernel import clock
 from kernel.errors import NotFound
 from kernel.ids import parse_public_id
 from realtime.calls import queries, service
-from realtime.calls.channels import CALL_CHANNEL, DESK_CHANNEL
+from realtime.calls.channels import CALL_CHANNEL, DESK_OF_CALLS
 from realtime.calls.desk import DeskQueues
 from realtime.calls.events import desk_channel
 from realtime.calls.hand_over import HandedCall, HandOverTarget, register_hand_over_target
@@ -23,7 +23,7 @@ from realtime.calls.watchdog import look as look_at_clocks
 
 __all__ = [
     "CALL_CHANNEL",
-    "DESK_CHANNEL",
+    "DESK_OF_CALLS",
     "DeskQueues",
     "HandOverTarget",
     "HandedCall",

@@ -9,8 +9,8 @@ from identity.api import Principal
 from kernel.errors import NotFound
 from kernel.ids import parse_public_id
 from realtime.calls import queries, service
-from realtime.calls.events import desk_id
-from realtime.channels import Caller, ChannelPolicy
+from realtime.calls.events import SERVICE, desk_id
+from realtime.channels import Caller, ChannelPolicy, DeskService, region_desk
 
 _DESK: Final = desk_id("")
 
@@ -26,17 +26,6 @@ async def may_hear_call(session: AsyncSession, caller: Caller, identifier: str) 
     return service.may_see(call, caller, is_rung=await queries.is_rung(session, call.id, caller.person_id))
 
 
-async def may_hear_desk(_session: AsyncSession, caller: Caller, identifier: str) -> bool:
-    """Staff of the region."""
-    if not isinstance(caller, Principal) or not identifier.startswith(_DESK):
-        return False
-    try:
-        region_id = region_of_desk(identifier)
-    except NotFound:
-        return False
-    return caller.may(*queries.STAFF_ROLES, region_id=region_id)
-
-
 def region_of_desk(identifier: str) -> UUID:
     """The region of `calls-reg_...`; NotFound for anything else."""
     if not identifier.startswith(_DESK):
@@ -45,4 +34,5 @@ def region_of_desk(identifier: str) -> UUID:
 
 
 CALL_CHANNEL: Final = ChannelPolicy("call", may_hear_call)
-DESK_CHANNEL: Final = ChannelPolicy("desk", may_hear_desk)
+# `desk:calls-<reg_...>`: staff of the region.
+DESK_OF_CALLS: Final[DeskService] = region_desk(SERVICE, *queries.STAFF_ROLES)

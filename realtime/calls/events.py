@@ -6,14 +6,17 @@ state that does not ring, or of a later `ring_round`.
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from kernel.events import Delivery, Event
+
+# Which of the desks' services this is: `desk:calls-<reg_...>`.
+SERVICE: Final = "calls"
 
 
 def desk_id(region: str) -> str:
     """The desk of a region: what follows `desk:`."""
-    return f"calls-{region}"
+    return f"{SERVICE}-{region}"
 
 
 def desk_channel(region: str) -> str:

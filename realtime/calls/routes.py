@@ -18,7 +18,7 @@ from kernel.ids import parse_public_id, public_id
 from realtime.api import channel_position
 from realtime.calls import desk, hand_over, messages, presence, queries, receipts, schemas, service, views
 from realtime.calls.administration import BUTTON_PREFIX
-from realtime.calls.channels import may_hear_desk, region_of_desk
+from realtime.calls.channels import region_of_desk
 from realtime.calls.errors import CauseRequired, NowhereToCall, PressedTooOften, RatedTooLate, TargetUnknown
 from realtime.calls.events import desk_channel, desk_id
 from realtime.calls.models import Call
@@ -269,17 +269,20 @@ def _desk(region: str, name_zh: str, name_en: str) -> schemas.DeskView:
     )
 
 
-async def _at_desk(session: AsyncSession, person: Principal, desk_name: str) -> UUID:
+def _at_desk(person: Principal, desk_name: str) -> UUID:
     """The region of a desk that this person may sit at; Forbidden for others."""
-    if not await may_hear_desk(session, person, desk_name):
-        raise Forbidden
-    return region_of_desk(desk_name)
+    try:
+        region_id = region_of_desk(desk_name)
+    except NotFound as unknown:
+        raise Forbidden from unknown
+    person.require(*queries.STAFF_ROLES, region_id=region_id)
+    return region_id
 
 
 @router.get("/desks/{desk_name}", responses=raises(Unauthenticated, Forbidden))
 async def show_desk(desk_name: DeskId, person: CurrentPerson, session: SessionDep) -> schemas.DeskSnapshot:
     """A desk at a moment: its figures, its queue and who is there. Subscribe to its channel after `position`."""
-    region_id = await _at_desk(session, person, desk_name)
+    region_id = _at_desk(person, desk_name)
     region = public_id("reg", region_id)
     # Read first: what the data already holds may come again, and nothing is left out.
     position = await channel_position(session, desk_channel(region))
@@ -298,7 +301,7 @@ async def show_queue(
     desk_name: DeskId, person: CurrentPerson, session: SessionDep, queues: QueuesDep
 ) -> schemas.DeskQueue:
     """Only which calls wait, the next one first: for walls and lamps that ask often."""
-    region_id = await _at_desk(session, person, desk_name)
+    region_id = _at_desk(person, desk_name)
     known = await queues.waiting(public_id("reg", region_id))
     if known is not None:
         return schemas.DeskQueue(calls=known, source="valkey")
@@ -311,7 +314,7 @@ async def hold_presence(
     desk_name: DeskId, body: schemas.PresenceBody, person: CurrentPerson, session: SessionDep
 ) -> schemas.PresenceView:
     """This page is open at the desk: say it every 10 s; `leave` when it closes."""
-    region_id = await _at_desk(session, person, desk_name)
+    region_id = _at_desk(person, desk_name)
     if body.leave:
         await presence.leave(session, person, region_id, body.device)
     else:

@@ -107,14 +107,18 @@ async def web_process(
         app, ws=HubProtocol, http="h11", log_config=None, lifespan="off", ws_per_message_deflate=False
     )
     server = uvicorn.Server(config)
-    async with hub.running(), switchboard.running():
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(close_valkey, valkey)
+        await stack.enter_async_context(hub.running())
+        await stack.enter_async_context(switchboard.running())
         serving = asyncio.create_task(server._serve([listener]))
-        while not server.started:  # noqa: ASYNC110  the library sets a flag, not an event
-            await asyncio.sleep(0.01)
-        yield Web(f"ws://127.0.0.1:{listener.getsockname()[1]}/v1/realtime", hub)
-        server.should_exit = True
-        await serving
-    await close_valkey(valkey)
+        try:
+            while not server.started:  # noqa: ASYNC110  the library sets a flag, not an event
+                await asyncio.sleep(0.01)
+            yield Web(f"ws://127.0.0.1:{listener.getsockname()[1]}/v1/realtime", hub)
+        finally:
+            server.should_exit = True
+            await serving
 
 
 @asynccontextmanager

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import pytest
+
 from identity.api import Role
 from identity.roles import end_grant, list_grants
-from realtime.api import Hub, HubLimits
-from realtime.calls.api import CALL_CHANNEL, DESK_CHANNEL
+from realtime.api import Hub, HubLimits, desk_policy, region_desk
+from realtime.calls.api import CALL_CHANNEL, DESK_OF_CALLS
 from realtime.client import EventFrame, RealtimeClient, Refused
 from tests.realtime.calls.switchroom import Switchroom, somebody
 from tests.realtime.stories import relay_everything, silence, subscribed, web_process
@@ -13,11 +15,15 @@ from tests.realtime.stories import relay_everything, silence, subscribed, web_pr
 QUICK = HubLimits(poll_interval_s=0.1, recheck_interval_s=0.2)
 
 
+# Another trade's desk in the same region.
+REPAIRS = region_desk("repairs", Role.DISPATCHER)
+
+
 class CallsHub(Hub):
     """With the channels of calls."""
 
     def __init__(self, db: Any, valkey: Any, _policies: Any, limits: HubLimits | None = None, **more: Any) -> None:
-        super().__init__(db, valkey, (CALL_CHANNEL, DESK_CHANNEL), limits, **more)
+        super().__init__(db, valkey, (CALL_CHANNEL, desk_policy(DESK_OF_CALLS, REPAIRS)), limits, **more)
 
 
 async def refused(client: RealtimeClient, channel: str, after: int | None = None) -> bool:
@@ -67,3 +73,22 @@ async def test_who_is_taken_off_the_desk_hears_no_more(room: Switchroom, valkey_
         await room.placed()
         await relay_everything(room.db)
         await silence(client)
+
+
+async def test_each_service_of_the_desks_has_its_own_listeners(room: Switchroom, valkey_url: str) -> None:
+    dispatcher = await somebody(room.house, "派工员", Role.DISPATCHER)
+    guard = await somebody(room.house, "值班员", Role.DUTY_STAFF)
+    region = room.desk.removeprefix("calls-")
+    async with web_process(room.db, valkey_url, QUICK, CallsHub) as web:
+        async with web.client(dispatcher.token) as client:
+            await subscribed(client, f"desk:repairs-{region}")
+            for unknown in ("desk:repairs", "desk:nothing", f"desk:nothing-{region}", "desk:repairs-reg_0"):
+                assert await refused(client, unknown), unknown
+        async with web.client(guard.token) as client:
+            await subscribed(client, f"desk:calls-{region}")
+            assert await refused(client, f"desk:repairs-{region}")
+
+
+def test_a_service_of_the_desks_has_one_policy() -> None:
+    with pytest.raises(ValueError, match="one policy"):
+        desk_policy(DESK_OF_CALLS, DESK_OF_CALLS)
