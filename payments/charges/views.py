@@ -10,7 +10,7 @@ from kernel.ids import public_id
 from payments.charges.models import ServiceCharge
 from payments.charges.schemas import ChargeView
 
-_PREFIXES = {"repair": "wor", "booking": "bok", "meeting": "mtg"}
+_PREFIXES = {"repair": "wo", "booking": "bkg", "meeting": "mtg"}
 
 
 async def views_of(session: AsyncSession, charges: Sequence[ServiceCharge]) -> list[ChargeView]:
