@@ -11,7 +11,9 @@ not exist is not worked, one that comes twice is worked twice.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from calendar import isleap
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Literal, NamedTuple, get_args
@@ -30,6 +32,9 @@ from kernel.db import Base, Database
 
 DayType = Literal["workday", "weekend", "holiday"]
 DAY_TYPES: Final[tuple[DayType, ...]] = get_args(DayType)
+# A place that never closes.
+EVERY_DAY: Final[frozenset[DayType]] = frozenset(DAY_TYPES)
+WORKDAYS: Final[frozenset[DayType]] = frozenset({"workday"})
 NATIONAL: Final = "cn"
 # As `date.weekday()` counts them.
 WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -66,11 +71,17 @@ AROUND_THE_CLOCK: Final = (Shift(time(0), time(0)),)
 
 @dataclass(frozen=True)
 class WorkCalendar:
-    """Working time of a place. A day that `days` does not name is a workday from Monday to Friday."""
+    """Working time of a place. A day that `days` does not name is a workday from Monday to Friday.
+
+    `worked` are the types of day on which `hours` count. `known_years` are those that `days` names wholly: what is counted
+    outside of them is a guess (`unknown_years` says so).
+    """
 
     zone: ZoneInfo
     hours: Sequence[Shift] = OFFICE_HOURS
     days: Mapping[date, DayType] = field(default_factory=dict)
+    worked: frozenset[DayType] = WORKDAYS
+    known_years: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         ends = [timedelta(0)]
@@ -84,9 +95,16 @@ class WorkCalendar:
         return self.days.get(day, "workday" if day.weekday() < 5 else "weekend")
 
     def is_work_day(self, day: date) -> bool:
-        return self.day_type(day) == "workday"
+        return self.day_type(day) in self.worked
 
-    def add(self, start: datetime, seconds: int) -> datetime:
+    def unknown_years(self, start: datetime, end: datetime) -> list[int]:
+        """The years between two instants whose days nobody has entered; none where every day is alike."""
+        if self.worked == EVERY_DAY:
+            return []
+        first, last = start.astimezone(self.zone).year, end.astimezone(self.zone).year
+        return [year for year in range(first, last + 1) if year not in self.known_years]
+
+    def add(self, start: datetime, seconds: float) -> datetime:
         """The instant by which `seconds` of working time have passed since `start`."""
         if seconds < 0:
             raise ValueError("working time runs forwards")
@@ -131,6 +149,12 @@ class WorkCalendar:
         return datetime.combine(day, wall, self.zone).astimezone(UTC)
 
 
+def whole_years(days: Iterable[date]) -> frozenset[int]:
+    """The years of which every day is among these."""
+    counted = Counter(day.year for day in days)
+    return frozenset(year for year, count in counted.items() if count >= 365 + isleap(year))
+
+
 def _since_midnight(wall: time) -> timedelta:
     return timedelta(hours=wall.hour, minutes=wall.minute, seconds=wall.second)
 
@@ -140,7 +164,8 @@ async def load_calendar(
 ) -> WorkCalendar:
     """The calendar as it stands in the table now."""
     rows = await session.execute(select(CalendarDay.day, CalendarDay.day_type).where(CalendarDay.calendar == calendar))
-    return WorkCalendar(zone, hours, {row.day: _DAY_TYPE_OF[row.day_type] for row in rows})
+    days = {row.day: _DAY_TYPE_OF[row.day_type] for row in rows}
+    return WorkCalendar(zone, hours, days, known_years=whole_years(days))
 
 
 async def day_type_of(session: AsyncSession, day: date, *, calendar: str = NATIONAL) -> DayType:

@@ -8,10 +8,14 @@ generation differs, and what the handler did is rolled back.
 
 Handlers are registered by kind in app/wiring.py. A handler that fails is noted at its timer and tried again later,
 ever more slowly; the others go on. `oldest_overdue_s` is the watchdog's question.
+
+A kind of which a thousand may be due in one second has a `BatchHandler`: hundreds are claimed, handled and taken away in one
+transaction, under the same claims and generations. Where a batch fails or one of it was overtaken, all of it is undone and
+each is fired by itself, so that only the guilty one is late.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -32,6 +36,7 @@ _RETRY_LONGEST_S: Final = 300
 _RESCHEDULED: Final = "timers_rescheduled"
 _LOOK_EVERY_S: Final = 0.2
 _BATCH: Final = 100
+_BATCH_OF_ALIKE: Final = 500
 # Of the worker: when hundreds are due in one second, the later ones must not wait for each of the earlier.
 _AT_ONCE: Final = 4
 
@@ -73,6 +78,43 @@ class Timer:
 TimerHandler = Callable[[AsyncSession, Timer], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True)
+class BatchHandler:
+    """Handles many timers of its kind in one transaction. It returns the ids of those that it left alone because somebody else
+    holds what they are about: they stay due. It never waits for a lock while it holds several (SKIP LOCKED)."""
+
+    handle: Callable[[AsyncSession, Sequence[Timer]], Awaitable[Collection[int]]]
+
+
+Handlers = Mapping[str, TimerHandler | BatchHandler]
+
+
+_SCHEDULE_MANY: Final = text("""
+    INSERT INTO timers (kind, ref, due_at, retry_at, generation, payload, attempts)
+    SELECT :kind, w.ref, w.due_at, w.due_at, 1, '{}', 0
+      FROM unnest(CAST(:refs AS text[]), CAST(:due AS timestamptz[])) AS w (ref, due_at)
+    ON CONFLICT (kind, ref) DO UPDATE
+       SET due_at = excluded.due_at, retry_at = excluded.retry_at, payload = excluded.payload, attempts = 0, last_error = NULL,
+           generation = timers.generation + 1
+    RETURNING ref, generation
+""")
+# The look is wider than the batch: whoever claims beside somebody else passes over what is claimed. The filter stands outside
+# of the ordered look, so that no more is claimed than is taken.
+_CLAIM_ALIKE: Final = text("""
+    WITH due AS MATERIALIZED (
+        SELECT id FROM timers WHERE kind = :kind AND retry_at <= :now AND attempts = 0
+         ORDER BY retry_at, id LIMIT :look
+    )
+    SELECT id FROM due WHERE pg_try_advisory_xact_lock(:class, CAST(id % 2147483648 AS integer)) LIMIT :limit
+""")
+_TAKE_AWAY_MANY: Final = text("""
+    DELETE FROM timers t
+     USING unnest(CAST(:ids AS bigint[]), CAST(:generations AS integer[])) AS f (id, generation)
+     WHERE t.id = f.id AND t.generation = f.generation
+    RETURNING t.id
+""")
+
+
 class _Overtaken(Exception):
     """The timer was moved, cancelled or fired by somebody else while its handler ran."""
 
@@ -95,6 +137,22 @@ async def schedule(
     return generation
 
 
+async def schedule_many(session: AsyncSession, kind: str, due: Mapping[str, datetime]) -> None:
+    """The same for many of a kind, by ref, in one statement."""
+    if not due:
+        return
+    refs = sorted(due)
+    rows = await session.execute(_SCHEDULE_MANY, {"kind": kind, "refs": refs, "due": [due[ref] for ref in refs]})
+    noted = session.info.setdefault(_RESCHEDULED, {})
+    for row in rows:
+        noted[kind, row.ref] = row.generation
+
+
+async def cancel_many(session: AsyncSession, kind: str, refs: Collection[str]) -> None:
+    """Take timers of a kind away, those that are there."""
+    await session.execute(delete(TimerRow).where(TimerRow.kind == kind, TimerRow.ref.in_(refs)))
+
+
 async def cancel(session: AsyncSession, kind: str, ref: str) -> bool:
     """Take a timer away; False where there was none."""
     gone = await session.scalar(
@@ -113,22 +171,67 @@ async def waiting(session: AsyncSession, kind: str, name: str, values: Collectio
     return [Timer(row.id, row.kind, row.ref, row.due_at, row.generation, row.payload, row.attempts) for row in rows]
 
 
-async def fire_for_ever(db: Database, handlers: Mapping[str, TimerHandler]) -> None:
-    """The worker's loop: fire what is due, and show how far behind that is."""
+async def fire_for_ever(db: Database, handlers: Handlers) -> None:
+    """The worker's loops: fire what is due, and show how far behind that is. A flood of one kind holds up no other."""
+    async with asyncio.TaskGroup() as loops:
+        loops.create_task(_fire_single_for_ever(db, handlers))
+        for kind, handler in handlers.items():
+            if isinstance(handler, BatchHandler):
+                loops.create_task(_fire_alike_for_ever(db, kind, handler))
+
+
+async def _fire_single_for_ever(db: Database, handlers: Handlers) -> None:
     while True:
-        fired = await fire_due(db, handlers, at_once=_AT_ONCE)
+        fired = await _fire_single(db, handlers, _BATCH, _AT_ONCE)
         async with db.session() as session:
             _overdue.set(await oldest_overdue_s(session))
         if fired < _BATCH:
             await asyncio.sleep(_LOOK_EVERY_S)
 
 
-async def fire_due(db: Database, handlers: Mapping[str, TimerHandler], *, limit: int = _BATCH, at_once: int = 1) -> int:
-    """Fire what is due, each in a transaction of its own, so many side by side; returns how many were fired. Run by the worker."""
+async def _fire_alike_for_ever(db: Database, kind: str, handler: BatchHandler) -> None:
+    while True:
+        if await fire_batch(db, kind, handler) < _BATCH_OF_ALIKE:
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+
+async def fire_due(db: Database, handlers: Handlers, *, limit: int = _BATCH, at_once: int = 1) -> int:
+    """Fire what is due, so many transactions side by side; returns how many timers were fired."""
+    fired = await _fire_single(db, handlers, limit, at_once)
+    for kind, handler in handlers.items():
+        if isinstance(handler, BatchHandler):
+            fired += await fire_batch(db, kind, handler)
+    return fired
+
+
+async def fire_batch(db: Database, kind: str, handler: BatchHandler, *, limit: int = _BATCH_OF_ALIKE) -> int:
+    """Fire up to so many of one kind in one transaction; returns how many were fired."""
+    claimed: list[Timer] = []
+    try:
+        async with db.session() as session:
+            claimed = await _claim_alike(session, kind, limit)
+            if not claimed:
+                return 0
+            left = set(await handler.handle(session, claimed))
+            await session.flush()
+            fired = [timer for timer in claimed if timer.id not in left]
+            await _finish_many(session, fired)
+        return len(fired)
+    except Exception as error:
+        if not claimed:
+            raise
+        # Who was overtaken, or cannot be done, is found by firing each by itself.
+        log.info("timers_fired_one_by_one", kind=kind, count=len(claimed), error=type(error).__name__)
+    return sum([await _fire(db, {kind: handler}, timer.id) for timer in claimed])
+
+
+async def _fire_single(db: Database, handlers: Handlers, limit: int, at_once: int) -> int:
+    """Those without a batch, and of the others those that have failed before: each in a transaction of its own."""
+    alike = [kind for kind, handler in handlers.items() if isinstance(handler, BatchHandler)]
     async with db.session() as session:
         due = await session.scalars(
             select(TimerRow.id)
-            .where(TimerRow.retry_at <= clock.now())
+            .where(TimerRow.retry_at <= clock.now(), TimerRow.kind.not_in(alike) | (TimerRow.attempts > 0))
             .order_by(TimerRow.retry_at, TimerRow.id)
             .limit(limit)
         )
@@ -140,14 +243,15 @@ async def fire_due(db: Database, handlers: Mapping[str, TimerHandler], *, limit:
     return sum(await asyncio.gather(*[fire_next() for _ in range(at_once)]))
 
 
-async def _fire(db: Database, handlers: Mapping[str, TimerHandler], timer_id: int) -> bool:
+async def _fire(db: Database, handlers: Handlers, timer_id: int) -> bool:
     timer: Timer | None = None
     try:
         async with db.session() as session:
             timer = await _claim(session, timer_id)
             if timer is None:
                 return False
-            await _handler_of(handlers, timer)(session, timer)
+            if not await _handle(_handler_of(handlers, timer), session, timer):
+                return False
             # What the handler only noted down must fail here, where it is still this timer's failure.
             await session.flush()
             await _finish(session, timer)
@@ -159,6 +263,28 @@ async def _fire(db: Database, handlers: Mapping[str, TimerHandler], timer_id: in
         await _note_failure(db, timer, error)
         return False
     return True
+
+
+async def _handle(handler: TimerHandler | BatchHandler, session: AsyncSession, timer: Timer) -> bool:
+    """False where a batch's handler left it alone."""
+    if isinstance(handler, BatchHandler):
+        return not await handler.handle(session, [timer])
+    await handler(session, timer)
+    return True
+
+
+async def _claim_alike(session: AsyncSession, kind: str, limit: int) -> list[Timer]:
+    """As many of a kind as are due and free. Claimed first and read again afterwards: what the first look saw may be over."""
+    asked = {"kind": kind, "now": clock.now(), "class": _CLAIM_CLASS, "limit": limit, "look": 4 * limit}
+    claimed = (await session.scalars(_CLAIM_ALIKE, asked)).all()
+    if not claimed:
+        return []
+    rows = await session.scalars(
+        select(TimerRow)
+        .where(TimerRow.id.in_(claimed), TimerRow.retry_at <= clock.now())
+        .order_by(TimerRow.retry_at, TimerRow.id)
+    )
+    return [Timer(row.id, row.kind, row.ref, row.due_at, row.generation, row.payload, row.attempts) for row in rows]
 
 
 async def _claim(session: AsyncSession, timer_id: int) -> Timer | None:
@@ -174,7 +300,7 @@ async def _claim(session: AsyncSession, timer_id: int) -> Timer | None:
     return Timer(row.id, row.kind, row.ref, row.due_at, row.generation, row.payload, row.attempts)
 
 
-def _handler_of(handlers: Mapping[str, TimerHandler], timer: Timer) -> TimerHandler:
+def _handler_of(handlers: Handlers, timer: Timer) -> TimerHandler | BatchHandler:
     handler = handlers.get(timer.kind)
     if handler is None:
         raise LookupError(f"no handler is registered for timers of kind {timer.kind!r}")
@@ -192,6 +318,22 @@ async def _finish(session: AsyncSession, timer: Timer) -> None:
         delete(TimerRow).where(TimerRow.id == timer.id, TimerRow.generation == timer.generation).returning(TimerRow.id)
     )
     if gone is None:
+        raise _Overtaken
+
+
+async def _finish_many(session: AsyncSession, timers: Sequence[Timer]) -> None:
+    """The same for a batch: one that was overtaken undoes all of it."""
+    rescheduled = session.info.get(_RESCHEDULED, {})
+    over: list[Timer] = []
+    for timer in timers:
+        next_generation = rescheduled.get((timer.kind, timer.ref))
+        if next_generation is None:
+            over.append(timer)
+        elif next_generation != timer.generation + 1:
+            raise _Overtaken
+    asked = {"ids": [timer.id for timer in over], "generations": [timer.generation for timer in over]}
+    gone = (await session.scalars(_TAKE_AWAY_MANY, asked)).all() if over else []
+    if len(gone) != len(over):
         raise _Overtaken
 
 

@@ -1,0 +1,256 @@
+"""What happens to an order's clock: it starts, stands still, goes on, reaches its milestones, is reopened, stops.
+
+Each of these locks the clock first and touches its timer last, as the strike does (striking.py). `at` is when it happened, which
+may lie before now: a telephone that was without network tells later. Times are put in order, so that nothing ends before it began.
+"""
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kernel import clock, timers
+from kernel.ids import public_id
+from repairs.sla import queries, striking
+from repairs.sla.counting import Pause, PausedCalendar
+from repairs.sla.kinds import DONE, MILESTONES, PAUSE_CAUSES
+from repairs.sla.models import SlaMilestone, SlaPause
+from repairs.sla.promises import Book, Hours, Target, due_of, find_where, open_book
+from repairs.sla.queries import Run
+from repairs.sla.striking import TIMER_KIND, Struck, next_strike, zone_of
+
+_OPEN: Final = ("running", "paused")
+
+
+async def start_sla(
+    session: AsyncSession,
+    order_id: UUID,
+    *,
+    category_id: UUID | None,
+    urgency: str,
+    place_id: UUID | None,
+    at: datetime,
+    region_id: UUID | None = None,
+) -> None:
+    """An order was raised: what is promised of it from now on. Without a place its region says whose time counts."""
+    book = await open_book(session)
+    where = await find_where(session, book, place_id, region_id)
+    target = book.target(where, category_id, urgency, at)
+    hours = book.hours_of(where, target)
+    calendar = book.calendar(where.zone, hours)
+    due = due_of(calendar, target, at)
+    warn_at = {name: calendar.add(at, warn_after_s(seconds, target)) for name, seconds in target.seconds.items()}
+    await queries.insert_clock(
+        session,
+        {
+            "order_id": order_id,
+            "region_id": where.region_id,
+            "place_id": place_id,
+            "category_id": category_id,
+            "urgency": urgency,
+            "target_id": target.id,
+            "zone": where.zone.key,
+            "hours": msgspec.json.encode(hours.as_json()).decode(),
+            "warn_percent": target.warn_percent,
+            "calendar_mark": book.mark,
+            "years_missing": due.years_missing,
+            "started_at": at,
+            "milestones": list(target.seconds),
+            "targets_s": list(target.seconds.values()),
+            "due": [due.due_at[name] for name in target.seconds],
+            "warn": [warn_at[name] for name in target.seconds],
+        },
+    )
+    await timers.schedule(session, TIMER_KIND, public_id(queries.ORDER, order_id), min(warn_at.values()))
+
+
+def warn_after_s(seconds: int, target: Target) -> int:
+    """After so many seconds of a promise somebody is warned."""
+    return seconds * target.warn_percent // 100
+
+
+async def reach_milestone(session: AsyncSession, order_id: UUID, milestone: str, at: datetime) -> None:
+    """Somebody answered, came, or was done; what comes before it is reached with it. Told twice, it is reached once."""
+    run = await queries.lock_run(session, order_id)
+    if run is None or run.clock.state not in _OPEN:
+        return
+    at = max(at, run.clock.started_at)
+    if milestone == MILESTONES[-1]:
+        _end_pause(run, at)
+        _recount(run, await open_book(session))
+    late = [
+        found
+        for name in MILESTONES[: MILESTONES.index(milestone) + 1]
+        if (found := run.milestones[name]).reached_at is None and _reach(found, at)
+    ]
+    if run.milestones[MILESTONES[-1]].reached_at is not None:
+        run.clock.state, run.clock.ended_at = "reached", at
+    await striking.tell(session, [Struck(run.clock, one, "breach") for one in late])
+    await _set_timer(session, run)
+
+
+def _reach(milestone: SlaMilestone, at: datetime) -> bool:
+    """True where it was too late, and nobody has been told so yet."""
+    milestone.reached_at = at
+    milestone.first_reached_at = milestone.first_reached_at or at
+    if milestone.due_at is None or at <= milestone.due_at:
+        # Told late, reached in time: the clock had struck for nothing.
+        milestone.breached_at = None
+        return False
+    is_news = milestone.breached_at is None
+    milestone.breached_at = milestone.breached_at or milestone.due_at
+    return is_news
+
+
+async def pause_sla(session: AsyncSession, order_id: UUID, cause: str, at: datetime) -> bool:
+    """It waits for something that stops the clock; False where that is none of the listed causes, or where it does not run."""
+    if cause not in PAUSE_CAUSES:
+        return False
+    run = await queries.lock_run(session, order_id)
+    if run is None or run.clock.state != "running":
+        return False
+    at = _in_order(run, at)
+    late = striking.breached_by(run, at)
+    _add_pause(session, run, cause, at, None)
+    run.clock.state = "paused"
+    _recount(run, await open_book(session))
+    await striking.tell(session, late)
+    await _set_timer(session, run)
+    return True
+
+
+async def resume_sla(session: AsyncSession, order_id: UUID, at: datetime) -> None:
+    """The work goes on, and so does the clock; nothing happens where it does not stand still."""
+    run = await queries.lock_run(session, order_id)
+    if run is None or run.clock.state != "paused":
+        return
+    _end_pause(run, at)
+    run.clock.state = "running"
+    _recount(run, await open_book(session))
+    await _set_timer(session, run)
+
+
+async def reopen_sla(session: AsyncSession, order_id: UUID, at: datetime) -> None:
+    """What was done is disputed: its last promise goes on where it stood. The time since then is nobody's debt."""
+    run = await queries.lock_run(session, order_id)
+    if run is None or run.clock.state != "reached":
+        return
+    resolution = run.milestones[MILESTONES[-1]]
+    assert resolution.reached_at is not None, "a clock that has reached everything has reached its last milestone"
+    done_at = _in_order(run, resolution.reached_at)
+    _add_pause(session, run, DONE, done_at, max(at, done_at))
+    resolution.reached_at = None
+    run.clock.state, run.clock.ended_at, run.clock.round = "running", None, run.clock.round + 1
+    _recount(run, await open_book(session))
+    await _set_timer(session, run)
+
+
+async def change_sla(
+    session: AsyncSession, order_id: UUID, *, category_id: UUID | None, urgency: str, at: datetime
+) -> None:
+    """The office has corrected what it is, or how urgent: what is promised of that, counted from the same start."""
+    run = await queries.lock_run(session, order_id)
+    if run is None or run.clock.state not in _OPEN:
+        return
+    book = await open_book(session)
+    where = await find_where(session, book, run.clock.place_id, run.clock.region_id)
+    target = book.target(where, category_id, urgency, run.clock.started_at)
+    run.clock.category_id, run.clock.urgency = category_id, urgency
+    run.clock.target_id, run.clock.warn_percent = target.id, target.warn_percent
+    run.clock.hours = book.hours_of(where, target).as_json()
+    for name, seconds in target.seconds.items():
+        if run.milestones[name].reached_at is None:
+            run.milestones[name].target_s = seconds
+    _recount(run, book)
+    # What is too late by the new promise is told by the next strike, which is due at once.
+    await _set_timer(session, run, not_before=at)
+
+
+async def stop_sla(session: AsyncSession, order_id: UUID) -> None:
+    """It will not be done: nothing is promised any more. What was reached or breached stays so."""
+    run = await queries.lock_run(session, order_id)
+    if run is None or run.clock.state not in _OPEN:
+        return
+    now = clock.now()
+    _end_pause(run, now)
+    run.clock.state, run.clock.ended_at = "stopped", now
+    await _set_timer(session, run)
+
+
+async def recount_outdated(session: AsyncSession, limit: int) -> dict[UUID, list[UUID]]:
+    """Count clocks anew whose calendar was changed since: a year was entered, a holiday moved. By region, at most so many."""
+    book = await open_book(session)
+    counted: dict[UUID, list[UUID]] = {}
+    due: dict[str, datetime] = {}
+    for run in (await queries.lock_outdated(session, book.mark, limit)).values():
+        _recount(run, book)
+        counted.setdefault(run.clock.region_id, []).append(run.clock.order_id)
+        strikes_at = next_strike(run)
+        if strikes_at is not None:
+            due[public_id(queries.ORDER, run.clock.order_id)] = strikes_at
+    await timers.schedule_many(session, TIMER_KIND, due)
+    return counted
+
+
+# ---- parts
+
+
+def paused_calendar(run: Run, book: Book) -> PausedCalendar:
+    """The time that counts for an order."""
+    calendar = book.calendar(zone_of(run.clock), Hours.from_json(run.clock.hours))
+    return PausedCalendar(calendar, [Pause(pause.starts_at, pause.ends_at) for pause in run.pauses])
+
+
+def _recount(run: Run, book: Book) -> None:
+    """When what is not reached yet is due, by the pauses and the days as they are now."""
+    counting, start = paused_calendar(run, book), run.clock.started_at
+    latest = start
+    for milestone in run.milestones.values():
+        if milestone.reached_at is not None:
+            continue
+        milestone.due_at = counting.add(start, milestone.target_s)
+        warn_at = counting.add(start, milestone.target_s * run.clock.warn_percent // 100)
+        # While it stands still before being due, a warning that has come stays as it is known.
+        milestone.warn_at = warn_at if milestone.due_at is not None else None
+        if milestone.due_at is None or milestone.due_at > clock.now():
+            # It had struck by a calendar, or before a pause, that was not told yet.
+            milestone.breached_at = None
+        latest = max(latest, milestone.due_at or latest)
+    run.clock.calendar_mark = book.mark
+    run.clock.years_missing = counting.calendar.unknown_years(start, latest)
+
+
+def _in_order(run: Run, at: datetime) -> datetime:
+    """Not before the clock's start, nor before the end of the last pause."""
+    ends = [run.clock.started_at, *(pause.ends_at for pause in run.pauses if pause.ends_at is not None)]
+    return max(at, *ends)
+
+
+def _add_pause(session: AsyncSession, run: Run, cause: str, starts_at: datetime, ends_at: datetime | None) -> None:
+    pause = SlaPause(
+        order_id=run.clock.order_id,
+        ordinal=len(run.pauses) + 1,
+        cause=cause,
+        starts_at=starts_at,
+        ends_at=ends_at,
+    )
+    session.add(pause)
+    run.pauses.append(pause)
+
+
+def _end_pause(run: Run, at: datetime) -> None:
+    pause = run.open_pause
+    if pause is not None:
+        pause.ends_at = max(at, pause.starts_at)
+
+
+async def _set_timer(session: AsyncSession, run: Run, *, not_before: datetime | None = None) -> None:
+    """One timer for each running clock: its next strike."""
+    ref = public_id(queries.ORDER, run.clock.order_id)
+    strikes_at = next_strike(run)
+    if strikes_at is None:
+        await timers.cancel(session, TIMER_KIND, ref)
+    else:
+        await timers.schedule(session, TIMER_KIND, ref, max(strikes_at, not_before or strikes_at))
