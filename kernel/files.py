@@ -177,6 +177,31 @@ async def use_files(session: AsyncSession, ids: Collection[str], *, owner: str, 
     return [found[identifier] for identifier in wanted]
 
 
+async def share_files(session: AsyncSession, ids: Collection[UUID], *, used_by: str) -> list[StoredFile]:
+    """The same bytes at another thing too: a matter that goes on in another domain keeps its pictures and voices. In the caller's
+    transaction, which has asked whether it may."""
+    rows = await session.scalars(select(StoredFile).where(StoredFile.id.in_(ids)).order_by(StoredFile.id))
+    shared = [
+        StoredFile(
+            id=uuid7(),
+            owner=row.owner,
+            kind=row.kind,
+            media_type=row.media_type,
+            sha256=row.sha256,
+            size_bytes=row.size_bytes,
+            width=row.width,
+            height=row.height,
+            used_by=used_by,
+            created_at=row.created_at,
+            stored_at=row.stored_at,
+        )
+        for row in rows
+    ]
+    session.add_all(shared)
+    await session.flush()
+    return shared
+
+
 async def files_of(session: AsyncSession, used_by: Collection[str]) -> dict[str, list[StoredFile]]:
     """The files of some things, by the thing's public id, in the order in which they came."""
     rows = await session.scalars(select(StoredFile).where(StoredFile.used_by.in_(used_by)).order_by(StoredFile.id))

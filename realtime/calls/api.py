@@ -17,7 +17,7 @@ from realtime.calls import queries, service
 from realtime.calls.channels import CALL_CHANNEL, DESK_OF_CALLS
 from realtime.calls.desk import DeskQueues
 from realtime.calls.events import desk_channel
-from realtime.calls.hand_over import HandedCall, HandOverTarget, register_hand_over_target
+from realtime.calls.hand_over import HandedCall, HandedMessage, HandOverTarget, register_hand_over_target
 from realtime.calls.states import TAKEN
 from realtime.calls.watchdog import look as look_at_clocks
 
@@ -27,6 +27,7 @@ __all__ = [
     "DeskQueues",
     "HandOverTarget",
     "HandedCall",
+    "HandedMessage",
     "desk_channel",
     "end_handed_over",
     "look_at_clocks",

@@ -23,6 +23,17 @@ from realtime.calls.schemas import PolicyStep, PolicyTarget
 
 
 @dataclass(frozen=True, slots=True)
+class HandedMessage:
+    """What was said in the call before it was handed over."""
+
+    message_id: UUID
+    author_id: UUID
+    words: str
+    file_ids: tuple[UUID, ...]
+    written_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class HandedCall:
     """All that a call has, for whoever goes on with it."""
 
@@ -37,6 +48,8 @@ class HandedCall:
     caller_id: UUID | None
     file_ids: tuple[UUID, ...]
     placed_at: datetime
+    # In the order in which they were written.
+    messages: tuple[HandedMessage, ...] = ()
 
 
 class HandOverTarget(Protocol):
@@ -51,6 +64,7 @@ class HandOverTarget(Protocol):
         ...
 
 
+_MESSAGES_MAX: Final = 1000
 _targets: Final[dict[str, HandOverTarget]] = {}
 
 
@@ -82,8 +96,24 @@ async def take_over(session: AsyncSession, call: Call, name: str, actor: Princip
         caller_id=call.caller_id,
         file_ids=tuple(file.id for file in files),
         placed_at=call.placed_at,
+        messages=await _messages_of(session, call),
     )
     return await target.take_over(session, handed, actor)
+
+
+async def _messages_of(session: AsyncSession, call: Call) -> tuple[HandedMessage, ...]:
+    rows = list(reversed(await queries.list_messages(session, call.id, _MESSAGES_MAX, None)))
+    files = await files_of(session, [public_id(queries.MESSAGE, row.id) for row in rows])
+    return tuple(
+        HandedMessage(
+            message_id=row.id,
+            author_id=row.author_id,
+            words=row.words,
+            file_ids=tuple(file.id for file in files.get(public_id(queries.MESSAGE, row.id), [])),
+            written_at=row.written_at,
+        )
+        for row in rows
+    )
 
 
 def team_step(team: str) -> PolicyStep:

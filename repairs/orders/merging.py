@@ -11,10 +11,15 @@ from repairs.orders.states import UNREPAIRED
 from repairs.orders.steps import DISPATCH_TIMER, move, ref_of, tell
 
 
+def may_absorb(target: WorkOrder, order: WorkOrder) -> bool:
+    """Whether one can become part of the other."""
+    return target.id != order.id and target.state in UNREPAIRED and target.region_id == order.region_id
+
+
 async def merge(session: AsyncSession, actor: Actor, order: WorkOrder, target: WorkOrder, words: str = "") -> None:
     """Both rows are locked by the caller, in order of their ids. Both sides are told: the parties of the one are parties of the
     other from here on, may confirm it, and hear what becomes of it."""
-    if target.id == order.id or target.state not in UNREPAIRED or target.region_id != order.region_id:
+    if not may_absorb(target, order):
         raise AlreadyMerged(into=ref_of(target), state=target.state)
     await timers.cancel(session, DISPATCH_TIMER, ref_of(order))
     order.merged_into = target.id
@@ -45,9 +50,3 @@ async def _bring_along(session: AsyncSession, order: WorkOrder, target: WorkOrde
             )
         )
     await session.flush()
-
-
-async def lock_both(session: AsyncSession, order: WorkOrder, target: WorkOrder) -> None:
-    """In the order of their ids, whichever is merged into which."""
-    for identifier in sorted((order.id, target.id)):
-        await queries.lock_order(session, identifier)

@@ -1,7 +1,7 @@
 """What is noted at an order beside its steps: words, pictures, ticks, time. None of it raises the version, all of it is kept.
 
-A note or an entry that is sent twice under one `client_id` is one. Two phones may note at the same time: each takes the order's
-row in share, and only triggers take it alone.
+A note or an entry that is sent twice under one `client_id` is one: what one author notes at one order goes one after the other.
+The order's row is not locked, so that many may note at the same time.
 """
 
 from datetime import datetime
@@ -67,7 +67,7 @@ async def add_note(
     client_id: UUID | None = None,
     is_public: bool = True,
     happened_at: datetime | None = None,
-    file_owner: str | None = None,
+    author_id: UUID | None = None,
 ) -> WorkOrderNote:
     """The note itself, and its files bound to it."""
     now = clock.now()
@@ -75,7 +75,7 @@ async def add_note(
         id=uuid7(),
         order_id=order.id,
         author_key=actor.key,
-        author_id=actor.person_id,
+        author_id=author_id or actor.person_id,
         client_id=client_id or uuid4(),
         kind=kind,
         words=words,
@@ -87,7 +87,7 @@ async def add_note(
     await session.flush()
     if files:
         used_by = public_id(queries.NOTE, note.id)
-        await use_files(session, files, owner=file_owner or actor.key, used_by=used_by)
+        await use_files(session, files, owner=actor.key, used_by=used_by)
     await _tell(session, actor, order, kind, words if is_public else "")
     return note
 

@@ -84,6 +84,11 @@ async def lock_order(session: AsyncSession, order_id: UUID) -> WorkOrder:
     return order
 
 
+async def orders_by_id(session: AsyncSession, ids: Collection[UUID]) -> list[WorkOrder]:
+    """Some orders; unknown ids are absent."""
+    return list(await session.scalars(select(WorkOrder).where(WorkOrder.id.in_(ids))))
+
+
 async def find_by_client_id(session: AsyncSession, raiser_key: str, client_id: UUID) -> WorkOrder | None:
     """The order that this very report has made."""
     return await session.scalar(
@@ -324,11 +329,8 @@ async def find_change(session: AsyncSession, order_id: UUID, actor: str, client_
 
 
 async def order_of_files(session: AsyncSession, owner: str) -> UUID | None:
-    """The order that a file belongs to, by the public id of the order or of one of its notes."""
-    prefix, _, _ = owner.partition("_")
-    if prefix == PREFIX:
-        return parse_public_id(PREFIX, owner)
-    return await session.scalar(select(WorkOrderNote.order_id).where(WorkOrderNote.id == parse_public_id(NOTE, owner)))
+    """The order that a file belongs to, by the order's public id."""
+    return await session.scalar(select(WorkOrder.id).where(WorkOrder.id == parse_public_id(PREFIX, owner)))
 
 
 async def note_of_files(session: AsyncSession, owner: str) -> WorkOrderNote | None:
@@ -427,6 +429,19 @@ async def category_by_code(session: AsyncSession, code: str) -> RepairCategory |
     return await session.scalar(
         select(RepairCategory).where(RepairCategory.code == code, RepairCategory.retired_at.is_(None))
     )
+
+
+async def regions_in_use(session: AsyncSession) -> set[UUID]:
+    """Regions with orders that are not over."""
+    return set(await session.scalars(select(WorkOrder.region_id).where(WorkOrder.state.in_(OPEN)).distinct()))
+
+
+async def get_problem(session: AsyncSession, problem_id: UUID) -> RepairProblem:
+    """The problem; NotFound."""
+    problem = await session.get(RepairProblem, problem_id, populate_existing=True)
+    if problem is None:
+        raise NotFound(what=PROBLEM, id=public_id(PROBLEM, problem_id))
+    return problem
 
 
 async def lock_problem(session: AsyncSession, problem_id: UUID) -> RepairProblem:

@@ -5,6 +5,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from repairs.sla.schemas import SlaState, SlaView
+
 Urgency = Literal["low", "normal", "high", "urgent"]
 Dispatch = Literal["automatic", "pool", "manual"]
 HoldCause = Literal["waiting_requester", "parts", "contractor", "access", "out_of_hours", "other"]
@@ -117,6 +119,22 @@ class TriggerBody(_Body):
     until: AwareDatetime | None = Field(default=None, description="hold: when it is likely to go on.")
     score: int | None = Field(default=None, ge=1, le=5, description="rate: 1 to 5; 1 and 2 say why.")
     files: Files = []
+
+
+class GuestTriggerBody(_Body):
+    """What a guest's trigger takes."""
+
+    client_id: UUID | None = None
+    version: int | None = Field(default=None, ge=1)
+    words: Words = ""
+    score: int | None = Field(default=None, ge=1, le=5, description="rate: 1 to 5; 1 and 2 say why.")
+
+
+class GuestNoteBody(_Body):
+    """A guest's words to those who come."""
+
+    client_id: UUID | None = None
+    words: SomeWords
 
 
 class NoteBody(_Body):
@@ -387,6 +405,8 @@ class WorkOrderView(BaseModel):
     merged_into: str | None
     problem: str | None
     call: str | None
+    # Its clocks of service.
+    sla: SlaView | None
     raised_at: str
     changed_at: str
     accepted_at: str | None
@@ -586,6 +606,8 @@ class Card(BaseModel):
     problem: str | None
     raised_at: str
     changed_at: str
+    sla: SlaState | None
+    due_at: str | None
 
 
 class BoardView(BaseModel):

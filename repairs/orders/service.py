@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel import clock, timers
 from kernel.calendar import OFFICE_HOURS, load_calendar
-from kernel.errors import Forbidden, Malformed, StateConflict
+from kernel.errors import Forbidden, Malformed
 from kernel.ids import parse_public_id, public_id
 from repairs.orders import merging, queries, rating
 from repairs.orders.dispatching import best_for, dispatch, give, require_fit, take_away, zone_of
@@ -23,7 +23,7 @@ from repairs.orders.models import WorkOrder, WorkOrderChange
 from repairs.orders.notes import add_note
 from repairs.orders.parties import SYSTEM, Actor, Standing, standing_of
 from repairs.orders.schemas import TriggerBody
-from repairs.orders.states import BEFORE_START, TAKEN, WORK_ORDER, allowed_to, sides_of_trigger
+from repairs.orders.states import BEFORE_START, TAKEN, WORK_ORDER, sides_of_trigger
 from repairs.orders.steps import CONFIRM_TIMER, conflict, move, ref_of
 
 # So many days of office hours, and silence counts as yes.
@@ -55,8 +55,10 @@ async def pull(
     """Somebody's trigger, by the version that they have looked at where they name one."""
     order = await _lock(session, order_id, body)
     standing = await standing_of(session, order, actor)
-    if body.client_id is not None and await queries.find_change(session, order.id, actor.key, body.client_id):
-        return order
+    if body.client_id is not None:
+        known = await queries.find_change(session, order.id, actor.key, body.client_id)
+        if known is not None and known.outcome["status"] == "done":
+            return order
     if trigger == "claim" and order.state in TAKEN and order.assignee_id == actor.person_id:
         return order
     await _require_allowed(session, order, actor, standing, trigger, body)
@@ -282,13 +284,3 @@ async def dispatch_again(session: AsyncSession, timer: timers.Timer) -> None:
     order = await queries.lock_order(session, parse_public_id(queries.PREFIX, timer.ref))
     if order.state == "accepted":
         await dispatch(session, order, await queries.get_category(session, order.category_id))
-
-
-def conflict_data(error: StateConflict) -> dict[str, object]:
-    """What a refused change's answer says besides its code."""
-    return {name: error.data[name] for name in ("allowed", "taken_by", "missing") if name in error.data}
-
-
-async def allowed_for(session: AsyncSession, order: WorkOrder, actor: Actor) -> list[str]:
-    """The triggers that somebody may pull now."""
-    return allowed_to(order.state, (await standing_of(session, order, actor)).sides)

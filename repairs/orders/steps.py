@@ -12,7 +12,7 @@ from kernel.errors import StateConflict
 from kernel.ids import public_id
 from kernel.outbox import publish
 from realtime.calls.api import end_handed_over
-from repairs.orders import queries
+from repairs.orders import clocks, queries
 from repairs.orders.events import WorkOrderChanged
 from repairs.orders.models import WorkOrder, WorkOrderStep
 from repairs.orders.parties import SYSTEM, Actor
@@ -43,14 +43,16 @@ async def move(
     happened_at: datetime | None = None,
 ) -> None:
     """Along the table, under the order's lock; what the clock and others wait for is told."""
-    now = clock.now()
+    now, before = clock.now(), order.state
     order.state = next_state(WORK_ORDER, order.state, trigger)
+    order.version += 1
     if order.state != "on_hold":
         order.hold_cause = order.held_at = order.hold_until = None
     if order.state in _ENDS:
         order.ended_at = now
         await _end(session, order, actor, words)
     await write_step(session, order, trigger, actor, words, data=data, happened_at=happened_at or now)
+    await clocks.follow(session, order, before, trigger, happened_at or now, is_person=actor is not SYSTEM)
 
 
 async def _end(session: AsyncSession, order: WorkOrder, actor: Actor, words: str) -> None:
@@ -72,9 +74,8 @@ async def write_step(
     data: dict[str, Any] | None = None,
     happened_at: datetime,
 ) -> None:
-    """The step itself: its number is the order's new version."""
+    """The step itself: its number is the order's version."""
     now = clock.now()
-    order.version += 1
     order.changed_at = now
     session.add(
         WorkOrderStep(

@@ -1,0 +1,273 @@
+"""From the report to the order: one row that keeps every word, picture and wish, and those whose it is.
+
+The same report twice is one order. A category that the rule serves is accepted and sent to somebody at once; one of the pool is
+accepted for whoever claims it; of all others the office decides. "Me too" makes a report that becomes part of the other one.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from identity.api import find_place_by_code, memberships_of, person_summary, place_summary, today
+from identity.errors import PlaceLabelUnknown
+from kernel import clock
+from kernel.errors import NotFound
+from kernel.files import use_files
+from kernel.ids import parse_public_id, public_id, uuid7
+from repairs.assets.api import Asset, find_asset_by_code, get_asset
+from repairs.orders import merging, queries
+from repairs.orders.dispatching import dispatch
+from repairs.orders.errors import CategoryUnfit, NowhereToRepair
+from repairs.orders.models import RepairCategory, WorkOrder, WorkOrderCheck, WorkOrderParty
+from repairs.orders.parties import SYSTEM, Actor
+from repairs.orders.schemas import WorkOrderRequest
+from repairs.orders.steps import move, ref_of, write_step
+from repairs.sla.api import start_sla
+
+# For what nobody has found a better word for.
+OTHER: Final = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where something is broken, and which thing, where that is known."""
+
+    region_id: UUID
+    site_id: UUID | None = None
+    place_id: UUID | None = None
+    path: tuple[UUID, ...] = ()
+    text: str = ""
+    asset: Asset | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What is needed to make an order, wherever it comes from."""
+
+    spot: Spot
+    words: str
+    client_id: UUID
+    category_id: UUID | None = None
+    urgency: str | None = None
+    preferred_from: datetime | None = None
+    preferred_until: datetime | None = None
+    # None: whoever raises it.
+    served_id: UUID | None = None
+    phone: str = ""
+    files: tuple[str, ...] = ()
+    file_owner: str | None = None
+    call_id: UUID | None = None
+    raised_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The order, and whether this report has made it."""
+
+    order: WorkOrder
+    is_new: bool
+
+
+async def raise_by_request(session: AsyncSession, actor: Actor, wanted: WorkOrderRequest) -> Raised:
+    """Somebody's report as it was sent."""
+    spot = await spot_of(session, actor, place=wanted.place, place_code=wanted.place_code, asset=wanted.asset)
+    report = Report(
+        spot=spot,
+        words=wanted.words,
+        client_id=wanted.client_id or uuid4(),
+        category_id=parse_public_id(queries.CATEGORY, wanted.category) if wanted.category else None,
+        urgency=wanted.urgency,
+        preferred_from=wanted.preferred_from,
+        preferred_until=wanted.preferred_until,
+        served_id=parse_public_id("per", wanted.served) if wanted.served else None,
+        phone=wanted.phone,
+        files=tuple(wanted.files),
+    )
+    raised = await raise_order(session, actor, report)
+    if wanted.same_as is not None and raised.is_new and raised.order.state in ("submitted", "accepted"):
+        await _join(session, raised.order, parse_public_id(queries.PREFIX, wanted.same_as))
+    return raised
+
+
+async def _join(session: AsyncSession, order: WorkOrder, target_id: UUID) -> None:
+    """ "Me too": what cannot be joined any more stays an order of its own."""
+    target = await queries.lock_order(session, target_id)
+    if merging.may_absorb(target, order):
+        await merging.merge(session, SYSTEM, order, target)
+
+
+async def raise_order(session: AsyncSession, actor: Actor, report: Report) -> Raised:
+    """The order, its parties, its checklist and its clock, in one transaction; then whoever goes."""
+    category = await category_for(session, report.category_id, report.spot.asset)
+    unit_id = await _unit_of(session, actor, report.served_id)
+    made = await _insert(session, actor, report, category, unit_id)
+    if made is None:
+        known = await queries.find_by_client_id(session, actor.key, report.client_id)
+        assert known is not None, "a report that is no new one is an old one"
+        return Raised(known, is_new=False)
+    session.add_all([*_parties(made, actor, report.served_id), *_checks(made, category)])
+    if report.files:
+        owner = report.file_owner or actor.key
+        await use_files(session, report.files, owner=owner, used_by=ref_of(made))
+    await write_step(session, made, "raise", actor, report.words, happened_at=made.raised_at)
+    await start_sla(
+        session,
+        made.id,
+        category_id=category.id,
+        urgency=made.urgency,
+        place_id=made.place_id,
+        at=made.raised_at,
+        region_id=made.region_id,
+    )
+    await _send_on(session, made, category)
+    return Raised(made, is_new=True)
+
+
+async def _send_on(session: AsyncSession, order: WorkOrder, category: RepairCategory) -> None:
+    if category.dispatch == "manual":
+        return
+    order.accepted_at = clock.now()
+    await move(session, order, "accept", SYSTEM)
+    if category.dispatch == "automatic":
+        await dispatch(session, order, category)
+
+
+async def _insert(
+    session: AsyncSession, actor: Actor, report: Report, category: RepairCategory, unit_id: UUID | None
+) -> WorkOrder | None:
+    """None where this report has been made into an order before, or is just being."""
+    now, spot = clock.now(), report.spot
+    values: dict[str, Any] = {
+        "id": uuid7(),
+        "region_id": spot.region_id,
+        "site_id": spot.site_id,
+        "raiser_key": actor.key,
+        "raiser_id": actor.person_id,
+        "guest_id": actor.guest_id,
+        "client_id": report.client_id,
+        "unit_id": unit_id,
+        "category_id": category.id,
+        "place_id": spot.place_id,
+        "place_path": list(spot.path),
+        "place_text": spot.text,
+        "asset_id": spot.asset.id if spot.asset is not None else None,
+        "words": report.words,
+        "phone": report.phone,
+        "urgency": report.urgency or category.urgency,
+        "preferred_from": report.preferred_from,
+        "preferred_until": report.preferred_until,
+        "state": "submitted",
+        "version": 1,
+        "round": 1,
+        "declines": 0,
+        "call_id": report.call_id,
+        "raised_at": report.raised_at or now,
+        "changed_at": now,
+    }
+    statement = insert(WorkOrder).values(values).on_conflict_do_nothing(constraint="work_orders_client_id_key")
+    return await session.scalar(statement.returning(WorkOrder))
+
+
+def _parties(order: WorkOrder, actor: Actor, served_id: UUID | None) -> list[WorkOrderParty]:
+    is_other = served_id is not None and served_id != actor.person_id
+    raiser = WorkOrderParty(
+        order_id=order.id,
+        party_key=actor.key,
+        person_id=actor.person_id,
+        guest_id=actor.guest_id,
+        is_raiser=True,
+        is_served=not is_other,
+    )
+    if not is_other:
+        return [raiser]
+    assert served_id is not None, "somebody else is somebody"
+    served = WorkOrderParty(
+        order_id=order.id, party_key=public_id("per", served_id), person_id=served_id, is_raiser=False, is_served=True
+    )
+    return [raiser, served]
+
+
+def _checks(order: WorkOrder, category: RepairCategory) -> list[WorkOrderCheck]:
+    return [
+        WorkOrderCheck(
+            order_id=order.id,
+            ordinal=ordinal,
+            words_zh=line["zh"],
+            words_en=line.get("en", ""),
+            is_required=line.get("is_required", True),
+        )
+        for ordinal, line in enumerate(category.checklist, start=1)
+    ]
+
+
+async def category_for(session: AsyncSession, category_id: UUID | None, asset: Asset | None) -> RepairCategory:
+    """The one that is named, the asset's own, or `other`; CategoryUnfit for one that is out of use."""
+    wanted = category_id or (asset.category_id if asset is not None else None)
+    if wanted is None:
+        found = await queries.category_by_code(session, OTHER)
+        if found is None:
+            raise CategoryUnfit(reason="choose a category")
+        return found
+    category = await queries.get_category(session, wanted)
+    if category.retired_at is not None:
+        raise CategoryUnfit(reason="it is out of use")
+    return category
+
+
+async def _unit_of(session: AsyncSession, actor: Actor, served_id: UUID | None) -> UUID | None:
+    """Of the person served: it bears the cost."""
+    if served_id is None or served_id == actor.person_id:
+        return actor.person.unit_id if actor.person is not None else None
+    if served_id not in await person_summary(session, [served_id]):
+        raise NotFound(what="per", id=public_id("per", served_id))
+    membership = (await memberships_of(session, [served_id], today())).get(served_id)
+    return membership.unit_id if membership is not None else None
+
+
+# ---- where
+
+
+async def spot_of(
+    session: AsyncSession, actor: Actor, *, place: str | None, place_code: str | None, asset: str | None
+) -> Spot:
+    """By a scanned label, an asset, a place, or else the home region of whoever asks."""
+    if place_code is not None:
+        return await spot_of_code(session, letters_of(place_code))
+    if asset is not None:
+        return await spot_of_asset(session, await get_asset(session, parse_public_id(queries.ASSET, asset)))
+    if place is not None:
+        return await spot_of_place(session, parse_public_id("pla", place))
+    if actor.person is None or actor.person.region_id is None:
+        raise NowhereToRepair
+    return Spot(actor.person.region_id)
+
+
+def letters_of(scanned: str) -> str:
+    """A label's symbol holds an address that ends with its letters."""
+    return scanned.rstrip("/").rpartition("/")[2]
+
+
+async def spot_of_code(session: AsyncSession, letters: str) -> Spot:
+    """The label of an asset or of a place; PlaceLabelUnknown, PlaceLabelEnded."""
+    try:
+        asset = await find_asset_by_code(session, letters)
+    except PlaceLabelUnknown:
+        return await spot_of_place(session, (await find_place_by_code(session, letters)).id)
+    return await spot_of_asset(session, asset)
+
+
+async def spot_of_asset(session: AsyncSession, asset: Asset) -> Spot:
+    """Where it stands."""
+    return await spot_of_place(session, asset.place_id, asset)
+
+
+async def spot_of_place(session: AsyncSession, place_id: UUID, asset: Asset | None = None) -> Spot:
+    """A place of the tree; NotFound."""
+    place = (await place_summary(session, [place_id])).get(place_id)
+    if place is None:
+        raise NotFound(what="pla", id=public_id("pla", place_id))
+    return Spot(place.region_id, place.site_id, place.id, place.path, place.full_name_zh, asset)
