@@ -382,6 +382,21 @@ BOOKINGS: Final = (
     Term("预订变化", "booking changed", ("BookingChanged",)),
     Term("占位", "hold", ("held",), "A time taken for ten minutes, until its organiser confirms or lets it go."),
     Term("候补", "waiting list", ("waitlisted",), "Who wants a time that is taken, in the order in which they came."),
+    Term("司机", "driver", ("BookingDriver",)),
+    Term(
+        "预订额度",
+        "booking quota",
+        ("BookingQuota",),
+        "Hours of a kind that a unit or a person may have in a week or a month.",
+    ),
+    Term("代订人", "delegate", ("BookingDelegate",), "Who may book and act for somebody."),
+    Term("受邀人", "invitee", ("BookingInvitee",)),
+    Term(
+        "私密地址",
+        "secret address",
+        ("BookingAddress",),
+        "A calendar, or the display at a door, for whoever has its address.",
+    ),
     Term("停用时段", "closure", ("NewClosure",), "A time in which the office lets nobody have a bookable."),
 )
 

@@ -18,6 +18,8 @@ from typing import Any, Final
 from fastapi import APIRouter, FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession
 
+import booking.calendar_routes
+import booking.office_routes
 import booking.routes
 import canteen.routes
 import canteen.shift_routes
@@ -45,6 +47,7 @@ from app import demo
 from app.request_metrics import sampling
 from app.services import Services
 from booking import jobs as booking_jobs
+from booking.channels import BOOKABLE_CHANNEL, DESK_OF_BOOKINGS
 from canteen import jobs as canteen_jobs
 from canteen.api import (
     CANTEEN_CHANNEL,
@@ -122,6 +125,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     payments.wall_codes.place_code_routes.router,
     payments.subsidies.routes.router,
     canteen.routes.router,
+    booking.calendar_routes.router,
+    booking.office_routes.router,
     booking.routes.router,
     realtime.duty.routes.router,
     realtime.reaching.routes.router,
@@ -157,8 +162,9 @@ CHANNEL_POLICIES: Final[tuple[ChannelPolicy, ...]] = (
     CANTEEN_CHANNEL,
     region_policy("region", Role.CANTEEN_MANAGER, Role.FINANCE, Role.SYSTEM_ADMIN),
     calls.CALL_CHANNEL,
+    BOOKABLE_CHANNEL,
     # One service of the desks after the other: `desk:<service>-<id>`.
-    desk_policy(calls.DESK_OF_CALLS),
+    desk_policy(calls.DESK_OF_CALLS, DESK_OF_BOOKINGS),
 )
 
 # Who may talk in what: the lines of the switchboard.

@@ -5,19 +5,25 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from booking.models import Booking
-from booking.queries import span_of
+from booking.models import Bookable, Booking
+from booking.queries import get_bookable, span_of
 from kernel import timers
 from kernel.ids import public_id
 
 TIMER_KIND: Final = "booking.clock"
 HOLD_FOR: Final = timedelta(minutes=10)
 OFFER_FOR: Final = timedelta(minutes=15)
-NO_SHOW_AFTER: Final = timedelta(minutes=15)
 
 
-def due_of(booking: Booking) -> tuple[datetime, str] | None:
+def due_of(booking: Booking, bookable: Bookable) -> tuple[datetime, str] | None:
     """When the clock strikes next, and which trigger it pulls; None where a booking only waits for people, or is over."""
+    if booking.meeting_id is not None:
+        # The clock of the meeting strikes for all that it holds.
+        return None
+    return _due_alone(booking, bookable)
+
+
+def _due_alone(booking: Booking, bookable: Bookable) -> tuple[datetime, str] | None:
     during = span_of(booking.during)
     match booking.state:
         case "held" | "offered":
@@ -25,7 +31,7 @@ def due_of(booking: Booking) -> tuple[datetime, str] | None:
         case "pending_approval" | "waitlisted":
             return during.start, "expire"
         case "confirmed":
-            return during.start + NO_SHOW_AFTER, "miss"
+            return during.start + timedelta(minutes=bookable.no_show_minutes), "miss"
         case "checked_in":
             return during.start, "begin"
         case "in_use":
@@ -38,7 +44,7 @@ async def set_clock(session: AsyncSession, booking: Booking, *, is_striking: boo
 
     A timer that is being fired goes away by itself, and must not be cancelled by its own handler.
     """
-    due = due_of(booking)
+    due = due_of(booking, await get_bookable(session, booking.bookable_id))
     ref = public_id("bkg", booking.id)
     if due is not None:
         await timers.schedule(session, TIMER_KIND, ref, due[0])

@@ -5,7 +5,10 @@ SeriesClash         409     some occurrences of a series are taken; `data.clashe
 OutsideOpening      409     it is not open then
 NotBookable         409     its rules do not allow this: too long, too early, retired, another unit's
 TooManyBookings     409     this person has as many of its kind ahead as they may
-NotNow              409     check-in begins fifteen minutes before, and ends fifteen minutes after the start
+QuotaExceeded       409     the unit or the person has had its hours of this kind in the week or the month
+NotNow              409     check-in begins fifteen minutes before the start, and ends when the booking is given up
+NothingHere         404     the code is good, and its reader has nothing to check in there now
+CodeUnknown         404     a code that is not ours, or of an hour ago
 """
 
 from kernel.errors import GuanjiaError
@@ -39,7 +42,8 @@ class OutsideOpening(GuanjiaError):
 
 
 class NotBookable(GuanjiaError):
-    """`data.rule`: retired, past, window, length or unit; `data.limit` where there is one."""
+    """`data.rule`: retired, past, window, length, unit, capacity, layout, nights, driver, served or payer; `data.limit` where
+    there is one."""
 
     code = "NOT_BOOKABLE"
     status = 409
@@ -61,5 +65,30 @@ class NotNow(GuanjiaError):
 
     code = "NOT_NOW"
     status = 409
-    message_zh = "签到时间为开始前后 15 分钟"
-    message_en = "Check-in is possible from 15 minutes before the start until 15 minutes after it"
+    message_zh = "现在不能签到：开始前 15 分钟起，到保留时间为止"
+    message_en = "Check-in begins 15 minutes before the start, and ends when the booking is given up"
+
+
+class QuotaExceeded(GuanjiaError):
+    """`data.hours_max`, `data.left_minutes`; `data.period`: week or month; `data.per`: unit or person."""
+
+    code = "QUOTA_EXCEEDED"
+    status = 409
+    message_zh = "超出预订额度（每期 {hours_max} 小时），还剩 {left_minutes} 分钟"
+    message_en = "That is more than the quota of {hours_max} hours; {left_minutes} minutes are left"
+
+
+class NothingHere(GuanjiaError):
+    """`data.bookable`."""
+
+    code = "NOTHING_HERE"
+    status = 404
+    message_zh = "您现在在这里没有可以签到的预订"
+    message_en = "You have no booking to check in here now"
+
+
+class CodeUnknown(GuanjiaError):
+    code = "BOOKING_CODE_UNKNOWN"
+    status = 404
+    message_zh = "不是有效的签到码，请重新扫描"
+    message_en = "This is no check-in code, or an old one; please scan again"

@@ -4,8 +4,18 @@ from datetime import datetime, time
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Boolean, CheckConstraint, DateTime, Integer, SmallInteger, Text, Time
-from sqlalchemy.dialects.postgresql import TSTZRANGE, Range
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    DateTime,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    Time,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSTZRANGE, Range
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import TypeEngine
 
@@ -54,6 +64,26 @@ class Bookable(Base):
     window_days: Mapped[int] = mapped_column(Integer)
     minutes_max: Mapped[int] = mapped_column(Integer)
     open_max: Mapped[int | None] = mapped_column(Integer)
+    # A hall: how many fit in by layout.
+    layouts: Mapped[dict[str, int]] = mapped_column(JSONB)
+    # A hotel room; with both times (local wall time) it is booked by nights.
+    room_type: Mapped[str | None] = mapped_column(Text)
+    arrive_at: Mapped[time | None] = mapped_column(Time)
+    leave_at: Mapped[time | None] = mapped_column(Time)
+    # A car; `with_driver`: one of its drivers goes with it, and nobody drives two at once.
+    plate: Mapped[str | None] = mapped_column(Text)
+    with_driver: Mapped[bool] = mapped_column(Boolean)
+    # People of its own unit need no approval.
+    unit_books: Mapped[bool] = mapped_column(Boolean)
+    # Whoever has not come so long after the start loses it.
+    no_show_minutes: Mapped[int] = mapped_column(Integer)
+    rate_fen: Mapped[int | None] = mapped_column(BigInteger)
+    rate_per: Mapped[str | None] = mapped_column(Text)
+    # Cancelled so long before the start it costs nothing; later so many percent come back.
+    free_cancel_hours: Mapped[int] = mapped_column(Integer)
+    late_refund_percent: Mapped[int] = mapped_column(Integer)
+    # Of its rules; raised by each change.
+    version: Mapped[int] = mapped_column(Integer)
     created_at: Mapped[datetime] = mapped_column(Instant)
     retired_at: Mapped[datetime | None] = mapped_column(Instant)
 
@@ -100,6 +130,19 @@ class Booking(Base):
     blocks: Mapped[bool] = mapped_column(Boolean)
     state: Mapped[str] = mapped_column(Text)
     version: Mapped[int] = mapped_column(Integer)
+    # The unit of who it is for, when it was made: its quota, and who pays.
+    unit_id: Mapped[UUID | None]
+    # A line of a meeting is charged by the meeting.
+    meeting_id: Mapped[UUID | None]
+    driver_id: Mapped[UUID | None]
+    layout: Mapped[str | None] = mapped_column(Text)
+    # When the rule of its series has it begin, wherever it was moved.
+    occurrence_at: Mapped[datetime | None] = mapped_column(Instant)
+    cost_fen: Mapped[int] = mapped_column(BigInteger)
+    # The charge that stands; a dearer one after a move has another reference.
+    charge_reference: Mapped[UUID | None]
+    charged_fen: Mapped[int] = mapped_column(BigInteger)
+    refunded_fen: Mapped[int] = mapped_column(BigInteger)
     # Until when the hold or the offer stands.
     due_at: Mapped[datetime | None] = mapped_column(Instant)
     created_at: Mapped[datetime] = mapped_column(Instant)
@@ -118,3 +161,65 @@ class BookingStep(Base):
     actor: Mapped[str] = mapped_column(Text)
     words: Mapped[str] = mapped_column(Text)
     recorded_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class BookingDriver(Base):
+    """Who may drive a car."""
+
+    __tablename__ = "booking_drivers"
+
+    bookable_id: Mapped[UUID] = mapped_column(primary_key=True)
+    person_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+
+class BookingQuota(Base):
+    """How many hours of a kind a unit, or each of its people, may have in a week or a month of the region."""
+
+    __tablename__ = "booking_quotas"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    region_id: Mapped[UUID]
+    kind: Mapped[str] = mapped_column(Text)
+    # None: each unit of its own.
+    unit_id: Mapped[UUID | None]
+    per: Mapped[str] = mapped_column(Text)
+    period: Mapped[str] = mapped_column(Text)
+    hours_max: Mapped[int] = mapped_column(Integer)
+    version: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    ended_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class BookingDelegate(Base):
+    """Who may book and act for somebody."""
+
+    __tablename__ = "booking_delegates"
+
+    person_id: Mapped[UUID] = mapped_column(primary_key=True)
+    delegate_id: Mapped[UUID] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class BookingInvitee(Base):
+    """Who is told of a booking by mail: a colleague, or a guest from outside."""
+
+    __tablename__ = "booking_invitees"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    booking_id: Mapped[UUID]
+    person_id: Mapped[UUID | None]
+    name: Mapped[str] = mapped_column(Text)
+    address: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    removed_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class BookingAddress(Base):
+    """A secret address: the calendar of a person or a bookable, or the display at a door."""
+
+    __tablename__ = "booking_addresses"
+
+    kind: Mapped[str] = mapped_column(Text, primary_key=True)
+    owner_id: Mapped[UUID] = mapped_column(primary_key=True)
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(Instant)

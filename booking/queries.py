@@ -1,6 +1,7 @@
 """SELECTs of booking; `lock_booking` takes the row's lock."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from booking.models import Bookable, Booking, BookingStep
 from booking.spans import Span
 from booking.states import OPEN
 from identity.api import Cover
+from kernel.audit_log import AuditRow
 from kernel.errors import NotFound
 
 
@@ -38,27 +40,50 @@ async def bookables_of(session: AsyncSession, ids: Collection[UUID]) -> Mapping[
     return {row.id: row for row in rows}
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which bookables: of a kind, in a region, below some places, large enough, with all of these features."""
+
+    kind: str | None = None
+    region_id: UUID | None = None
+    places: Collection[UUID] | None = None
+    capacity_min: int = 1
+    features: Collection[str] = ()
+    layout: str | None = None
+    room_type: str | None = None
+    with_driver: bool | None = None
+    ids: Collection[UUID] = ()
+
+    def select(self) -> Select[Bookable]:
+        """Those in use."""
+        fits = Bookable.capacity >= self.capacity_min
+        if self.layout is not None:
+            fits = Bookable.layouts[self.layout].as_integer() >= self.capacity_min
+        conditions = [Bookable.retired_at.is_(None), fits]
+        exact = {
+            Bookable.kind: self.kind,
+            Bookable.region_id: self.region_id,
+            Bookable.room_type: self.room_type,
+            Bookable.with_driver: self.with_driver,
+        }
+        conditions += [column == value for column, value in exact.items() if value is not None]
+        if self.places is not None:
+            conditions.append(Bookable.place_id.in_(self.places))
+        if self.features:
+            conditions.append(Bookable.features.contains(list(self.features)))
+        if self.ids:
+            conditions.append(Bookable.id.in_(self.ids))
+        return select(Bookable).where(*conditions)
+
+
 async def list_bookables(
-    session: AsyncSession,
-    limit: int,
-    after: UUID | None = None,
-    *,
-    kind: str | None = None,
-    region_id: UUID | None = None,
-    places: Collection[UUID] | None = None,
-    capacity_min: int = 1,
+    session: AsyncSession, chosen: Chosen, limit: int, after: UUID | None = None
 ) -> Sequence[Bookable]:
-    """Those in use, newest first; one more than the limit. `places` are those below which they must stand."""
-    chosen = select(Bookable).where(Bookable.retired_at.is_(None), Bookable.capacity >= capacity_min)
-    if kind is not None:
-        chosen = chosen.where(Bookable.kind == kind)
-    if region_id is not None:
-        chosen = chosen.where(Bookable.region_id == region_id)
-    if places is not None:
-        chosen = chosen.where(Bookable.place_id.in_(places))
+    """Newest first; one more than the limit."""
+    query = chosen.select()
     if after is not None:
-        chosen = chosen.where(Bookable.id < after)
-    return (await session.scalars(chosen.order_by(Bookable.id.desc()).limit(limit + 1))).all()
+        query = query.where(Bookable.id < after)
+    return (await session.scalars(query.order_by(Bookable.id.desc()).limit(limit + 1))).all()
 
 
 async def similar_to(session: AsyncSession, bookable: Bookable, attendees: int, most: int) -> Sequence[Bookable]:
@@ -153,9 +178,30 @@ async def in_the_way(session: AsyncSession, bookable_id: UUID, span: Span) -> Se
     return rows.all()
 
 
-async def list_own(session: AsyncSession, person_id: UUID, limit: int, before: UUID | None) -> Sequence[Booking]:
-    """Those that somebody has made or that are for them, newest first; one more than the limit."""
-    mine = or_(Booking.organiser_id == person_id, Booking.served_id == person_id)
+async def closures_in(session: AsyncSession, bookable_id: UUID, span: Span) -> Sequence[UUID]:
+    """The office's closures that a span would run into, in the order in which they are locked."""
+    rows = await session.scalars(
+        select(Booking.id)
+        .where(
+            Booking.bookable_id == bookable_id,
+            Booking.state == "closed",
+            Booking.blocked.op("&&")(range_of(span)),
+        )
+        .order_by(Booking.id)
+    )
+    return rows.all()
+
+
+def of_people(people: Collection[UUID]) -> ColumnElement[bool]:
+    """Made by them, for them, or driven by them."""
+    return or_(Booking.organiser_id.in_(people), Booking.served_id.in_(people), Booking.driver_id.in_(people))
+
+
+async def list_own(
+    session: AsyncSession, people: Collection[UUID], limit: int, before: UUID | None
+) -> Sequence[Booking]:
+    """Those that some people have made, are for them, or are driven by them, newest first; one more than the limit."""
+    mine = of_people(people)
     return await _page(session, and_(mine, Booking.state.not_in(("closed", "reopened"))), limit, before)
 
 
@@ -203,3 +249,11 @@ async def steps_of(session: AsyncSession, bookings: Collection[UUID]) -> dict[UU
     for step in rows:
         found[step.booking_id].append(step)
     return found
+
+
+async def history_of(session: AsyncSession, subject: str) -> Sequence[AuditRow]:
+    """What the audit log has of something, the last hundred, newest first."""
+    rows = await session.scalars(
+        select(AuditRow).where(AuditRow.subject == subject).order_by(AuditRow.id.desc()).limit(100)
+    )
+    return rows.all()

@@ -3,66 +3,98 @@
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
-from booking import catalogue, queries, schemas, series, service, views
-from booking.errors import BookingClash, NotBookable, NotNow, OutsideOpening, SeriesClash, TooManyBookings
+from booking import catalogue, check_ins, codes, delegates, queries, rules, schemas, series, service, views
+from booking.errors import (
+    BookingClash,
+    CodeUnknown,
+    NotBookable,
+    NothingHere,
+    NotNow,
+    OutsideOpening,
+    QuotaExceeded,
+    SeriesClash,
+    TooManyBookings,
+)
+from booking.queries import Chosen
 from booking.spans import Span, merged
 from identity.api import CurrentPerson, places_below
 from kernel.db import SessionDep
 from kernel.errors import Forbidden, Malformed, NotFound, StateConflict, Unauthenticated
 from kernel.http import LimitQuery, Page, StartingAfterQuery, page_of, raises
 from kernel.ids import parse_public_id, public_id
+from kernel.qr import qr_svg
+from payments.charges.errors import NothingServes
 
 router = APIRouter(prefix="/v1", tags=["booking"])
 
 BookableId = Annotated[str, Path(max_length=80)]
 BookingId = Annotated[str, Path(max_length=80)]
+SeriesId = Annotated[str, Path(max_length=80)]
 _WINDOW_MAX = timedelta(days=62)
 
 
 # ---- the catalogue
 
 
-@router.post("/bookables", status_code=201, responses=raises(Unauthenticated, Forbidden, NotFound))
-async def post_bookable(body: schemas.NewBookable, person: CurrentPerson, session: SessionDep) -> schemas.BookableView:
-    """A hall, a hotel room or a car is in the catalogue from now on."""
-    return (await views.bookable_views(session, [await catalogue.open_bookable(session, person, body)]))[0]
-
-
-@router.get("/bookables", responses=raises(Unauthenticated, NotFound))
-async def list_bookables(
-    _: CurrentPerson,
+async def choose(
     session: SessionDep,
     kind: Annotated[schemas.Kind | None, Query()] = None,
     region: Annotated[str | None, Query(max_length=80)] = None,
     place: Annotated[str | None, Query(max_length=80, description="There, or anywhere below.")] = None,
     capacity: Annotated[int, Query(ge=1, le=100_000, description="For at least so many.")] = 1,
-    limit: LimitQuery = 20,
-    starting_after: StartingAfterQuery = None,
-) -> Page[schemas.BookableView]:
-    """What can be booked, newest first."""
+    layout: Annotated[schemas.LayoutName | None, Query(description="So many in this layout.")] = None,
+    room_type: Annotated[schemas.RoomType | None, Query()] = None,
+    feature: Annotated[list[str] | None, Query(max_length=30, description="With all of these.")] = None,
+    *,
+    with_driver: Annotated[bool | None, Query()] = None,
+) -> Chosen:
+    """Which bookables somebody looks for."""
     below = None
     if place is not None:
         place_id = parse_public_id("pla", place)
         below = [place_id, *(row.id for row in await places_below(session, place_id))]
-    rows = await queries.list_bookables(
-        session,
-        limit,
-        parse_public_id("bkb", starting_after) if starting_after else None,
+    return Chosen(
         kind=kind,
         region_id=parse_public_id("reg", region) if region else None,
         places=below,
         capacity_min=capacity,
+        features=feature or (),
+        layout=layout,
+        room_type=room_type,
+        with_driver=with_driver,
     )
-    return page_of(await views.bookable_views(session, rows), limit)
+
+
+ChosenDep = Annotated[Chosen, Depends(choose, scope="function")]
+
+
+@router.post("/bookables", status_code=201, responses=raises(Unauthenticated, Forbidden, NotFound))
+async def post_bookable(body: schemas.NewBookable, person: CurrentPerson, session: SessionDep) -> schemas.BookableView:
+    """A hall, a hotel room or a car is in the catalogue from now on."""
+    return (await views.bookable_views(session, [await catalogue.open_bookable(session, person, body)], person))[0]
+
+
+@router.get("/bookables", responses=raises(Unauthenticated, NotFound))
+async def list_bookables(
+    person: CurrentPerson,
+    session: SessionDep,
+    chosen: ChosenDep,
+    limit: LimitQuery = 20,
+    starting_after: StartingAfterQuery = None,
+) -> Page[schemas.BookableView]:
+    """What can be booked, newest first."""
+    after = parse_public_id("bkb", starting_after) if starting_after else None
+    rows = await queries.list_bookables(session, chosen, limit, after)
+    return page_of(await views.bookable_views(session, rows, person), limit)
 
 
 @router.get("/bookables/{bookable_id}", responses=raises(Unauthenticated, NotFound))
-async def show_bookable(bookable_id: BookableId, _: CurrentPerson, session: SessionDep) -> schemas.BookableView:
+async def show_bookable(bookable_id: BookableId, person: CurrentPerson, session: SessionDep) -> schemas.BookableView:
     """One, also a retired one."""
     bookable = await queries.get_bookable(session, parse_public_id("bkb", bookable_id))
-    return (await views.bookable_views(session, [bookable]))[0]
+    return (await views.bookable_views(session, [bookable], person))[0]
 
 
 @router.patch("/bookables/{bookable_id}", responses=raises(Unauthenticated, Forbidden, NotFound))
@@ -71,14 +103,14 @@ async def patch_bookable(
 ) -> schemas.BookableView:
     """New names, hours or rules; bookings that stand are not touched."""
     changed = await catalogue.change_bookable(session, person, parse_public_id("bkb", bookable_id), body)
-    return (await views.bookable_views(session, [changed]))[0]
+    return (await views.bookable_views(session, [changed], person))[0]
 
 
 @router.post("/bookables/{bookable_id}/retire", responses=raises(Unauthenticated, Forbidden, NotFound))
 async def retire_bookable(bookable_id: BookableId, person: CurrentPerson, session: SessionDep) -> schemas.BookableView:
     """Nobody books it any more; what stands is held."""
     retired = await catalogue.retire_bookable(session, person, parse_public_id("bkb", bookable_id))
-    return (await views.bookable_views(session, [retired]))[0]
+    return (await views.bookable_views(session, [retired], person))[0]
 
 
 # ---- free and busy
@@ -93,7 +125,7 @@ async def show_busy(
     ends_at: Annotated[schemas.Instant, Query()],
 ) -> schemas.BusyView:
     """When it is taken, in a window of at most 62 days; not by whom."""
-    window = _window(starts_at, ends_at)
+    window = window_of(starts_at, ends_at)
     bookable = await queries.get_bookable(session, parse_public_id("bkb", bookable_id))
     busy = await queries.busy_of(session, [bookable.id], window)
     return schemas.BusyView(
@@ -101,7 +133,8 @@ async def show_busy(
     )
 
 
-def _window(starts_at: schemas.Instant, ends_at: schemas.Instant) -> Span:
+def window_of(starts_at: schemas.Instant, ends_at: schemas.Instant) -> Span:
+    """A window that is looked at; not longer than two months."""
     if not starts_at < ends_at <= starts_at + _WINDOW_MAX:
         raise Malformed(reason="a window of more than nothing and at most 62 days", field="ends_at")
     return Span(starts_at, ends_at)
@@ -126,7 +159,16 @@ async def post_closure(
 @router.post(
     "/bookings",
     status_code=201,
-    responses=raises(Unauthenticated, NotFound, BookingClash, OutsideOpening, NotBookable, TooManyBookings),
+    responses=raises(
+        Unauthenticated,
+        Forbidden,
+        NotFound,
+        BookingClash,
+        OutsideOpening,
+        NotBookable,
+        TooManyBookings,
+        QuotaExceeded,
+    ),
 )
 async def post_booking(
     body: schemas.NewBooking, person: CurrentPerson, session: SessionDep, response: Response
@@ -136,6 +178,16 @@ async def post_booking(
     if not is_new:
         response.status_code = 200
     return (await views.booking_views(session, [booking], person))[0]
+
+
+@router.post(
+    "/bookings/quote",
+    responses=raises(Unauthenticated, Forbidden, NotFound, OutsideOpening, NotBookable, TooManyBookings, QuotaExceeded),
+)
+async def quote_booking(body: schemas.NewBooking, person: CurrentPerson, session: SessionDep) -> schemas.QuoteView:
+    """What it would cost, and whether the office decides; whether it is free is only known by holding it."""
+    bookable, wanted = await service.wanted_booking(session, person, body)
+    return views.quote_view(bookable, wanted, needs_approval=rules.needs_approval(bookable, wanted.unit_id))
 
 
 @router.post(
@@ -151,14 +203,31 @@ async def post_series(
     held, is_new = await series.hold_series(session, person, body)
     if not is_new:
         response.status_code = 200
-    return schemas.SeriesView(
-        id=public_id("bks", held.series.id),
-        rule=held.series.rule,
-        zone=held.series.zone,
-        is_cut=held.series.is_cut,
-        bookings=await views.booking_views(session, held.bookings, person),
-        skipped=[schemas.SkippedView.model_validate(each.told()) for each in held.skipped],
-    )
+    return await views.series_view(session, held.series, held.bookings, person, [each.told() for each in held.skipped])
+
+
+@router.get("/booking_series/{series_id}", responses=raises(Unauthenticated, NotFound))
+async def show_series(series_id: SeriesId, person: CurrentPerson, session: SessionDep) -> schemas.SeriesView:
+    """With all that was ever held of it."""
+    found, bookings = await series.get_series(session, person, parse_public_id("bks", series_id))
+    return await views.series_view(session, found, bookings, person)
+
+
+@router.post("/booking_series/{series_id}/confirm", responses=raises(Unauthenticated, NotFound, StateConflict))
+async def confirm_series(series_id: SeriesId, person: CurrentPerson, session: SessionDep) -> schemas.SeriesView:
+    """All that is held of it; where the office decides, it is asked for each."""
+    found, bookings = await series.confirm_series(session, person, parse_public_id("bks", series_id))
+    return await views.series_view(session, found, bookings, person)
+
+
+@router.post("/booking_series/{series_id}/cancel", responses=raises(Unauthenticated, NotFound, StateConflict))
+async def cancel_series(
+    series_id: SeriesId, person: CurrentPerson, session: SessionDep, body: schemas.SeriesEnd | None = None
+) -> schemas.SeriesView:
+    """What is still to come of it, from an instant on or all."""
+    end = body or schemas.SeriesEnd()
+    found, bookings = await series.cancel_series(session, person, parse_public_id("bks", series_id), end)
+    return await views.series_view(session, found, bookings, person)
 
 
 @router.get("/bookings", responses=raises(Unauthenticated, Forbidden, NotFound))
@@ -173,7 +242,8 @@ async def list_bookings(
     """Newest first."""
     before = parse_public_id("bkg", starting_after) if starting_after else None
     if of == "me":
-        rows = await queries.list_own(session, person.person_id, limit, before)
+        people = {person.person_id, *await delegates.acts_for(session, person.person_id)}
+        rows = await queries.list_own(session, people, limit, before)
     else:
         if not person.holds(*catalogue.OFFICE_ROLES):
             raise Forbidden(roles=[role.value for role in catalogue.OFFICE_ROLES])
@@ -186,17 +256,50 @@ async def list_bookings(
 @router.get("/bookings/{booking_id}", responses=raises(Unauthenticated, NotFound))
 async def show_booking(booking_id: BookingId, person: CurrentPerson, session: SessionDep) -> schemas.BookingView:
     """One, for its people and the office; to anybody else there is none."""
-    booking = await queries.get_booking(session, parse_public_id("bkg", booking_id))
-    bookable = await queries.get_bookable(session, booking.bookable_id)
-    if not service.sides_of(booking, bookable, person):
-        raise NotFound(what="booking")
+    booking, _ = await service.seen_booking(session, person, parse_public_id("bkg", booking_id))
+    return (await views.booking_views(session, [booking], person))[0]
+
+
+@router.get("/bookings/{booking_id}/code", responses=raises(Unauthenticated, NotFound))
+async def show_code(booking_id: BookingId, person: CurrentPerson, session: SessionDep) -> schemas.CodeView:
+    """The booking's own code, for whoever stands at the desk or the car to scan."""
+    booking, _ = await service.seen_booking(session, person, parse_public_id("bkg", booking_id))
+    code = codes.booking_code(booking.id)
+    return schemas.CodeView(code=code, svg=qr_svg(code))
+
+
+@router.post(
+    "/booking_check_ins",
+    responses=raises(Unauthenticated, Forbidden, StateConflict, NotNow, NothingHere, CodeUnknown),
+)
+async def post_check_in(body: schemas.ScannedCode, person: CurrentPerson, session: SessionDep) -> schemas.BookingView:
+    """By the code that the door shows (somebody's own booking there), or by that of a booking. A second time changes nothing."""
+    booking = await check_ins.check_in(session, person, body.code)
+    return (await views.booking_views(session, [booking], person))[0]
+
+
+@router.put("/bookings/{booking_id}/invitees", responses=raises(Unauthenticated, Forbidden, NotFound, StateConflict))
+async def put_invitees(
+    booking_id: BookingId, body: schemas.NewInvitees, person: CurrentPerson, session: SessionDep
+) -> schemas.BookingView:
+    """Who is invited: exactly these. Letters go out once it is confirmed, and with every change."""
+    booking = await service.name_invitees(session, person, parse_public_id("bkg", booking_id), body)
     return (await views.booking_views(session, [booking], person))[0]
 
 
 @router.post(
     "/bookings/{booking_id}/{trigger}",
     responses=raises(
-        Unauthenticated, Forbidden, NotFound, StateConflict, BookingClash, OutsideOpening, NotBookable, NotNow
+        Unauthenticated,
+        Forbidden,
+        NotFound,
+        StateConflict,
+        BookingClash,
+        OutsideOpening,
+        NotBookable,
+        QuotaExceeded,
+        NotNow,
+        NothingServes,
     ),
 )
 async def pull_trigger(

@@ -9,15 +9,16 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from booking import queries, service
-from booking.errors import BookingClash, NotBookable, OutsideOpening, SeriesClash, TooManyBookings
+from booking import delegates, queries, service
+from booking.errors import BookingClash, NotBookable, OutsideOpening, QuotaExceeded, SeriesClash, TooManyBookings
 from booking.models import Bookable, Booking, BookingSeries
 from booking.recurrence import BadRule, Series, occurrences
-from booking.schemas import NewBooking, NewSeries
+from booking.schemas import BookingAnswer, NewBooking, NewSeries, SeriesEnd
 from booking.spans import Span
+from booking.states import BOOKING
 from identity.api import Principal
 from kernel import clock
-from kernel.errors import Malformed
+from kernel.errors import Malformed, NotFound, StateConflict
 from kernel.ids import parse_public_id, uuid7
 
 
@@ -26,7 +27,7 @@ class Skipped:
     """An occurrence that could not be held, and why."""
 
     span: Span
-    refusal: BookingClash | OutsideOpening | NotBookable | TooManyBookings
+    refusal: BookingClash | OutsideOpening | NotBookable | TooManyBookings | QuotaExceeded
 
     def told(self) -> dict[str, object]:
         return {
@@ -92,17 +93,17 @@ async def _hold_each(
     session: AsyncSession, actor: Principal, new: NewSeries, series: BookingSeries, spans: Sequence[Span]
 ) -> tuple[list[Booking], list[Skipped]]:
     bookings, skipped = list[Booking](), list[Skipped]()
-    shared = new.model_dump(include={"bookable", "title", "attendees", "served"})
+    shared = new.model_dump(include={"bookable", "title", "attendees", "served", "layout", "override"})
     for span in spans:
         # Named by series and start, so that the occurrence of a series is known again.
         request_id = uuid5(series.id, clock.rfc3339(span.start))
         one = NewBooking(**shared, starts_at=span.start, ends_at=span.end, request_id=request_id)
         try:
             booking, _ = await service.hold(session, actor, one)
-        except (BookingClash, OutsideOpening, NotBookable, TooManyBookings) as refusal:
+        except (BookingClash, OutsideOpening, NotBookable, TooManyBookings, QuotaExceeded) as refusal:
             skipped.append(Skipped(span, refusal))
         else:
-            booking.series_id = series.id
+            booking.series_id, booking.occurrence_at = series.id, span.start
             bookings.append(booking)
     await session.flush()
     return bookings, skipped
@@ -118,3 +119,58 @@ async def bookings_of(session: AsyncSession, series_id: UUID) -> Sequence[Bookin
     """The occurrences of a series that were held, in order of time."""
     rows = await session.scalars(select(Booking).where(Booking.series_id == series_id).order_by(Booking.during))
     return rows.all()
+
+
+# ---- the whole of it at once
+
+
+async def get_series(
+    session: AsyncSession, reader: Principal, series_id: UUID
+) -> tuple[BookingSeries, Sequence[Booking]]:
+    """For its people and the office; to anybody else there is none."""
+    series = await session.get(BookingSeries, series_id)
+    bookings = await bookings_of(session, series_id)
+    if series is None or not bookings:
+        raise NotFound(what="series")
+    bookable = await queries.get_bookable(session, series.bookable_id)
+    acting = await delegates.acts_for(session, reader.person_id)
+    if not any(service.sides_of(booking, bookable, reader, acting) for booking in bookings):
+        raise NotFound(what="series")
+    return series, bookings
+
+
+async def confirm_series(
+    session: AsyncSession, actor: Principal, series_id: UUID
+) -> tuple[BookingSeries, Sequence[Booking]]:
+    """All that is held of it."""
+    series, bookings = await get_series(session, actor, series_id)
+    held = [booking for booking in bookings if booking.state == "held"]
+    if not held:
+        raise StateConflict(state=bookings[0].state, trigger="confirm", allowed=[])
+    await _pull_each(session, actor, held, "confirm", BookingAnswer())
+    return series, await bookings_of(session, series_id)
+
+
+async def cancel_series(
+    session: AsyncSession, actor: Principal, series_id: UUID, end: SeriesEnd
+) -> tuple[BookingSeries, Sequence[Booking]]:
+    """What is to come of it."""
+    series, bookings = await get_series(session, actor, series_id)
+    start = max(end.starts_from or clock.now(), clock.now())
+    ahead = [
+        booking
+        for booking in bookings
+        if (booking.state, "cancel") in BOOKING and queries.span_of(booking.during).start >= start
+    ]
+    if not ahead:
+        raise StateConflict(state=bookings[-1].state, trigger="cancel", allowed=[])
+    await _pull_each(session, actor, ahead, "cancel", BookingAnswer(words=end.words))
+    return series, await bookings_of(session, series_id)
+
+
+async def _pull_each(
+    session: AsyncSession, actor: Principal, bookings: Sequence[Booking], trigger: str, answer: BookingAnswer
+) -> None:
+    """In the order in which everybody locks them."""
+    for booking in sorted(bookings, key=lambda each: each.id):
+        await service.pull(session, actor, booking.id, trigger, answer)

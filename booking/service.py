@@ -5,37 +5,48 @@ A trigger locks its booking; who acts on a version that is no longer so, or come
 the state allows now. What becomes free is offered to the waiting list in the same transaction.
 """
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import inspect
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from booking import queries
-from booking.catalogue import OFFICE_ROLES, buffers_of, candidate_of, opening_of
+from booking import charging, delegates, drivers, invitations, queries, quotas
+from booking.alternatives import clash, suggestions
+from booking.catalogue import buffers_of
 from booking.deadlines import HOLD_FOR, OFFER_FOR, set_clock
-from booking.errors import BookingClash, NotBookable, NotNow, OutsideOpening, TooManyBookings
+from booking.errors import NotNow
 from booking.events import BookingChanged
 from booking.models import Bookable, Booking, BookingStep
+from booking.pricing import cost_of
 from booking.queries import range_of, span_of
-from booking.schemas import BookingAnswer, NewBooking, NewClosure
-from booking.spans import Span, Suggestion, suggest
-from booking.states import BOOKING, allowed_to, may_pull, next_state, occupies
-from identity.api import Principal, membership_of, person_summary, today
+from booking.rules import (
+    needs_approval,
+    require_all,
+    require_office,
+    require_rules,
+    sides_of,
+    span_wanted,
+    who_is_served,
+)
+from booking.schemas import BookingAnswer, NewBooking, NewClosure, NewInvitees
+from booking.spans import Span
+from booking.states import BOOKING, OPEN, allowed_to, may_pull, next_state, occupies
+from identity.api import Principal
 from kernel import clock
 from kernel.errors import Forbidden, Malformed, NotFound, StateConflict
 from kernel.ids import parse_public_id, public_id, uuid7
 from kernel.outbox import publish, savepoint
 
+__all__ = ["require_rules", "sides_of", "suggestions"]
+
 CHECK_IN_WITHIN: Final = timedelta(minutes=15)
-_SIMILAR_LOOKED_AT: Final = 8
-_LOOKED_AHEAD: Final = timedelta(days=8)
 _FREEING: Final = frozenset({"cancel", "expire", "reject", "miss", "finish", "decline", "reopen", "move", "resubmit"})
-_ONE_PERSON_AT_A_TIME: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
+_NOBODYS_DRIVER: Final = "bookings_driver_no_overlap"
 
 
 # ---- taking a time
@@ -46,41 +57,52 @@ async def hold(session: AsyncSession, actor: Principal, new: NewBooking) -> tupl
     known = await queries.find_request(session, actor.person_id, new.request_id)
     if known is not None:
         return known, False
-    bookable = await queries.get_bookable(session, parse_public_id("bkb", new.bookable))
-    span = _span(new.starts_at, new.ends_at)
-    await _require_bookable(session, actor, bookable, span, new.attendees)
-    served_id = await _served(session, actor, new.served)
-    booking = new_row(bookable, actor.person_id, span, new.request_id, new.title, "held")
-    booking.attendees, booking.served_id = new.attendees, served_id
-    booking.due_at = clock.now() + HOLD_FOR
-    if await _is_written(session, booking):
+    bookable, booking = await wanted_booking(session, actor, new)
+    span = span_of(booking.during)
+    if new.override:
+        await _cut_closures(session, actor, bookable, booking)
+    if await _is_written(session, booking, bookable):
         await _note(session, booking, "hold", actor.actor, "")
     elif (known := await queries.find_request(session, actor.person_id, new.request_id)) is not None:
         return known, False
     elif not new.waitlist:
-        raise await clash(session, bookable, span, new.attendees)
+        raise await clash(session, actor, bookable, span, booking)
     else:
         booking = await _wait(session, actor, booking)
     await set_clock(session, booking)
     return booking, True
 
 
+async def wanted_booking(session: AsyncSession, actor: Principal, new: NewBooking) -> tuple[Bookable, Booking]:
+    """What somebody asks for, as it would be written, within all rules; nothing is written."""
+    bookable = await queries.get_bookable(session, parse_public_id("bkb", new.bookable))
+    if new.override:
+        require_office(actor, bookable)
+    span = span_wanted(bookable, new)
+    served_id, unit_id = await who_is_served(session, actor, new.served)
+    booking = new_row(bookable, actor.person_id, span, new.request_id, new.title, "held")
+    booking.attendees, booking.layout = new.attendees, new.layout
+    booking.served_id, booking.unit_id = served_id, unit_id
+    booking.cost_fen = price_of(bookable, booking, span)
+    booking.due_at = clock.now() + HOLD_FOR
+    await require_all(session, actor, bookable, span, booking, override=new.override)
+    return bookable, booking
+
+
+def price_of(bookable: Bookable, booking: Booking, span: Span) -> int:
+    """Nobody pays themselves."""
+    return 0 if booking.unit_id is not None and booking.unit_id == bookable.unit_id else cost_of(bookable, span)
+
+
 async def _wait(session: AsyncSession, actor: Principal, wanted: Booking) -> Booking:
     waiting = Booking(
         **{column.key: getattr(wanted, column.key) for column in Booking.__table__.columns}
-        | {"state": "waitlisted", "blocks": False, "due_at": None}
+        | {"state": "waitlisted", "blocks": False, "due_at": None, "driver_id": None}
     )
     session.add(waiting)
     await session.flush()
     await _note(session, waiting, "waitlist", actor.actor, "")
     return waiting
-
-
-def _span(starts_at: datetime, ends_at: datetime) -> Span:
-    try:
-        return Span(starts_at, ends_at)
-    except ValueError:
-        raise Malformed(reason="ends_at comes after starts_at", field="ends_at") from None
 
 
 def new_row(bookable: Bookable, organiser_id: UUID, span: Span, request_id: UUID, title: str, state: str) -> Booking:
@@ -95,6 +117,15 @@ def new_row(bookable: Bookable, organiser_id: UUID, span: Span, request_id: UUID
         series_id=None,
         title=title,
         attendees=0,
+        unit_id=None,
+        meeting_id=None,
+        driver_id=None,
+        layout=None,
+        occurrence_at=None,
+        cost_fen=cost_of(bookable, span),
+        charge_reference=None,
+        charged_fen=0,
+        refunded_fen=0,
         during=range_of(span),
         blocked=range_of(span.widened(*buffers_of(bookable))),
         blocks=occupies(state, pending_blocks=bookable.pending_blocks),
@@ -106,17 +137,35 @@ def new_row(bookable: Bookable, organiser_id: UUID, span: Span, request_id: UUID
     )
 
 
-async def _is_written(session: AsyncSession, booking: Booking) -> bool:
-    """False where it is taken: by an overlapping booking, or by the same request a moment before."""
-    try:
-        async with savepoint(session):
-            session.add(booking)
-            await session.flush()
-    except IntegrityError as error:
-        if _is_taken(error):
-            return False
-        raise
-    return True
+async def _is_written(session: AsyncSession, booking: Booking, bookable: Bookable) -> bool:
+    """False where it is taken: by an overlapping booking, or by the same request a moment before; or nobody can drive."""
+
+    async def write() -> None:
+        session.add(booking)
+        await session.flush()
+
+    return await _takes(session, booking, bookable, span_of(booking.blocked), write)
+
+
+async def _takes(
+    session: AsyncSession, booking: Booking, bookable: Bookable, blocked: Span, write: Callable[[], Awaitable[None]]
+) -> bool:
+    """Write something that may be taken, with one driver after the other where it needs one; False where it cannot be had."""
+    for driver_id in await drivers.to_try(session, booking, bookable, blocked):
+        try:
+            async with savepoint(session):
+                booking.driver_id = driver_id
+                await write()
+        except IntegrityError as error:
+            if not _is_taken(error):
+                raise
+            if inspect(booking).persistent:
+                await session.refresh(booking)
+            if _constraint_of(error) != _NOBODYS_DRIVER:
+                return False
+        else:
+            return True
+    return False
 
 
 def _is_taken(error: IntegrityError) -> bool:
@@ -124,111 +173,34 @@ def _is_taken(error: IntegrityError) -> bool:
     return isinstance(cause, asyncpg.ExclusionViolationError | asyncpg.UniqueViolationError)
 
 
-async def _require_bookable(
-    session: AsyncSession, actor: Principal, bookable: Bookable, span: Span, attendees: int
-) -> None:
-    """The rules that need no look at other bookings, and how many this person has ahead."""
-    require_rules(actor, bookable, span)
-    if attendees > bookable.capacity:
-        raise NotBookable(rule="capacity", limit=bookable.capacity)
-    if bookable.open_max is None:
-        return
-    # Two requests of one person at once would both count before either is written.
-    await session.execute(_ONE_PERSON_AT_A_TIME, {"key": f"bookings of {actor.person_id}"})
-    if await queries.count_open(session, actor.person_id, bookable.kind, clock.now()) >= bookable.open_max:
-        raise TooManyBookings(limit=bookable.open_max)
+def _constraint_of(error: IntegrityError) -> str | None:
+    cause = error.orig.__cause__ if error.orig else None
+    return getattr(cause, "constraint_name", None)
 
 
-def require_rules(actor: Principal, bookable: Bookable, span: Span) -> None:
-    """Whether somebody may have it then at all, whoever else has it."""
-    now = clock.now()
-    if bookable.retired_at is not None:
-        raise NotBookable(rule="retired")
-    if span.start < now:
-        raise NotBookable(rule="past")
-    if span.start > now + timedelta(days=bookable.window_days):
-        raise NotBookable(rule="window", limit=bookable.window_days)
-    if span.end - span.start > timedelta(minutes=bookable.minutes_max):
-        raise NotBookable(rule="length", limit=bookable.minutes_max)
-    if bookable.unit_only and actor.unit_id != bookable.unit_id:
-        raise NotBookable(rule="unit")
-    opening = opening_of(bookable)
-    if not opening.allows(span):
-        raise OutsideOpening(
-            opens_at=bookable.opens_at and bookable.opens_at.isoformat("minutes"),
-            closes_at=bookable.closes_at and bookable.closes_at.isoformat("minutes"),
-            weekdays=bookable.weekdays,
-        )
-
-
-async def _served(session: AsyncSession, actor: Principal, served: str | None) -> UUID | None:
-    """Who it is for: somebody of the organiser's own unit."""
-    if served is None:
-        return None
-    person_id = parse_public_id("per", served)
-    if person_id not in await person_summary(session, [person_id]):
-        raise NotFound(what="person")
-    theirs = await membership_of(session, person_id, today())
-    if theirs is None or theirs.unit_id != actor.unit_id:
-        raise NotBookable(rule="served")
-    return None if person_id == actor.person_id else person_id
-
-
-# ---- what else would do
-
-
-async def clash(session: AsyncSession, bookable: Bookable, span: Span, attendees: int) -> BookingClash:
-    """The refusal, with what could be had instead at this moment."""
-    found = await suggestions(session, bookable, span, attendees)
-    return BookingClash(
-        bookable=public_id("bkb", bookable.id),
-        suggestions=[
-            {
-                "kind": suggestion.kind,
-                "bookable": public_id("bkb", suggestion.bookable),
-                "starts_at": clock.rfc3339(suggestion.span.start),
-                "ends_at": clock.rfc3339(suggestion.span.end),
-            }
-            for suggestion in found
-        ],
-    )
-
-
-async def suggestions(session: AsyncSession, bookable: Bookable, span: Span, attendees: int) -> list[Suggestion]:
-    """Other times of the day, others like it, other days; each within its rules, and free as things stand."""
-    others = await queries.similar_to(session, bookable, attendees, _SIMILAR_LOOKED_AT)
-    others = [other for other in others if not other.unit_only or other.unit_id == bookable.unit_id]
-    busy = await queries.busy_of(session, [bookable.id, *(other.id for other in others)], _looked_at(span))
-    latest = clock.now() + timedelta(days=bookable.window_days)
-    found = suggest(
-        span,
-        candidate_of(bookable, busy[bookable.id]),
-        [candidate_of(other, busy[other.id]) for other in others if _fits_rules(other, span)],
-        clock.now(),
-    )
-    return [suggestion for suggestion in found if suggestion.span.start <= latest]
-
-
-def _looked_at(span: Span) -> Span:
-    return span.widened(timedelta(days=2), _LOOKED_AHEAD + timedelta(days=2))
-
-
-def _fits_rules(bookable: Bookable, span: Span) -> bool:
-    is_near = span.start <= clock.now() + timedelta(days=bookable.window_days)
-    return is_near and span.end - span.start <= timedelta(minutes=bookable.minutes_max)
+async def _cut_closures(session: AsyncSession, actor: Principal, bookable: Bookable, booking: Booking) -> None:
+    """The office books into its own closure: what is left of it before and after stands."""
+    wanted = span_of(booking.blocked)
+    for closure_id in await queries.closures_in(session, bookable.id, wanted):
+        closure = await queries.lock_booking(session, closure_id)
+        closed = span_of(closure.during)
+        left = [Span(closed.start, wanted.start)] if closed.start < wanted.start else []
+        left += [Span(wanted.end, closed.end)] if wanted.end < closed.end else []
+        if not left:
+            # No step: what it leaves free is taken in this transaction, and not for who waits.
+            closure.state, closure.blocks = next_state(closure.state, "reopen"), False
+            await _note(session, closure, "reopen", actor.actor, booking.title)
+            continue
+        closure.during = closure.blocked = range_of(left[0])
+        await _note(session, closure, "cut", actor.actor, booking.title)
+        for span in left[1:]:
+            rest = new_row(bookable, actor.person_id, span, uuid7(), closure.title, "closed")
+            rest.blocked, rest.cost_fen = rest.during, 0
+            session.add(rest)
+            await _note(session, rest, "close", actor.actor, closure.title)
 
 
 # ---- triggers
-
-
-def sides_of(booking: Booking, bookable: Bookable, reader: Principal) -> frozenset[str]:
-    """Whose part somebody takes in a booking: organiser (the person served too), office, or neither."""
-    sides = set()
-    if reader.person_id in (booking.organiser_id, booking.served_id) and booking.state not in ("closed", "reopened"):
-        sides.add("organiser")
-    if reader.may(*OFFICE_ROLES, region_id=bookable.region_id):
-        sides.add("office")
-    return frozenset(sides)
 
 
 async def pull(
@@ -237,7 +209,7 @@ async def pull(
     """Any trigger of a person's, as the table allows it."""
     booking = await queries.lock_booking(session, booking_id)
     bookable = await queries.get_bookable(session, booking.bookable_id)
-    sides = sides_of(booking, bookable, actor)
+    sides = sides_of(booking, bookable, actor, await delegates.acts_for(session, actor.person_id))
     if not sides:
         raise NotFound(what="booking")
     if not may_pull(trigger, sides):
@@ -247,38 +219,63 @@ async def pull(
         raise StateConflict(
             state=booking.state, trigger=trigger, allowed=allowed_to(booking.state, sides), version=booking.version
         )
-    await _pull(session, actor, booking, bookable, trigger, answer)
+    await _pull(session, actor, booking, bookable, trigger, answer, is_office="organiser" not in sides)
     return booking, bookable
 
 
 async def _pull(
-    session: AsyncSession, actor: Principal, booking: Booking, bookable: Bookable, trigger: str, answer: BookingAnswer
+    session: AsyncSession,
+    actor: Principal,
+    booking: Booking,
+    bookable: Bookable,
+    trigger: str,
+    answer: BookingAnswer,
+    *,
+    is_office: bool,
 ) -> None:
     if trigger == "move":
         await _move(session, actor, booking, bookable, answer)
-        return
-    if trigger == "reject" and not answer.words:
-        raise Malformed(reason="who rejects says why", field="words")
-    if trigger == "confirm" and bookable.needs_approval:
-        trigger = "submit"
-    if trigger == "check_in":
-        _require_check_in_time(booking)
-    try:
-        async with savepoint(session):
-            await step(session, booking, bookable, trigger, actor.actor, answer.words)
-    except IntegrityError as error:
-        # A request that kept nobody out is approved, and somebody else has had the time meanwhile.
-        if not _is_taken(error):
-            raise
-        await session.refresh(booking)
-        raise await clash(session, bookable, span_of(booking.during), booking.attendees) from None
+    else:
+        if trigger == "reject" and not answer.words:
+            raise Malformed(reason="who rejects says why", field="words")
+        if trigger == "confirm" and needs_approval(bookable, booking.unit_id):
+            trigger = "submit"
+        if trigger == "check_in":
+            _require_check_in_time(booking, bookable)
+        if not await _is_stepped(session, booking, bookable, trigger, actor.actor, answer.words, is_office=is_office):
+            # A request that kept nobody out is approved, and somebody else has had the time meanwhile.
+            raise await clash(session, actor, bookable, span_of(booking.during), booking)
+    if booking.state == "confirmed":
+        await charging.charge(session, booking, bookable, actor.actor)
     if booking.state == "checked_in" and clock.now() >= span_of(booking.during).start:
         await step(session, booking, bookable, "begin", actor.actor, "")
 
 
-def _require_check_in_time(booking: Booking) -> None:
+async def _is_stepped(
+    session: AsyncSession,
+    booking: Booking,
+    bookable: Bookable,
+    trigger: str,
+    actor: str,
+    words: str,
+    *,
+    is_office: bool = False,
+) -> bool:
+    """One step; False where it would occupy what somebody else has."""
+
+    async def write() -> None:
+        await step(session, booking, bookable, trigger, actor, words, is_office=is_office)
+
+    will_block = occupies(next_state(booking.state, trigger), pending_blocks=bookable.pending_blocks)
+    if booking.blocks or not will_block:
+        await write()
+        return True
+    return await _takes(session, booking, bookable, span_of(booking.blocked), write)
+
+
+def _require_check_in_time(booking: Booking, bookable: Bookable) -> None:
     start = span_of(booking.during).start
-    opens, until = start - CHECK_IN_WITHIN, start + CHECK_IN_WITHIN
+    opens, until = start - CHECK_IN_WITHIN, start + timedelta(minutes=bookable.no_show_minutes)
     if not opens <= clock.now() <= until:
         raise NotNow(**{"from": clock.rfc3339(opens), "until": clock.rfc3339(until)})
 
@@ -288,23 +285,32 @@ async def _move(
 ) -> None:
     """To another time, as one UPDATE under the constraint. Shortening needs no new approval."""
     before = span_of(booking.during)
-    span = _span(answer.starts_at or before.start, answer.ends_at or before.end)
-    if span == before:
-        raise Malformed(reason="a move names another time", field="starts_at")
-    if not before.holds(span):
+    span = _moved(before, answer)
+    is_shorter = before.holds(span)
+    if not is_shorter:
         require_rules(actor, bookable, span)
-    asks_anew = booking.state == "confirmed" and bookable.needs_approval and not before.holds(span)
-    try:
-        async with savepoint(session):
-            booking.during = range_of(span)
-            booking.blocked = range_of(span.widened(*buffers_of(bookable)))
-            await session.flush()
-    except IntegrityError as error:
-        if not _is_taken(error):
-            raise
-        await session.refresh(booking)
-        raise await clash(session, bookable, span, booking.attendees) from None
+        person_id = booking.served_id or booking.organiser_id
+        await quotas.require_within(session, bookable, booking.unit_id, person_id, span, booking.id)
+    asks_anew = booking.state == "confirmed" and needs_approval(bookable, booking.unit_id) and not is_shorter
+    blocked = span.widened(*buffers_of(bookable))
+
+    async def write() -> None:
+        booking.during, booking.blocked = range_of(span), range_of(blocked)
+        booking.cost_fen = price_of(bookable, booking, span)
+        await session.flush()
+
+    if not await _takes(session, booking, bookable, blocked, write):
+        raise await clash(session, actor, bookable, span, booking)
     await step(session, booking, bookable, "resubmit" if asks_anew else "move", actor.actor, answer.words)
+
+
+def _moved(before: Span, answer: BookingAnswer) -> Span:
+    start, end = answer.starts_at or before.start, answer.ends_at or before.end
+    if start >= end:
+        raise Malformed(reason="ends_at comes after starts_at", field="ends_at")
+    if (start, end) == (before.start, before.end):
+        raise Malformed(reason="a move names another time", field="starts_at")
+    return Span(start, end)
 
 
 async def step(
@@ -316,8 +322,10 @@ async def step(
     words: str,
     *,
     is_striking: bool = False,
+    is_office: bool = False,
 ) -> None:
-    """One step of the table with all that follows from it: what it occupies, its clock, its history, who waits for it."""
+    """One step of the table with all that follows from it: what it occupies, its clock, its history, the money that comes
+    back, who is invited and who waits for it."""
     booking.state = next_state(booking.state, trigger)
     booking.blocks = occupies(booking.state, pending_blocks=bookable.pending_blocks)
     booking.due_at = None
@@ -330,6 +338,8 @@ async def step(
     await session.flush()
     await _note(session, booking, trigger, actor, words)
     await set_clock(session, booking, is_striking=is_striking)
+    await charging.refund_after(session, booking, bookable, trigger, actor, is_office=is_office)
+    await invitations.follow(session, booking, bookable, trigger)
     if trigger in _FREEING:
         await offer_freed(session, bookable)
 
@@ -349,14 +359,30 @@ async def offer_freed(session: AsyncSession, bookable: Bookable) -> None:
         booking = await queries.lock_booking(session, booking_id)
         if booking.state != "waitlisted":
             continue
-        try:
-            async with savepoint(session):
-                await step(session, booking, bookable, "offer", "system", "")
-        except IntegrityError as error:
-            if not _is_taken(error):
-                raise
-            # Still taken for this one; the next may want another time.
-            await session.refresh(booking)
+        # Still taken for this one; the next may want another time.
+        await _is_stepped(session, booking, bookable, "offer", "system", "")
+
+
+async def seen_booking(session: AsyncSession, reader: Principal, booking_id: UUID) -> tuple[Booking, Bookable]:
+    """A booking for its people and the office; to anybody else there is none."""
+    booking = await queries.get_booking(session, booking_id)
+    bookable = await queries.get_bookable(session, booking.bookable_id)
+    if not sides_of(booking, bookable, reader, await delegates.acts_for(session, reader.person_id)):
+        raise NotFound(what="booking")
+    return booking, bookable
+
+
+async def name_invitees(session: AsyncSession, actor: Principal, booking_id: UUID, new: NewInvitees) -> Booking:
+    """Who is invited from now on, by its organiser or the office."""
+    booking, bookable = await seen_booking(session, actor, booking_id)
+    await queries.lock_booking(session, booking_id)
+    sides = sides_of(booking, bookable, actor, await delegates.acts_for(session, actor.person_id))
+    if not may_pull("move", sides):
+        raise Forbidden
+    if booking.state not in OPEN:
+        raise StateConflict(state=booking.state, trigger="invite", allowed=allowed_to(booking.state, sides))
+    await invitations.invite(session, booking, bookable, new)
+    return booking
 
 
 # ---- the office
@@ -367,19 +393,33 @@ async def close(
 ) -> tuple[Booking, Sequence[Booking]]:
     """Nobody has it in this time. With `override` what stands in the way is superseded, and its people are told."""
     bookable = await queries.get_bookable(session, bookable_id)
-    actor.require(*OFFICE_ROLES, region_id=bookable.region_id)
+    require_office(actor, bookable)
     known = await queries.find_request(session, actor.person_id, new.request_id)
     if known is not None:
         return known, []
-    span = _span(new.starts_at, new.ends_at)
+    if new.starts_at >= new.ends_at:
+        raise Malformed(reason="ends_at comes after starts_at", field="ends_at")
+    span = Span(new.starts_at, new.ends_at)
     closure = new_row(bookable, actor.person_id, span, new.request_id, new.reason, "closed")
     # A closure needs no time to set up, and cleans nothing.
-    closure.blocked = closure.during
+    closure.blocked, closure.cost_fen = closure.during, 0
     superseded = await _supersede(session, actor, bookable, span, new.reason) if new.override else []
-    if not await _is_written(session, closure):
-        raise await clash(session, bookable, span, 0)
+    if not await _is_closed(session, closure):
+        raise await clash(session, actor, bookable, span, closure)
     await _note(session, closure, "close", actor.actor, new.reason)
     return closure, superseded
+
+
+async def _is_closed(session: AsyncSession, closure: Booking) -> bool:
+    try:
+        async with savepoint(session):
+            session.add(closure)
+            await session.flush()
+    except IntegrityError as error:
+        if not _is_taken(error):
+            raise
+        return False
+    return True
 
 
 async def _supersede(
@@ -413,11 +453,12 @@ async def _note(session: AsyncSession, booking: Booking, trigger: str, actor: st
         )
     )
     await session.flush()
-    publish(session, changed(booking, trigger))
+    bookable = await queries.get_bookable(session, booking.bookable_id)
+    publish(session, changed(booking, trigger, bookable))
 
 
-def changed(booking: Booking, trigger: str) -> BookingChanged:
-    """What is told of a booking after a step."""
+def changed(booking: Booking, trigger: str, bookable: Bookable | None = None) -> BookingChanged:
+    """What is told of a booking after a step; with the bookable, to the desk of its region too."""
     during = span_of(booking.during)
     return BookingChanged(
         happened_at=clock.rfc3339(booking.changed_at),
@@ -429,4 +470,6 @@ def changed(booking: Booking, trigger: str) -> BookingChanged:
         state=booking.state,
         starts_at=clock.rfc3339(during.start),
         ends_at=clock.rfc3339(during.end),
+        region=public_id("reg", bookable.region_id) if bookable is not None else None,
+        driver=public_id("per", booking.driver_id) if booking.driver_id else None,
     )

@@ -81,19 +81,62 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
+class Nights:
+    """A room that is had by nights: from `arrive` of one day until `leave` of a later one, on the clock of the place."""
+
+    zone: ZoneInfo
+    arrive: time
+    leave: time
+
+    def of(self, first: date, nights: int) -> Span:
+        """So many nights from a day on."""
+        return Span(self._at(first, self.arrive), self._at(first + timedelta(days=nights), self.leave))
+
+    def allows(self, span: Span) -> bool:
+        """Whether it begins and ends as nights do."""
+        return self.fitted(span) == span
+
+    def fitted(self, span: Span) -> Span:
+        """The same nights, as they are had here."""
+        first = span.start.astimezone(self.zone).date()
+        last = span.end.astimezone(self.zone).date()
+        return self.of(first, max((last - first).days, 1))
+
+    def _at(self, day: date, wall: time) -> datetime:
+        return datetime.combine(day, wall, self.zone).astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
-    """Something that may be booked instead: when it is open, its buffers, and what occupies it (buffers included)."""
+    """Something that may be booked instead: when it is open, its buffers, and what occupies it (buffers included).
+
+    `drivers`: when each of those is busy of whom it needs one; None where it needs nobody.
+    """
 
     id: UUID
     opening: Opening
     setup: timedelta
     cleanup: timedelta
     busy: tuple[Span, ...]
+    nights: Nights | None = None
+    drivers: tuple[tuple[Span, ...], ...] | None = None
 
     def is_free(self, span: Span) -> bool:
         """Whether it could be booked for the span now."""
         blocked = span.widened(self.setup, self.cleanup)
-        return self.opening.allows(span) and not any(blocked.overlaps(other) for other in self.busy)
+        is_had = self.opening.allows(span) and (self.nights is None or self.nights.allows(span))
+        return is_had and _is_clear(self.busy, blocked) and self._has_driver(blocked)
+
+    def fitted(self, span: Span) -> Span:
+        """The same time, or where it is had by nights the same nights."""
+        return span if self.nights is None else self.nights.fitted(span)
+
+    def _has_driver(self, blocked: Span) -> bool:
+        return self.drivers is None or any(_is_clear(busy, blocked) for busy in self.drivers)
+
+
+def _is_clear(busy: Iterable[Span], blocked: Span) -> bool:
+    return not any(blocked.overlaps(other) for other in busy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +151,11 @@ class Suggestion:
 def suggest(wanted: Span, first: Candidate, others: Sequence[Candidate], earliest: datetime) -> list[Suggestion]:
     """What could be had instead, best first; nothing that begins before `earliest`. `others` come best first too."""
     near = (Suggestion("near", first.id, span) for span in _near_times(wanted) if _is_had(first, span, earliest))
-    similar = (Suggestion("similar", other.id, wanted) for other in others if _is_had(other, wanted, earliest))
+    similar = (
+        Suggestion("similar", other.id, other.fitted(wanted))
+        for other in others
+        if _is_had(other, other.fitted(wanted), earliest)
+    )
     days = (Suggestion("day", first.id, span) for span in _same_time(wanted, first) if _is_had(first, span, earliest))
     return [*_first(near, _NEAR_MAX), *_first(similar, _SIMILAR_MAX), *_first(days, _DAYS_MAX)]
 
@@ -127,10 +174,15 @@ def _near_times(wanted: Span) -> Iterator[Span]:
 def _same_time(wanted: Span, candidate: Candidate) -> Iterator[Span]:
     """On the days after, at the same time on the clock of the place."""
     zone = candidate.opening.zone
-    local, length = wanted.start.astimezone(zone), wanted.end - wanted.start
     for days in range(1, _DAYS_AHEAD + 1):
-        start = datetime.combine(local.date() + timedelta(days=days), local.timetz()).astimezone(UTC)
-        yield Span(start, start + length)
+        start, end = (_days_later(at.astimezone(zone), days) for at in (wanted.start, wanted.end))
+        # An hour that the clocks leave out may leave nothing of it.
+        if start < end:
+            yield Span(start, end)
+
+
+def _days_later(local: datetime, days: int) -> datetime:
+    return datetime.combine(local.date() + timedelta(days=days), local.timetz()).astimezone(UTC)
 
 
 def _first(found: Iterable[Suggestion], most: int) -> list[Suggestion]:

@@ -45,6 +45,9 @@ class Mail(Base):
     to_address: Mapped[str] = mapped_column(Text)
     subject: Mapped[str] = mapped_column(Text)
     sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    # An invitation that goes with it, and its METHOD.
+    sealed_calendar: Mapped[bytes | None] = mapped_column(LargeBinary)
+    calendar_method: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     due_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
@@ -54,12 +57,23 @@ class Mail(Base):
 
 
 @dataclass(frozen=True, slots=True)
-class _Letter:
+class Invitation:
+    """A calendar that goes with a letter (RFC 6047): `method` is REQUEST or CANCEL, as it stands in it."""
+
+    method: str
+    calendar: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A letter as it is sent."""
+
     id: UUID
     to_address: str
     subject: str
     body: str
     attempts: int
+    invitation: Invitation | None = None
 
 
 def is_set_up(settings: Settings | None = None) -> bool:
@@ -69,7 +83,15 @@ def is_set_up(settings: Settings | None = None) -> bool:
     return bool(settings.smtp_host and settings.smtp_from)
 
 
-async def write_mail(session: AsyncSession, to_address: str, subject: str, body: str, *, life: timedelta) -> UUID:
+async def write_mail(
+    session: AsyncSession,
+    to_address: str,
+    subject: str,
+    body: str,
+    *,
+    life: timedelta,
+    invitation: Invitation | None = None,
+) -> UUID:
     """Let a letter go out after this transaction; after `life` nobody would want it any more."""
     now = clock.now()
     mail = Mail(
@@ -77,6 +99,8 @@ async def write_mail(session: AsyncSession, to_address: str, subject: str, body:
         to_address=to_address,
         subject=subject,
         sealed=seal(body.encode(), token_bytes(12)),
+        sealed_calendar=seal(invitation.calendar, token_bytes(12)) if invitation else None,
+        calendar_method=invitation.method if invitation else None,
         created_at=now,
         due_at=now,
         expires_at=now + life,
@@ -112,11 +136,11 @@ async def send_next(db: Database) -> bool:
         log.warning("mail.not_sent", mail=str(letter.id), attempts=letter.attempts, error=type(error).__name__)
         await _note(db, letter.id, due_at=clock.now() + _wait_after(letter.attempts), last_error=str(error)[:500])
     else:
-        await _note(db, letter.id, sealed=None, sent_at=clock.now(), last_error=None)
+        await _note(db, letter.id, sealed=None, sealed_calendar=None, sent_at=clock.now(), last_error=None)
     return True
 
 
-async def _claim(db: Database) -> _Letter | None:
+async def _claim(db: Database) -> Letter | None:
     now = clock.now()
     async with db.session() as session:
         mail = await session.scalar(
@@ -131,10 +155,28 @@ async def _claim(db: Database) -> _Letter | None:
         assert mail.sealed is not None, "the query asks for it"
         mail.due_at = now + _LEASE
         mail.attempts += 1
-        return _Letter(mail.id, mail.to_address, mail.subject, unseal(mail.sealed).decode(), mail.attempts)
+        return _opened(mail, mail.sealed)
 
 
-async def _hand_over(letter: _Letter, settings: Settings) -> None:
+def _opened(mail: Mail, sealed: bytes) -> Letter:
+    invitation = None
+    if mail.sealed_calendar is not None and mail.calendar_method is not None:
+        invitation = Invitation(mail.calendar_method, unseal(mail.sealed_calendar))
+    return Letter(mail.id, mail.to_address, mail.subject, unseal(sealed).decode(), mail.attempts, invitation)
+
+
+async def waiting_invitations(session: AsyncSession, limit: int) -> list[Letter]:
+    """Where no mail server is set: the invitations that would have gone out, newest first."""
+    rows = await session.scalars(
+        select(Mail)
+        .where(Mail.sealed.is_not(None), Mail.calendar_method.is_not(None))
+        .order_by(Mail.id.desc())
+        .limit(limit)
+    )
+    return [_opened(mail, mail.sealed) for mail in rows if mail.sealed is not None]
+
+
+async def _hand_over(letter: Letter, settings: Settings) -> None:
     sender = settings.smtp_from or ""
     message = EmailMessage(policy=SMTP)
     message["From"], message["To"], message["Subject"] = sender, letter.to_address, letter.subject
@@ -143,6 +185,10 @@ async def _hand_over(letter: _Letter, settings: Settings) -> None:
     # Nobody's holiday notice answers this.
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(letter.body)
+    if letter.invitation is not None:
+        # Beside the words and not attached: a mail program then shows it as an invitation.
+        calendar = letter.invitation.calendar.decode()
+        message.add_alternative(calendar, subtype="calendar", params={"method": letter.invitation.method})
     password = settings.smtp_password.get_secret_value() if settings.smtp_password else None
     await aiosmtplib.send(
         message,
@@ -169,7 +215,8 @@ async def forget_old_mails(db: Database) -> None:
     """Secrets of letters that nobody could be sent any more go at once, the rest after a month."""
     now = clock.now()
     async with db.session() as session:
-        await session.execute(update(Mail).where(Mail.sealed.is_not(None), Mail.expires_at <= now).values(sealed=None))
+        over = update(Mail).where(Mail.sealed.is_not(None), Mail.expires_at <= now)
+        await session.execute(over.values(sealed=None, sealed_calendar=None))
         await session.execute(
             delete(Mail).where(Mail.created_at < now - _KEPT, or_(Mail.sealed.is_(None), Mail.expires_at <= now))
         )

@@ -10,8 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from booking import jobs
-from booking.routes import router
+from booking import calendar_routes, jobs, office_routes, routes
 from identity.api import Place, Role
 from kernel import clock, timers
 from kernel.db import Database
@@ -110,7 +109,8 @@ async def campus(db: Database, house: House) -> AsyncIterator[Campus]:
     app = FastAPI()
     app.add_middleware(RequestIds)
     install_error_handlers(app)
-    app.include_router(router)
+    for part in (calendar_routes, office_routes, routes):
+        app.include_router(part.router)
     app.state.database = db
     clients: list[httpx.AsyncClient] = []
 
