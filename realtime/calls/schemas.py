@@ -225,7 +225,7 @@ class PolicyTarget(_Body):
 
     type: Literal["person", "role", "team", "screen"]
     id: PublicId | None = None
-    role: Literal["duty_staff", "dispatcher", "technician", "canteen_manager"] | None = None
+    role: Literal["duty_staff", "technician", "dispatcher", "canteen_manager"] | None = None
 
 
 class PolicyStep(_Body):

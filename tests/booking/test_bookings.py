@@ -245,6 +245,7 @@ class TestWaiting:
     async def test_what_becomes_free_is_offered_in_order_and_lapses_to_the_next(self, campus: Campus) -> None:
         taken = await campus.wang.pulls(await campus.wang.holds(campus.hall, 2), "confirm")
         first = await campus.zhou.holds(campus.hall, 2, waitlist=True)
+        clock.advance(timedelta(seconds=1))
         second = await campus.stranger.holds(campus.hall, 2, waitlist=True)
         assert (first["state"], second["state"]) == ("waitlisted", "waitlisted")
 

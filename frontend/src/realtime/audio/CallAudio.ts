@@ -18,7 +18,12 @@ export type AudioState = 'idle' | 'calling' | 'invited' | 'connecting' | 'talkin
 export type AudioFailure = 'denied' | 'no_microphone' | 'no_way' | 'unavailable'
 
 interface Offered {
-  kind: 'invite' | 'join' | 'hello' | 'bye'
+  kind: 'invite' | 'join' | 'hello'
+}
+interface Ended {
+  kind: 'bye'
+  /** Nobody hung up: no way was found, or no microphone. */
+  failed?: true
 }
 interface Taken {
   kind: 'taken'
@@ -32,7 +37,7 @@ interface Found {
   kind: 'candidate'
   candidate: RTCIceCandidateInit
 }
-type Word = Offered | Taken | Described | Found
+type Word = Offered | Ended | Taken | Described | Found
 
 /** Looking for a way longer than this is looking in vain. */
 const WAY_MAX_MS = 15_000
@@ -125,7 +130,7 @@ export class CallAudio {
     else if (word.kind === 'description' && fromPartner) await this.describe(word.description)
     else if (word.kind === 'candidate' && fromPartner) await this.take(word.candidate)
     else if (word.kind === 'taken' && fromPartner && word.by !== this.peer) this.end('idle')
-    else if (word.kind === 'bye' && fromPartner) this.end('idle')
+    else if (word.kind === 'bye' && fromPartner) this.beLeft(word)
   }
 
   private beInvited(peer: string): void {
@@ -239,9 +244,15 @@ export class CallAudio {
   }
 
   private fail(why: AudioFailure): void {
-    if (this.partner !== null) this.say({ kind: 'bye' }, this.partner)
+    if (this.partner !== null) this.say({ kind: 'bye', failed: true }, this.partner)
     this.end('failed')
     this.failure.value = why
+  }
+
+  /** Whose patience ends first tells the other one that it did not work, and not merely that it is over. */
+  private beLeft(word: Ended): void {
+    this.end(word.failed ? 'failed' : 'idle')
+    if (word.failed) this.failure.value = 'no_way'
   }
 
   private end(state: 'idle' | 'failed'): void {
