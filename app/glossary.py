@@ -303,6 +303,10 @@ CANTEENS: Final = (
     Term("打印机", "till printer", ("TillPrinter",)),
     Term("每分钟收入", "minute total", ("MinuteTotal",)),
     Term("最近付款", "last payments", ("LastPayments",)),
+    Term("份数", "covers", ("Covers",), "Places at one meal, held for a meeting; the kitchen sees how many and what they cannot eat."),
+    Term("份数变化", "covers changed", ("CoversChanged",)),
+    Term("接待能力", "cover capacity", ("CoverCapacity",)),
+    Term("接待日", "cover day", ("CoverDay",)),
     Term("看板", "board", ("board",), "The latest figures of a canteen, sent at most four times a second."),
 )
 
@@ -400,6 +404,21 @@ BOOKINGS: Final = (
     Term("停用时段", "closure", ("NewClosure",), "A time in which the office lets nobody have a bookable."),
 )
 
+MEETINGS: Final = (
+    Term("会议", "meeting", ("Meeting",), "Hall, rooms, cars, meals and badges asked for as one, and held as one."),
+    Term("会议项目", "line of a meeting", ("MeetingLineRow", "MeetingLine")),
+    Term("会议经过", "meeting step", ("MeetingStep",)),
+    Term("会议变化", "meeting changed", ("MeetingChanged",)),
+    Term("来宾", "guest of a meeting", ("MeetingGuest",)),
+    Term("参会码", "attendee code", ("guest_code",), "Signed; counts once at each step, with a network or without."),
+    Term("扫码签到", "scan", ("MeetingScan",)),
+    Term("来宾签到", "guest arrived", ("GuestArrived",)),
+    Term("变更通知", "notice", ("MeetingNotice",), "A change that guests are told of; several make one letter."),
+    Term("会议费用", "charge for a meeting", ("MeetingCharge",)),
+    Term("会议规则", "meeting policy", ("MeetingPolicy",)),
+    Term("会议指南", "guide", ("Guide",), "Agenda, places, menus and contacts, for whoever has the code."),
+)
+
 HOUSE: Final = (
     Term("幂等请求", "idempotent request", ("IdempotentRequest",)),
     Term("定时", "timer", ("TimerRow",)),
@@ -431,5 +450,6 @@ SECTIONS: Final = {
     "Duty 值班": DUTY,
     "Calls 一键呼叫": CALLS,
     "Bookings 预订": BOOKINGS,
+    "Meetings 会议": MEETINGS,
     "The house 系统": HOUSE,
 }

@@ -19,8 +19,10 @@ from fastapi import APIRouter, FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession
 
 import booking.calendar_routes
+import booking.meetings.routes
 import booking.office_routes
 import booking.routes
+import canteen.covers.routes
 import canteen.routes
 import canteen.shift_routes
 import identity.routes
@@ -48,11 +50,14 @@ from app.request_metrics import sampling
 from app.services import Services
 from booking import jobs as booking_jobs
 from booking.channels import BOOKABLE_CHANNEL, DESK_OF_BOOKINGS
+from booking.meetings import api as meetings
+from booking.meetings import jobs as meetings_jobs
 from canteen import jobs as canteen_jobs
 from canteen.api import (
     CANTEEN_CHANNEL,
     CanteenCounter,
     CanteenPricing,
+    MeetingMeals,
     configuration_for_till,
     handed_over_totals,
     next_meal_of_unit,
@@ -125,9 +130,11 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     payments.wall_codes.place_code_routes.router,
     payments.subsidies.routes.router,
     canteen.routes.router,
+    canteen.covers.routes.router,
     booking.calendar_routes.router,
     booking.office_routes.router,
     booking.routes.router,
+    booking.meetings.routes.router,
     realtime.duty.routes.router,
     realtime.reaching.routes.router,
     realtime.routes.router,
@@ -158,10 +165,15 @@ register_lunch_share(unit_share_of_lunch)
 # What the cashiers have handed over, for the tills' reconciliation.
 register_shift_totals(handed_over_totals)
 
+# What a meeting may hold, in one transaction with it.
+for line in (*meetings.OWN_LINES, MeetingMeals()):
+    meetings.register_meeting_line(line)
+
 CHANNEL_POLICIES: Final[tuple[ChannelPolicy, ...]] = (
     CANTEEN_CHANNEL,
     region_policy("region", Role.CANTEEN_MANAGER, Role.FINANCE, Role.SYSTEM_ADMIN),
     calls.CALL_CHANNEL,
+    meetings.MEETING_CHANNEL,
     BOOKABLE_CHANNEL,
     # One service of the desks after the other: `desk:<service>-<id>`.
     desk_policy(calls.DESK_OF_CALLS, DESK_OF_BOOKINGS),
@@ -175,6 +187,7 @@ TIMER_HANDLERS: Final[Mapping[str, timers.TimerHandler]] = {
     **payments_jobs.TIMERS,
     **settlement_jobs.TIMERS,
     **booking_jobs.TIMERS,
+    **meetings_jobs.TIMERS,
     **calls_jobs.TIMERS,
 }
 

@@ -21,6 +21,7 @@ from booking.catalogue import buffers_of
 from booking.deadlines import HOLD_FOR, OFFER_FOR, set_clock
 from booking.errors import NotNow
 from booking.events import BookingChanged
+from booking.meetings.errors import BookingOfMeeting
 from booking.models import Bookable, Booking, BookingStep
 from booking.pricing import cost_of
 from booking.queries import range_of, span_of
@@ -212,6 +213,8 @@ async def pull(
     sides = sides_of(booking, bookable, actor, await delegates.acts_for(session, actor.person_id))
     if not sides:
         raise NotFound(what="booking")
+    if booking.meeting_id is not None:
+        raise BookingOfMeeting(meeting=public_id("mtg", booking.meeting_id))
     if not may_pull(trigger, sides):
         raise Forbidden
     is_stale = answer.version is not None and answer.version != booking.version

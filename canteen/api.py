@@ -1,12 +1,14 @@
 """The front door of the canteens: what the assembly and the command line may call.
 
 For app/wiring.py: `CanteenPricing` (the posting rule), `CanteenCounter` (who signs for returns), `configuration_for_till` (the canteens' part of what a till is
-told), `next_meal_of_unit` (for vouchers), `handed_over_totals` (for reconciliation), `CANTEEN_CHANNEL` (who may hear a canteen); and from `jobs.py` the two loops. The rest are the use cases, for demo data.
+told), `next_meal_of_unit` (for vouchers), `handed_over_totals` (for reconciliation), `MeetingMeals` (meals as a line of a meeting), `CANTEEN_CHANNEL` (who may hear a canteen); and from `jobs.py` the two loops. The rest are the use cases, for demo data.
 """
 
 from canteen.canteens import NewWindow, edit_canteen, open_canteen, set_timetable
 from canteen.channels import CANTEEN_CHANNEL
 from canteen.counter import CanteenCounter
+from canteen.covers.schemas import Capacities
+from canteen.covers.service import MeetingMeals, set_capacities
 from canteen.lunch_share import unit_share_of_lunch
 from canteen.meals import AfterLast, DayType, LimitWindow, Meal, OrderState
 from canteen.menus import NewItem, change_menu_state, mark_sold_out, open_dish, open_menu
@@ -23,9 +25,11 @@ __all__ = [
     "AfterLast",
     "CanteenCounter",
     "CanteenPricing",
+    "Capacities",
     "DayType",
     "LimitWindow",
     "Meal",
+    "MeetingMeals",
     "NewItem",
     "NewLadder",
     "NewLimit",
@@ -43,6 +47,7 @@ __all__ = [
     "open_dish",
     "open_menu",
     "open_shift",
+    "set_capacities",
     "set_limit",
     "set_pin",
     "set_prices",

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
+import booking.meetings.states
 import booking.states
+import canteen.covers.states
 import canteen.states
 import identity.states
 import payments.disputes.states
@@ -34,9 +36,11 @@ MACHINES: Final[Mapping[str, Mapping[str, Machine]]] = {
     "disputes": payments.disputes.states.TABLES,
     "withdrawals": payments.withdrawals.states.TABLES,
     "canteen": canteen.states.TABLES,
+    "covers": canteen.covers.states.TABLES,
     "duty": realtime.duty.states.TABLES,
     "reaching": realtime.reaching.states.TABLES,
     "booking": booking.states.TABLES,
+    "meetings": booking.meetings.states.TABLES,
     "calls": realtime.calls.states.TABLES,
 }
 
