@@ -350,6 +350,92 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/bookables/{bookable_id}/door": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Door To Office
+         * @description What its door shows, for the office; it hears of changes on `bookable:<id>`.
+         */
+        get: operations["show_door_to_office_v1_bookables__bookable_id__door_get"];
+        put?: never;
+        /**
+         * Make Door
+         * @description The address that a tablet at the door opens, told this once; the one before it ends.
+         */
+        post: operations["make_door_v1_bookables__bookable_id__door_post"];
+        /** End Door */
+        delete: operations["end_door_v1_bookables__bookable_id__door_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bookables/{bookable_id}/drivers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Drivers
+         * @description Who may drive it: exactly these.
+         */
+        put: operations["put_drivers_v1_bookables__bookable_id__drivers_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bookables/{bookable_id}/feed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make Feed
+         * @description A secret address of its bookings as a calendar, told this once; the one before it ends.
+         */
+        post: operations["make_feed_v1_bookables__bookable_id__feed_post"];
+        /** End Feed */
+        delete: operations["end_feed_v1_bookables__bookable_id__feed_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bookables/{bookable_id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show History
+         * @description Every change of what it is and of its rules, the last hundred.
+         */
+        get: operations["show_history_v1_bookables__bookable_id__history_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/bookables/{bookable_id}/retire": {
         parameters: {
             query?: never;
@@ -364,6 +450,150 @@ export interface paths {
          * @description Nobody books it any more; what stands is held.
          */
         post: operations["retire_bookable_v1_bookables__bookable_id__retire_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/booking_calendar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Calendar
+         * @description A day, a week or a month, of me, of a hall, of all. Of what is neither mine nor my office's: only that it is taken.
+         */
+        get: operations["show_calendar_v1_booking_calendar_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/booking_check_ins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Check In
+         * @description By the code that the door shows (somebody's own booking there), or by that of a booking. A second time changes nothing.
+         */
+        post: operations["post_check_in_v1_booking_check_ins_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/booking_feeds/{token}.ics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Feed
+         * @description A calendar, for whoever has its address.
+         */
+        get: operations["read_feed_v1_booking_feeds__token__ics_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/booking_feeds/{token}.ifb": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Free Busy
+         * @description The same as free and busy, without titles.
+         */
+        get: operations["read_free_busy_v1_booking_feeds__token__ifb_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/booking_quotas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Quotas
+         * @description Newest first, ended ones too.
+         */
+        get: operations["list_quotas_v1_booking_quotas_get"];
+        put?: never;
+        /**
+         * Post Quota
+         * @description So many hours; where there is one of the same sort, it is changed.
+         */
+        post: operations["post_quota_v1_booking_quotas_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/booking_quotas/{quota_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Patch Quota
+         * @description More or fewer hours; nobody loses what stands.
+         */
+        patch: operations["patch_quota_v1_booking_quotas__quota_id__patch"];
+        trace?: never;
+    };
+    "/v1/booking_quotas/{quota_id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End Quota
+         * @description It counts no more.
+         */
+        post: operations["end_quota_v1_booking_quotas__quota_id__end_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -391,6 +621,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/booking_series/{series_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Series
+         * @description With all that was ever held of it.
+         */
+        get: operations["show_series_v1_booking_series__series_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/booking_series/{series_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Series
+         * @description What is still to come of it, from an instant on or all.
+         */
+        post: operations["cancel_series_v1_booking_series__series_id__cancel_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/booking_series/{series_id}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm Series
+         * @description All that is held of it; where the office decides, it is asked for each.
+         */
+        post: operations["confirm_series_v1_booking_series__series_id__confirm_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/bookings": {
         parameters: {
             query?: never;
@@ -409,6 +699,26 @@ export interface paths {
          * @description Hold a time for ten minutes, or wait for it. The same `request_id` again: 200 with the same booking.
          */
         post: operations["post_booking_v1_bookings_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bookings_of_the_hour": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Of The Hour
+         * @description For the desk: what runs, or begins within the hour. Changes come on `desk:bookings-<region>`.
+         */
+        get: operations["list_of_the_hour_v1_bookings_of_the_hour_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -449,6 +759,66 @@ export interface paths {
          * @description approve, reject, reopen: the office. All others: the organiser, the person served, or the office for them.
          */
         post: operations["pull_trigger_v1_bookings__booking_id___trigger__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bookings/{booking_id}/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Code
+         * @description The booking's own code, for whoever stands at the desk or the car to scan.
+         */
+        get: operations["show_code_v1_bookings__booking_id__code_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bookings/{booking_id}/invitees": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Invitees
+         * @description Who is invited: exactly these. Letters go out once it is confirmed, and with every change.
+         */
+        put: operations["put_invitees_v1_bookings__booking_id__invitees_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bookings/quote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Quote Booking
+         * @description What it would cost, and whether the office decides; whether it is free is only known by holding it.
+         */
+        post: operations["quote_booking_v1_bookings_quote_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -761,6 +1131,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/canteens/{canteen_id}/cover_capacities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Capacities
+         * @description How many covers the kitchen has said it makes for meetings.
+         */
+        get: operations["show_capacities_v1_canteens__canteen_id__cover_capacities_get"];
+        /**
+         * Put Capacities
+         * @description How many it makes from now on; what it has promised stays.
+         */
+        put: operations["put_capacities_v1_canteens__canteen_id__cover_capacities_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/canteens/{canteen_id}/covers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Covers
+         * @description Covers for meetings in at most 62 days, with what their guests cannot eat; nobody's name.
+         */
+        get: operations["list_covers_v1_canteens__canteen_id__covers_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/canteens/{canteen_id}/shares": {
         parameters: {
             query?: never;
@@ -1035,6 +1449,26 @@ export interface paths {
          * @description Whose a card is that was held to the reader, and whether it still pays.
          */
         post: operations["find_card_owner_v1_cards_find_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/charges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Charges
+         * @description Of the units and regions whose finance I am, newest first.
+         */
+        get: operations["list_charges_v1_charges_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1473,6 +1907,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/doors/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Door
+         * @description For whoever has its address: today's list, who is in, who is next, until when it is free, and the code of this minute.
+         */
+        get: operations["show_door_v1_doors__token__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/duty/coverage": {
         parameters: {
             query?: never;
@@ -1821,6 +2275,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/free_busy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Free Busy
+         * @description When many are taken, at most a thousand, in a window of at most 62 days; not by whom.
+         */
+        get: operations["show_free_busy_v1_free_busy_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/guest_payments": {
         parameters: {
             query?: never;
@@ -1916,6 +2390,26 @@ export interface paths {
          *     It is on its way with the answer: `refunds` of the guest payment say when the gateway has done it.
          */
         post: operations["void_guest_payment_v1_guest_payments__guest_payment_id__void_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/guides/{code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Guide
+         * @description Agenda, places, menus and contacts, by the meeting's code or a guest's own; nobody need be signed in.
+         */
+        get: operations["show_guide_v1_guides__code__get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2085,6 +2579,91 @@ export interface paths {
          * @description Change one's own language.
          */
         patch: operations["patch_me_v1_me_patch"];
+        trace?: never;
+    };
+    "/v1/me/booking_delegates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Delegates
+         * @description Who may book and act for me.
+         */
+        get: operations["list_delegates_v1_me_booking_delegates_get"];
+        put?: never;
+        /**
+         * Post Delegate
+         * @description From now on this person may, too.
+         */
+        post: operations["post_delegate_v1_me_booking_delegates_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/booking_delegates/{delegate}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Delegate
+         * @description They may no more; what they have booked stands.
+         */
+        delete: operations["delete_delegate_v1_me_booking_delegates__delegate__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/booking_feed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make My Feed
+         * @description A secret address of my bookings as a calendar, told this once; the one before it ends.
+         */
+        post: operations["make_my_feed_v1_me_booking_feed_post"];
+        /** End My Feed */
+        delete: operations["end_my_feed_v1_me_booking_feed_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/booking_quotas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show My Quotas
+         * @description What is left of them for me, in my region, now.
+         */
+        get: operations["show_my_quotas_v1_me_booking_quotas_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/v1/me/card": {
@@ -2761,6 +3340,431 @@ export interface paths {
          * @description Send all my cash to my own Alipay account and close my account here; what is left of subsidies goes to its unit.
          */
         post: operations["start_my_withdrawal_v1_me_withdrawals_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/meeting_policies/{region_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Policy
+         * @description A region's rules for meetings.
+         */
+        get: operations["show_policy_v1_meeting_policies__region_id__get"];
+        /**
+         * Put Policy
+         * @description What a badge costs, when cancelling costs something, and what the office decides on.
+         */
+        put: operations["put_policy_v1_meeting_policies__region_id__put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/meetings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Meetings
+         * @description Newest first.
+         */
+        get: operations["list_meetings_v1_meetings_get"];
+        put?: never;
+        /**
+         * Post Meeting
+         * @description Hold everything for ten minutes, or nothing. The same `request_id` again: 200 with the same meeting.
+         */
+        post: operations["post_meeting_v1_meetings_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/meetings/{meeting_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Meeting
+         * @description One, for its organiser, its helpers and the office; to anybody else there is none.
+         */
+        get: operations["show_meeting_v1_meetings__meeting_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Patch Meeting
+         * @description Title, words, agenda, contacts, helpers; what the lines hold stays.
+         */
+        patch: operations["patch_meeting_v1_meetings__meeting_id__patch"];
+        trace?: never;
+    };
+    "/v1/meetings/{meeting_id}/{trigger}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pull Trigger
+         * @description approve, reject, settle, refund: the office. confirm: the organiser. All others: both.
+         */
+        post: operations["pull_trigger_v1_meetings__meeting_id___trigger__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/meetings/{meeting_id}/arrivals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Arrivals
+         * @description Who has come so far; carried on by the channel `meeting:<id>` after `position`.
+         */
+        get: operations["show_arrivals_v1_meetings__meeting_id__arrivals_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/meetings/{meeting_id}/badges.pdf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Badges
+         * @description Badges to print and cut, each with the guest's code.
+         */
+        get: operations["show_badges_v1_meetings__meeting_id__badges_pdf_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/meetings/{meeting_id}/copies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Copy
+         * @description The same on another day, guests and agenda too, held anew. The same `request_id` again: 200 with the same meeting.
+         */
+        post: operations["post_copy_v1_meetings__meeting_id__copies_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/meetings/{meeting_id}/costs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Costs
+         * @description What it was estimated at, what was had, what was charged and to whose account.
+         */
+        get: operations["show_costs_v1_meetings__meeting_id__costs_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/meetings/{meeting_id}/guests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Guests
+         * @description All of them, in order, with their codes.
+         */
+        get: operations["list_guests_v1_meetings__meeting_id__guests_get"];
+        put?: never;
+        /**
+         * Post Guest
+         * @description One more guest; somebody of that name who is on the list already is changed.
+         */
+        post: operations["post_guest_v1_meetings__meeting_id__guests_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/meetings/{meeting_id}/guests/{guest_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Guest
+         * @description Off the list; the code says nothing any more.
+         */
+        delete: operations["delete_guest_v1_meetings__meeting_id__guests__guest_id__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Patch Guest
+         * @description Only what is named changes; the code stays good.
+         */
+        patch: operations["patch_guest_v1_meetings__meeting_id__guests__guest_id__patch"];
+        trace?: never;
+    };
+    "/v1/meetings/{meeting_id}/guests/{guest_id}/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Code
+         * @description A guest's code as text and as a picture.
+         */
+        get: operations["show_code_v1_meetings__meeting_id__guests__guest_id__code_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/meetings/{meeting_id}/guests/{guest_id}/reissue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reissue Code
+         * @description A new code; the one before is refused from now on.
+         */
+        post: operations["reissue_code_v1_meetings__meeting_id__guests__guest_id__reissue_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/meetings/{meeting_id}/guests/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Guests
+         * @description A list as CSV, XLSX, or pasted out of a sheet (text/csv with tabs). Bad cells are all named; nothing is taken then.
+         */
+        post: operations["import_guests_v1_meetings__meeting_id__guests_import_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/meetings/{meeting_id}/lines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Line
+         * @description One line more; the others stay as they are.
+         */
+        post: operations["post_line_v1_meetings__meeting_id__lines_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/meetings/{meeting_id}/lines/{line_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Line
+         * @description This line another way; where that cannot be had, everything is as before.
+         */
+        put: operations["put_line_v1_meetings__meeting_id__lines__line_id__put"];
+        post?: never;
+        /**
+         * Delete Line
+         * @description This line is let go; the others stay.
+         */
+        delete: operations["delete_line_v1_meetings__meeting_id__lines__line_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/meetings/{meeting_id}/notify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Notify
+         * @description Invitations and changes that wait go out now, one letter to each guest.
+         */
+        post: operations["post_notify_v1_meetings__meeting_id__notify_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/meetings/{meeting_id}/scan_pack": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Scan Pack
+         * @description What a scanner needs to work without a network.
+         */
+        get: operations["show_scan_pack_v1_meetings__meeting_id__scan_pack_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/meetings/{meeting_id}/scans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Scans
+         * @description Scans, online or kept from an hour without a network. Each guest counts at each step as its rule says; the same
+         *     nonce again is the same scan.
+         */
+        post: operations["post_scans_v1_meetings__meeting_id__scans_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/meetings/guest_template.xlsx": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Template
+         * @description An empty list of guests to fill in.
+         */
+        get: operations["show_template_v1_meetings_guest_template_xlsx_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/meetings/quote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Quote
+         * @description What it would cost, and which lines would clash; nothing is held.
+         */
+        post: operations["post_quote_v1_meetings_quote_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -5951,6 +6955,47 @@ export interface components {
          */
         AfterLast: "refuse" | "guest";
         /**
+         * AgendaItem
+         * @description One point of the agenda. `line` is where: an index of the request's lines, or a line's id.
+         */
+        AgendaItem: {
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /** Line */
+            line?: string | number | null;
+            /**
+             * Speaker
+             * @default
+             */
+            speaker: string;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * AgendaView
+         * @description A point of the agenda; `line` is a line's id.
+         */
+        AgendaView: {
+            /** Ends At */
+            ends_at: string;
+            /** Line */
+            line: string | null;
+            /** Speaker */
+            speaker: string;
+            /** Starts At */
+            starts_at: string;
+            /** Title */
+            title: string;
+        };
+        /**
          * AlarmView
          * @description Something the watchdog has found: timers that lie, or calls without one.
          */
@@ -6014,6 +7059,44 @@ export interface components {
              * @description The name, where the subject is a person.
              */
             subject_name: string | null;
+        };
+        /**
+         * Arrivals
+         * @description Who has come so far; carried on by the channel `meeting:<id>` after `position`.
+         */
+        Arrivals: {
+            /** Last */
+            last: components["schemas"]["LastArrival"][];
+            /** Lines */
+            lines: components["schemas"]["ArrivalsOfLine"][];
+            /** Position */
+            position: number;
+        };
+        /**
+         * ArrivalsOfLine
+         * @description How many have come to a step.
+         */
+        ArrivalsOfLine: {
+            /** Counted */
+            counted: number;
+            /** Expected */
+            expected: number;
+            /** Kind */
+            kind: string;
+            /** Line */
+            line: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * ArrivalView
+         * @description A step at which a guest was counted.
+         */
+        ArrivalView: {
+            /** At */
+            at: string;
+            /** Line */
+            line: string;
         };
         /**
          * AskedPin
@@ -6370,6 +7453,11 @@ export interface components {
          */
         BookableChange: {
             /**
+             * Arrive At
+             * @description With leave_at: a room that is booked by nights.
+             */
+            arrive_at?: string | null;
+            /**
              * Capacity
              * @default 1
              */
@@ -6383,6 +7471,26 @@ export interface components {
             closes_at?: string | null;
             /** Features */
             features?: string[];
+            /**
+             * Free Cancel Hours
+             * @description So long before the start it costs nothing.
+             * @default 24
+             */
+            free_cancel_hours: number;
+            /**
+             * Late Refund Percent
+             * @default 0
+             */
+            late_refund_percent: number;
+            /**
+             * Layouts
+             * @description A hall: how many fit in by layout.
+             */
+            layouts?: {
+                [key: string]: number;
+            };
+            /** Leave At */
+            leave_at?: string | null;
             /**
              * Minutes Max
              * @default 1440
@@ -6403,6 +7511,12 @@ export interface components {
              * @default false
              */
             needs_approval: boolean;
+            /**
+             * No Show Minutes
+             * @description Given up so long after the start.
+             * @default 15
+             */
+            no_show_minutes: number;
             /** Open Max */
             open_max?: number | null;
             /** Opens At */
@@ -6412,11 +7526,25 @@ export interface components {
              * @default true
              */
             pending_blocks: boolean;
+            /** Plate */
+            plate?: string | null;
+            /** Rate Fen */
+            rate_fen?: number | null;
+            /** Rate Per */
+            rate_per?: ("hour" | "night" | "booking") | null;
+            /** Room Type */
+            room_type?: ("single" | "twin" | "double" | "suite" | "accessible") | null;
             /**
              * Setup Minutes
              * @default 0
              */
             setup_minutes: number;
+            /**
+             * Unit Books
+             * @description People of its unit need no approval.
+             * @default false
+             */
+            unit_books: boolean;
             /**
              * Unit Only
              * @default false
@@ -6429,6 +7557,12 @@ export interface components {
              * @default 90
              */
             window_days: number;
+            /**
+             * With Driver
+             * @description One of its drivers goes with it.
+             * @default false
+             */
+            with_driver: boolean;
         };
         /**
          * BookableView
@@ -6437,18 +7571,42 @@ export interface components {
         BookableView: {
             /** Active */
             active: boolean;
+            /** Arrive At */
+            arrive_at: string | null;
             /** Capacity */
             capacity: number;
             /** Cleanup Minutes */
             cleanup_minutes: number;
             /** Closes At */
             closes_at: string | null;
+            /** Drivers */
+            drivers: components["schemas"]["booking__schemas__PersonView"][];
             /** Features */
             features: string[];
+            /** Free Cancel Hours */
+            free_cancel_hours: number;
+            /**
+             * Has Door
+             * @description Whether a display hangs at its door; told to the office.
+             */
+            has_door: boolean | null;
+            /**
+             * Has Feed
+             * @description Whether its calendar has an address; told to the office.
+             */
+            has_feed: boolean | null;
             /** Id */
             id: string;
             /** Kind */
             kind: string;
+            /** Late Refund Percent */
+            late_refund_percent: number;
+            /** Layouts */
+            layouts: {
+                [key: string]: number;
+            };
+            /** Leave At */
+            leave_at: string | null;
             /** Minutes Max */
             minutes_max: number;
             /** Name En */
@@ -6457,6 +7615,8 @@ export interface components {
             name_zh: string;
             /** Needs Approval */
             needs_approval: boolean;
+            /** No Show Minutes */
+            no_show_minutes: number;
             /** Open Max */
             open_max: number | null;
             /** Opens At */
@@ -6469,20 +7629,179 @@ export interface components {
             place_name_en: string | null;
             /** Place Name Zh */
             place_name_zh: string | null;
+            /** Plate */
+            plate: string | null;
+            /** Rate Fen */
+            rate_fen: number | null;
+            /** Rate Per */
+            rate_per: string | null;
             /** Region */
             region: string;
+            /** Room Type */
+            room_type: string | null;
             /** Setup Minutes */
             setup_minutes: number;
             /** Unit */
             unit: string | null;
+            /** Unit Books */
+            unit_books: boolean;
             /** Unit Only */
             unit_only: boolean;
+            /** Version */
+            version: number;
             /** Weekdays */
             weekdays: number[];
             /** Window Days */
             window_days: number;
+            /** With Driver */
+            with_driver: boolean;
             /** Zone */
             zone: string;
+        };
+        /**
+         * ChargeView
+         * @description What the unit was charged, by who was paid.
+         */
+        booking__meetings__schemas__ChargeView: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Payee */
+            payee: string;
+            /** Payee Name En */
+            payee_name_en: string | null;
+            /** Payee Name Zh */
+            payee_name_zh: string | null;
+            /** Refunded Fen */
+            refunded_fen: number;
+        };
+        /**
+         * CodeView
+         * @description A guest's code, as text and as a picture.
+         */
+        booking__meetings__schemas__CodeView: {
+            /** Code */
+            code: string;
+            /** Svg */
+            svg: string;
+        };
+        /**
+         * DishView
+         * @description A dish of a menu.
+         */
+        booking__meetings__schemas__DishView: {
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+        };
+        /**
+         * LineView
+         * @description A line of a meeting. `state` lost: the office has taken away what it held; choose something else.
+         */
+        booking__meetings__schemas__LineView: {
+            /** Ends At */
+            ends_at: string | null;
+            /** Estimate Fen */
+            estimate_fen: number;
+            /** Had Fen */
+            had_fen: number | null;
+            /** Had Quantity */
+            had_quantity: number | null;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Ordinal */
+            ordinal: number;
+            /** Places */
+            places: components["schemas"]["LinePlaceView"][];
+            /** Quantity */
+            quantity: number;
+            /** Scan Rule */
+            scan_rule: string;
+            /** Scans */
+            scans: number;
+            /** Starts At */
+            starts_at: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "held" | "confirmed" | "released" | "lost";
+            /** Title */
+            title: string;
+            /** Wanted */
+            wanted: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * PolicyView
+         * @description A region's rules for meetings.
+         */
+        booking__meetings__schemas__PolicyView: {
+            /** Approval Above Fen */
+            approval_above_fen: number | null;
+            /** Badge Fen */
+            badge_fen: number;
+            /** Free Cancel Hours */
+            free_cancel_hours: number;
+            /** Late Fee Percent */
+            late_fee_percent: number;
+            /** Version */
+            version: number;
+        };
+        /**
+         * QuoteView
+         * @description What a meeting would cost; nothing was held.
+         */
+        booking__meetings__schemas__QuoteView: {
+            /** Estimate Fen */
+            estimate_fen: number;
+            /** Lines */
+            lines: components["schemas"]["QuotedLine"][];
+            /** Needs Approval */
+            needs_approval: boolean;
+        };
+        /**
+         * CodeView
+         * @description A signed code, and the same as a picture.
+         */
+        booking__schemas__CodeView: {
+            /** Code */
+            code: string;
+            /** Svg */
+            svg: string;
+        };
+        /**
+         * PersonView
+         * @description Somebody by name.
+         */
+        booking__schemas__PersonView: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /**
+         * QuoteView
+         * @description What a booking would cost; nothing is held.
+         */
+        booking__schemas__QuoteView: {
+            /** Cost Fen */
+            cost_fen: number;
+            /** Ends At */
+            ends_at: string;
+            /** Free Cancel Until */
+            free_cancel_until: string;
+            /** Needs Approval */
+            needs_approval: boolean;
+            /** Rate Fen */
+            rate_fen: number | null;
+            /** Rate Per */
+            rate_per: string | null;
+            /** Starts At */
+            starts_at: string;
         };
         /**
          * BookingAnswer
@@ -6515,6 +7834,11 @@ export interface components {
             /** Words */
             words: string;
         };
+        /** BookingsView */
+        BookingsView: {
+            /** Data */
+            data: components["schemas"]["BookingView"][];
+        };
         /**
          * BookingView
          * @description A booking as one of its people or the office sees it.
@@ -6530,8 +7854,16 @@ export interface components {
             bookable_name_en: string;
             /** Bookable Name Zh */
             bookable_name_zh: string;
+            /** Charged Fen */
+            charged_fen: number;
+            /** Cost Fen */
+            cost_fen: number;
             /** Created At */
             created_at: string;
+            /** Driver */
+            driver: string | null;
+            /** Driver Name */
+            driver_name: string | null;
             /**
              * Due At
              * @description Until when a hold or an offer stands.
@@ -6541,10 +7873,33 @@ export interface components {
             ends_at: string;
             /** Id */
             id: string;
+            /** Invitees */
+            invitees: components["schemas"]["InviteeView"][];
+            /** Kind */
+            kind: string;
+            /** Layout */
+            layout: string | null;
+            /** Meeting */
+            meeting: string | null;
             /** Organiser */
             organiser: string;
             /** Organiser Name */
             organiser_name: string;
+            /** Place */
+            place: string | null;
+            /** Place Name En */
+            place_name_en: string | null;
+            /** Place Name Zh */
+            place_name_zh: string | null;
+            /** Plate */
+            plate: string | null;
+            /**
+             * Refund If Cancelled Fen
+             * @description What would come back if its organiser cancelled it now.
+             */
+            refund_if_cancelled_fen: number;
+            /** Refunded Fen */
+            refunded_fen: number;
             /** Series */
             series: string | null;
             /** Served */
@@ -6559,6 +7914,8 @@ export interface components {
             steps: components["schemas"]["BookingStepView"][];
             /** Title */
             title: string;
+            /** Unit */
+            unit: string | null;
             /** Version */
             version: number;
         };
@@ -6616,6 +7973,40 @@ export interface components {
             place_text: string;
             /** Region */
             region: string;
+        };
+        /**
+         * CalendarEntry
+         * @description A time that is taken. Somebody else's has no title and no name.
+         */
+        CalendarEntry: {
+            /** Bookable */
+            bookable: string;
+            /** Bookable Name En */
+            bookable_name_en: string;
+            /** Bookable Name Zh */
+            bookable_name_zh: string;
+            /** Booking */
+            booking: string | null;
+            /** Ends At */
+            ends_at: string;
+            /** Is Mine */
+            is_mine: boolean;
+            /** Organiser Name */
+            organiser_name: string | null;
+            /** Starts At */
+            starts_at: string;
+            /** State */
+            state: string;
+            /** Title */
+            title: string | null;
+        };
+        /**
+         * CalendarView
+         * @description In order of time.
+         */
+        CalendarView: {
+            /** Data */
+            data: components["schemas"]["CalendarEntry"][];
         };
         /**
          * CallerView
@@ -6782,6 +8173,29 @@ export interface components {
             /** Path */
             path: string;
         };
+        /** DishView */
+        canteen__schemas__DishView: {
+            /** Allergens */
+            allergens: ("gluten" | "crustaceans" | "fish" | "eggs" | "peanuts" | "soy" | "milk" | "nuts" | "sesame" | "molluscs")[];
+            /** Canteen */
+            canteen: string;
+            /**
+             * Category
+             * @enum {string}
+             */
+            category: "staple" | "meat" | "fish" | "vegetable" | "soup" | "snack" | "fruit" | "drink";
+            /** Id */
+            id: string;
+            /** Is Active */
+            is_active: boolean;
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+            nutrition: components["schemas"]["Nutrition"];
+            /** Price Fen */
+            price_fen: number;
+        };
         /**
          * CanteenChange
          * @description Only what is given is changed.
@@ -6834,6 +8248,20 @@ export interface components {
             timezone: string;
             /** Units */
             units: string[];
+        };
+        /**
+         * Capacities
+         * @description How many covers a kitchen makes for meetings, by meal; null: as many as it has seats.
+         */
+        Capacities: {
+            /** Breakfast */
+            breakfast?: number | null;
+            /** Dinner */
+            dinner?: number | null;
+            /** Lunch */
+            lunch?: number | null;
+            /** Night */
+            night?: number | null;
         };
         /**
          * CardNumberRequest
@@ -7065,6 +8493,64 @@ export interface components {
             /** Statements */
             statements?: string[] | null;
         };
+        /**
+         * Contact
+         * @description Whom guests may call.
+         */
+        Contact: {
+            /** Name */
+            name: string;
+            /**
+             * Phone
+             * @default
+             */
+            phone: string;
+            /**
+             * Role
+             * @default
+             */
+            role: string;
+        };
+        /**
+         * CostLine
+         * @description A line of the cost sheet. `charged` false: nobody else is to be paid for it.
+         */
+        CostLine: {
+            /** Estimate Fen */
+            estimate_fen: number;
+            /** Had Fen */
+            had_fen: number | null;
+            /** Had Quantity */
+            had_quantity: number | null;
+            /** Kind */
+            kind: string;
+            /** Line */
+            line: string;
+            /** Quantity */
+            quantity: number;
+            /** Title */
+            title: string;
+        };
+        /**
+         * CostSheet
+         * @description What a meeting was estimated at, what was had, and what was charged.
+         */
+        CostSheet: {
+            /** Charged Fen */
+            charged_fen: number;
+            /** Charges */
+            charges: components["schemas"]["booking__meetings__schemas__ChargeView"][];
+            /** Estimate Fen */
+            estimate_fen: number;
+            /** Fee Fen */
+            fee_fen: number;
+            /** Had Fen */
+            had_fen: number | null;
+            /** Lines */
+            lines: components["schemas"]["CostLine"][];
+            /** Refunded Fen */
+            refunded_fen: number;
+        };
         /** CountedSum */
         CountedSum: {
             /** Amount Fen */
@@ -7109,6 +8595,58 @@ export interface components {
             warnings: components["schemas"]["DutyWarningView"][];
             /** Zone */
             zone: string;
+        };
+        /**
+         * CoverDayView
+         * @description One meal of one day.
+         */
+        CoverDayView: {
+            /**
+             * Business Date
+             * Format: date
+             */
+            business_date: string;
+            /** Capacity */
+            capacity: number;
+            /** Meal */
+            meal: string;
+            /** Taken */
+            taken: number;
+        };
+        /**
+         * CoverList
+         * @description What the kitchen has to cook for meetings.
+         */
+        CoverList: {
+            /** Data */
+            data: components["schemas"]["CoversView"][];
+            /** Days */
+            days: components["schemas"]["CoverDayView"][];
+        };
+        /**
+         * CoversView
+         * @description Some covers as the kitchen sees them: how many, when, and what they cannot eat. Nobody's name.
+         */
+        CoversView: {
+            /**
+             * Business Date
+             * Format: date
+             */
+            business_date: string;
+            /** Covers */
+            covers: number;
+            /** Id */
+            id: string;
+            /** Meal */
+            meal: string;
+            /** Needs */
+            needs: {
+                [key: string]: number;
+            };
+            /** State */
+            state: string;
+            /** Title */
+            title: string;
         };
         /**
          * CredentialBody
@@ -7392,29 +8930,6 @@ export interface components {
             /** Price Fen */
             price_fen?: number | null;
         };
-        /** DishView */
-        DishView: {
-            /** Allergens */
-            allergens: ("gluten" | "crustaceans" | "fish" | "eggs" | "peanuts" | "soy" | "milk" | "nuts" | "sesame" | "molluscs")[];
-            /** Canteen */
-            canteen: string;
-            /**
-             * Category
-             * @enum {string}
-             */
-            category: "staple" | "meat" | "fish" | "vegetable" | "soup" | "snack" | "fruit" | "drink";
-            /** Id */
-            id: string;
-            /** Is Active */
-            is_active: boolean;
-            /** Name En */
-            name_en: string;
-            /** Name Zh */
-            name_zh: string;
-            nutrition: components["schemas"]["Nutrition"];
-            /** Price Fen */
-            price_fen: number;
-        };
         /**
          * DisputeAnswer
          * @description Words to a trigger. `amount_fen` is what comes back, on accept and uphold; `version` is the one that was looked at.
@@ -7562,6 +9077,57 @@ export interface components {
             version: number;
             /** Words */
             words: string;
+        };
+        /**
+         * DoorEntry
+         * @description A booking as its door tells it.
+         */
+        DoorEntry: {
+            /** Ends At */
+            ends_at: string;
+            /** Organiser Name */
+            organiser_name: string;
+            /** Starts At */
+            starts_at: string;
+            /** State */
+            state: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * DoorView
+         * @description What hangs at a door: who is in, who is next, until when it is free, and the code by which one checks in.
+         */
+        DoorView: {
+            /** Capacity */
+            capacity: number;
+            /** Code */
+            code: string;
+            /** Code Svg */
+            code_svg: string;
+            /**
+             * Free Until
+             * @description Where nobody is in: when the next one begins, today.
+             */
+            free_until: string | null;
+            /** Id */
+            id: string;
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+            next: components["schemas"]["DoorEntry"] | null;
+            now: components["schemas"]["DoorEntry"] | null;
+            /** Place Name En */
+            place_name_en: string | null;
+            /** Place Name Zh */
+            place_name_zh: string | null;
+            /** Server Time */
+            server_time: string;
+            /** Today */
+            today: components["schemas"]["DoorEntry"][];
+            /** Zone */
+            zone: string;
         };
         /**
          * DutyMemberRequest
@@ -8118,6 +9684,56 @@ export interface components {
             site: string | null;
         };
         /**
+         * Guest
+         * @description Somebody from outside.
+         */
+        Guest: {
+            /** Address */
+            address: string;
+            /** Name */
+            name: string;
+        };
+        /**
+         * GuestChange
+         * @description Only what is named changes.
+         */
+        GuestChange: {
+            /** Diet */
+            diet?: ("halal" | "vegetarian" | "vegan" | "low_salt" | "mild" | "gluten_free" | "no_peanuts" | "no_seafood")[] | null;
+            /** Diet Words */
+            diet_words?: string | null;
+            /** Email */
+            email?: string | null;
+            /** Language */
+            language?: ("zh" | "en") | null;
+            /** Name */
+            name?: string | null;
+            /** Phone */
+            phone?: string | null;
+            /** Unit Name */
+            unit_name?: string | null;
+        };
+        /**
+         * GuestImport
+         * @description What a sheet holds; `imported` false: nothing was taken yet.
+         */
+        GuestImport: {
+            /** Bad Cells */
+            bad_cells: components["schemas"]["BadCell"][];
+            /** Imported */
+            imported: boolean;
+            /** Rows */
+            rows: components["schemas"]["GuestRow"][];
+        };
+        /**
+         * GuestList
+         * @description All guests of a meeting, in order.
+         */
+        GuestList: {
+            /** Data */
+            data: components["schemas"]["GuestView"][];
+        };
+        /**
          * GuestPaymentRequest
          * @description A code from a guest's own payment app.
          */
@@ -8175,6 +9791,125 @@ export interface components {
             status: "pending" | "succeeded" | "failed" | "cancelled" | "partially_refunded" | "refunded";
             /** Terminal */
             terminal: string;
+        };
+        /**
+         * GuestRow
+         * @description A row of a sheet, and what taking it would do.
+         */
+        GuestRow: {
+            /**
+             * Change
+             * @enum {string}
+             */
+            change: "new" | "changed" | "same";
+            guest: components["schemas"]["NewGuest"];
+            /** Row */
+            row: number;
+        };
+        /**
+         * GuestView
+         * @description A guest, with the code to show.
+         */
+        GuestView: {
+            /** Arrived */
+            arrived: components["schemas"]["ArrivalView"][];
+            /** Code */
+            code: string;
+            /** Diet */
+            diet: string[];
+            /** Diet Words */
+            diet_words: string;
+            /** Email */
+            email: string;
+            /** Id */
+            id: string;
+            /** Language */
+            language: string;
+            /** Name */
+            name: string;
+            /** Ordinal */
+            ordinal: number;
+            /** Phone */
+            phone: string;
+            /** Told At */
+            told_at: string | null;
+            /** Unit Name */
+            unit_name: string;
+        };
+        /**
+         * Guide
+         * @description All that a guest needs to know; the address is the secret.
+         */
+        Guide: {
+            /** Agenda */
+            agenda: components["schemas"]["AgendaView"][];
+            /** Contacts */
+            contacts: components["schemas"]["Contact"][];
+            /** Ends At */
+            ends_at: string;
+            guest: components["schemas"]["GuideGuest"] | null;
+            /** Lines */
+            lines: components["schemas"]["GuideLine"][];
+            /** Meeting */
+            meeting: string;
+            /** Starts At */
+            starts_at: string;
+            /** State */
+            state: string;
+            /** Title */
+            title: string;
+            /** Words */
+            words: string;
+            /** Zone */
+            zone: string;
+        };
+        /**
+         * GuideGuest
+         * @description Whose code led here.
+         */
+        GuideGuest: {
+            /** Code */
+            code: string;
+            /** Code Svg */
+            code_svg: string;
+            /** Name */
+            name: string;
+        };
+        /**
+         * GuideLine
+         * @description A hall, rooms, a way or a meal, as a guest looks for it.
+         */
+        GuideLine: {
+            /** Ends At */
+            ends_at: string | null;
+            /** From Text */
+            from_text: string;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Meal */
+            meal: string | null;
+            /** Menu */
+            menu: components["schemas"]["booking__meetings__schemas__DishView"][];
+            /** Places */
+            places: components["schemas"]["LinePlaceView"][];
+            /** Starts At */
+            starts_at: string | null;
+            /** Title */
+            title: string;
+            /** To Text */
+            to_text: string;
+        };
+        /**
+         * HadQuantity
+         * @description How much of a line was had, where that is known better than by the scans.
+         */
+        HadQuantity: {
+            /** Line */
+            line: string;
+            /** Quantity */
+            quantity: number;
         };
         /**
          * Health
@@ -8241,6 +9976,32 @@ export interface components {
             name_zh: string;
         };
         /**
+         * HistoryEntry
+         * @description A change of what is booked or by which rules: for each name what it was and what it is.
+         */
+        HistoryEntry: {
+            /** Action */
+            action: string;
+            /** Actor */
+            actor: string;
+            /** Actor Name */
+            actor_name: string | null;
+            /** At */
+            at: string;
+            /** Data */
+            data: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * HistoryView
+         * @description Newest first.
+         */
+        HistoryView: {
+            /** Data */
+            data: components["schemas"]["HistoryEntry"][];
+        };
+        /**
          * HolderView
          * @description An account's state.
          */
@@ -8300,6 +10061,39 @@ export interface components {
             urls: string[];
             /** Username */
             username?: string | null;
+        };
+        /**
+         * PersonView
+         * @description `class` and `organisation` are of today. `triggers` are what may be done with their status.
+         */
+        identity__schemas__PersonView: {
+            class: components["schemas"]["PersonClass"] | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Email */
+            email: string | null;
+            /** Id */
+            id: string;
+            /** Language */
+            language: string;
+            /** Name */
+            name: string;
+            organisation: components["schemas"]["NamedPlace"] | null;
+            /** Phone */
+            phone: string | null;
+            /** Pinyin */
+            pinyin: string;
+            /** Staff Number */
+            staff_number: string | null;
+            /** Status */
+            status: string;
+            /** Triggers */
+            triggers: string[];
+            /** Username */
+            username: string | null;
         };
         /**
          * ImportedRow
@@ -8367,6 +10161,20 @@ export interface components {
             reference: string;
             /** State */
             state: string;
+        };
+        /**
+         * InviteeView
+         * @description Somebody who is invited. Of an address only the beginning and the host are told.
+         */
+        InviteeView: {
+            /** Address */
+            address: string;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Person */
+            person: string | null;
         };
         /**
          * ItemBody
@@ -8470,6 +10278,20 @@ export interface components {
             /** Servings */
             servings: components["schemas"]["ServingPriceView"][];
         };
+        /**
+         * LastArrival
+         * @description Somebody who came.
+         */
+        LastArrival: {
+            /** At */
+            at: string;
+            /** Guest */
+            guest: string;
+            /** Guest Name */
+            guest_name: string;
+            /** Line */
+            line: string;
+        };
         /** LastPayment */
         LastPayment: {
             /** Amount Fen */
@@ -8545,6 +10367,14 @@ export interface components {
             purse: string;
         };
         /**
+         * Letters
+         * @description How many letters go out.
+         */
+        Letters: {
+            /** Letters */
+            letters: number;
+        };
+        /**
          * LimitAmounts
          * @description Neither maximum: no limit here, whatever counts elsewhere.
          */
@@ -8597,6 +10427,15 @@ export interface components {
          */
         LimitWindow: "transaction" | "period" | "day";
         /**
+         * LineChange
+         * @description A line as it is to be from now on.
+         */
+        LineChange: {
+            line: components["schemas"]["LineRequest"];
+            /** Version */
+            version?: number | null;
+        };
+        /**
          * LineDisputeView
          * @description A line that is not agreed.
          */
@@ -8623,27 +10462,52 @@ export interface components {
             statement: string;
         };
         /**
-         * LineView
-         * @description One line of a statement.
+         * LinePlaceView
+         * @description One thing that a line holds: where it is, and who drives it.
          */
-        LineView: {
-            /** Amount Fen */
-            amount_fen: number;
-            /** Base Fen */
-            base_fen: number | null;
-            /** Business Date */
-            business_date: string;
-            canteen: components["schemas"]["PlaceView"] | null;
-            /** Counted */
-            counted: boolean;
-            /** Is Late */
-            is_late: boolean;
+        LinePlaceView: {
+            /** Driver Name */
+            driver_name: string | null;
+            /** Driver Phone */
+            driver_phone: string | null;
+            /** Id */
+            id: string;
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Place */
+            place: string | null;
+            /** Place Name En */
+            place_name_en: string | null;
+            /** Place Name Zh */
+            place_name_zh: string | null;
+            /** Plate */
+            plate: string | null;
+        };
+        /**
+         * LineRequest
+         * @description One line: `kind` and the fields of that kind (venue: bookable, starts_at, ends_at; rooms: room_type, count,
+         *     first_night, nights, place; car: seats, starts_at, ends_at, from_text, to_text, with_driver, bookable; meals: canteen,
+         *     business_date, meal, covers; badges: count).
+         */
+        LineRequest: {
             /** Kind */
             kind: string;
-            /** Line Count */
-            line_count: number;
-            /** Ordinal */
-            ordinal: number;
+            /**
+             * Scan Rule
+             * @description How often a guest counts at this step.
+             * @default once
+             * @enum {string}
+             */
+            scan_rule: "once" | "daily" | "always";
+            /**
+             * Title
+             * @default
+             */
+            title: string;
+        } & {
+            [key: string]: unknown;
         };
         /**
          * LocationBody
@@ -8695,6 +10559,11 @@ export interface components {
             key: components["schemas"]["KeyView"];
             /** Secret */
             secret: string;
+        };
+        /** ManyBusy */
+        ManyBusy: {
+            /** Data */
+            data: components["schemas"]["BusyView"][];
         };
         /**
          * MappingChange
@@ -8852,6 +10721,166 @@ export interface components {
         MeChange: {
             /** Language */
             language: string;
+        };
+        /**
+         * MeetingAnswer
+         * @description Words to a trigger; `version` is the one that was looked at. `had` is for `settle`.
+         */
+        MeetingAnswer: {
+            /** Had */
+            had?: components["schemas"]["HadQuantity"][];
+            /** Version */
+            version?: number | null;
+            /**
+             * Words
+             * @default
+             */
+            words: string;
+        };
+        /**
+         * MeetingChange
+         * @description Only what is named changes; `version` is the one that was looked at.
+         */
+        MeetingChange: {
+            /** Agenda */
+            agenda?: components["schemas"]["AgendaItem"][] | null;
+            /** Attendees */
+            attendees?: number | null;
+            /** Contacts */
+            contacts?: components["schemas"]["Contact"][] | null;
+            /**
+             * Helpers
+             * @description Who may scan at the doors.
+             */
+            helpers?: string[] | null;
+            /** Title */
+            title?: string | null;
+            /** Version */
+            version?: number | null;
+            /** Words */
+            words?: string | null;
+        };
+        /**
+         * MeetingCopy
+         * @description The same on another day. `lines`, where they are sent, are held instead of the old ones moved.
+         */
+        MeetingCopy: {
+            /** Lines */
+            lines?: components["schemas"]["LineRequest"][] | null;
+            /**
+             * Request Id
+             * Format: uuid
+             */
+            request_id: string;
+            /**
+             * Starts On
+             * Format: date
+             * @description The local day on which it begins.
+             */
+            starts_on: string;
+            /** Title */
+            title?: string | null;
+        };
+        /**
+         * MeetingStepView
+         * @description One step, in order.
+         */
+        MeetingStepView: {
+            /** Actor Name */
+            actor_name: string | null;
+            /** At */
+            at: string;
+            /** State */
+            state: string;
+            /** Trigger */
+            trigger: string;
+            /** Words */
+            words: string;
+        };
+        /**
+         * MeetingView
+         * @description A meeting as its organiser, a helper or the office sees it.
+         */
+        MeetingView: {
+            /** Agenda */
+            agenda: components["schemas"]["AgendaView"][];
+            /** Allowed */
+            allowed: string[];
+            /** Attendees */
+            attendees: number;
+            /**
+             * Cancel Fee Fen
+             * @description What cancelling it would cost now.
+             */
+            cancel_fee_fen: number;
+            /**
+             * Changes Waiting
+             * @description Changes that guests were not told of yet.
+             */
+            changes_waiting: number;
+            /** Charged Fen */
+            charged_fen: number;
+            /** Contacts */
+            contacts: components["schemas"]["Contact"][];
+            /** Copied From */
+            copied_from: string | null;
+            /** Created At */
+            created_at: string;
+            /**
+             * Due At
+             * @description Until when the hold stands.
+             */
+            due_at: string | null;
+            /** Ends At */
+            ends_at: string;
+            /** Estimate Fen */
+            estimate_fen: number;
+            /** Fee Fen */
+            fee_fen: number;
+            /** Guests */
+            guests: number;
+            /** Guide Code */
+            guide_code: string;
+            /** Helpers */
+            helpers: string[];
+            /** Id */
+            id: string;
+            /** Lines */
+            lines: components["schemas"]["booking__meetings__schemas__LineView"][];
+            /** Needs */
+            needs: {
+                [key: string]: number;
+            };
+            /** Needs Approval */
+            needs_approval: boolean;
+            /** Organiser */
+            organiser: string;
+            /** Organiser Name */
+            organiser_name: string;
+            /** Refunded Fen */
+            refunded_fen: number;
+            /** Region */
+            region: string;
+            /** Starts At */
+            starts_at: string;
+            /** State */
+            state: string;
+            /** Steps */
+            steps: components["schemas"]["MeetingStepView"][];
+            /** Title */
+            title: string;
+            /** Unit */
+            unit: string | null;
+            /** Unit Name En */
+            unit_name_en: string | null;
+            /** Unit Name Zh */
+            unit_name_zh: string | null;
+            /** Version */
+            version: number;
+            /** Words */
+            words: string;
+            /** Zone */
+            zone: string;
         };
         /**
          * MembershipChange
@@ -9141,6 +11170,11 @@ export interface components {
          * @description Something that can be booked. It stands at a place of the tree, or (a car) only in a region.
          */
         NewBookable: {
+            /**
+             * Arrive At
+             * @description With leave_at: a room that is booked by nights.
+             */
+            arrive_at?: string | null;
             /** Capacity */
             capacity: number;
             /**
@@ -9153,10 +11187,30 @@ export interface components {
             /** Features */
             features?: string[];
             /**
+             * Free Cancel Hours
+             * @description So long before the start it costs nothing.
+             * @default 24
+             */
+            free_cancel_hours: number;
+            /**
              * Kind
              * @enum {string}
              */
             kind: "venue" | "hotel_room" | "car";
+            /**
+             * Late Refund Percent
+             * @default 0
+             */
+            late_refund_percent: number;
+            /**
+             * Layouts
+             * @description A hall: how many fit in by layout.
+             */
+            layouts?: {
+                [key: string]: number;
+            };
+            /** Leave At */
+            leave_at?: string | null;
             /**
              * Minutes Max
              * @default 1440
@@ -9171,6 +11225,12 @@ export interface components {
              * @default false
              */
             needs_approval: boolean;
+            /**
+             * No Show Minutes
+             * @description Given up so long after the start.
+             * @default 15
+             */
+            no_show_minutes: number;
             /**
              * Open Max
              * @description How many of its kind one person may have ahead.
@@ -9189,11 +11249,19 @@ export interface components {
             pending_blocks: boolean;
             /** Place */
             place?: string | null;
+            /** Plate */
+            plate?: string | null;
+            /** Rate Fen */
+            rate_fen?: number | null;
+            /** Rate Per */
+            rate_per?: ("hour" | "night" | "booking") | null;
             /**
              * Region
              * @description Where it has no place.
              */
             region?: string | null;
+            /** Room Type */
+            room_type?: ("single" | "twin" | "double" | "suite" | "accessible") | null;
             /**
              * Setup Minutes
              * @default 0
@@ -9204,6 +11272,12 @@ export interface components {
              * @description Whose it is.
              */
             unit?: string | null;
+            /**
+             * Unit Books
+             * @description People of its unit need no approval.
+             * @default false
+             */
+            unit_books: boolean;
             /**
              * Unit Only
              * @description Only people of that unit book it.
@@ -9221,6 +11295,12 @@ export interface components {
              * @default 90
              */
             window_days: number;
+            /**
+             * With Driver
+             * @description One of its drivers goes with it.
+             * @default false
+             */
+            with_driver: boolean;
         };
         /**
          * NewBooking
@@ -9234,11 +11314,23 @@ export interface components {
             attendees: number;
             /** Bookable */
             bookable: string;
+            /** Ends At */
+            ends_at?: string | null;
             /**
-             * Ends At
-             * Format: date-time
+             * First Night
+             * @description For a room that is booked by nights.
              */
-            ends_at: string;
+            first_night?: string | null;
+            /** Layout */
+            layout?: ("theatre" | "classroom" | "u_shape" | "board" | "banquet" | "cocktail") | null;
+            /** Nights */
+            nights?: number | null;
+            /**
+             * Override
+             * @description The office: into a closure, or outside of the opening hours.
+             * @default false
+             */
+            override: boolean;
             /**
              * Request Id
              * Format: uuid
@@ -9251,9 +11343,9 @@ export interface components {
             served?: string | null;
             /**
              * Starts At
-             * Format: date-time
+             * @description With ends_at; or else first_night and nights.
              */
-            starts_at: string;
+            starts_at?: string | null;
             /** Title */
             title: string;
             /**
@@ -9407,6 +11499,52 @@ export interface components {
             site?: string | null;
         };
         /**
+         * NewGuest
+         * @description Somebody who is invited; a name stands on a list once.
+         */
+        NewGuest: {
+            /** Diet */
+            diet?: ("halal" | "vegetarian" | "vegan" | "low_salt" | "mild" | "gluten_free" | "no_peanuts" | "no_seafood")[];
+            /**
+             * Diet Words
+             * @default
+             */
+            diet_words: string;
+            /**
+             * Email
+             * @default
+             */
+            email: string;
+            /**
+             * Language
+             * @default zh
+             * @enum {string}
+             */
+            language: "zh" | "en";
+            /** Name */
+            name: string;
+            /**
+             * Phone
+             * @default
+             */
+            phone: string;
+            /**
+             * Unit Name
+             * @default
+             */
+            unit_name: string;
+        };
+        /**
+         * NewInvitees
+         * @description All who are invited; whoever was before and is not named is told that it is off for them.
+         */
+        NewInvitees: {
+            /** Guests */
+            guests?: components["schemas"]["Guest"][];
+            /** People */
+            people?: string[];
+        };
+        /**
          * NewKey
          * @description For which merchant, and what it is for.
          */
@@ -9452,6 +11590,40 @@ export interface components {
             effective_from?: string | null;
             meal?: components["schemas"]["Meal"] | null;
             person_class?: components["schemas"]["PersonClass"] | null;
+        };
+        /**
+         * NewMeeting
+         * @description A meeting as one request. `request_id` is the caller's own: sent twice it is one meeting.
+         */
+        NewMeeting: {
+            /** Agenda */
+            agenda?: components["schemas"]["AgendaItem"][];
+            /**
+             * Attendees
+             * @default 1
+             */
+            attendees: number;
+            /** Contacts */
+            contacts?: components["schemas"]["Contact"][];
+            /** Lines */
+            lines: components["schemas"]["LineRequest"][];
+            /**
+             * Region
+             * @description The organiser's own where it is absent.
+             */
+            region?: string | null;
+            /**
+             * Request Id
+             * Format: uuid
+             */
+            request_id: string;
+            /** Title */
+            title: string;
+            /**
+             * Words
+             * @default
+             */
+            words: string;
         };
         /** NewMenu */
         NewMenu: {
@@ -9538,6 +11710,56 @@ export interface components {
             /** Terminal */
             terminal?: string | null;
         };
+        /**
+         * NewPolicy
+         * @description A region's rules for meetings.
+         */
+        NewPolicy: {
+            /** Approval Above Fen */
+            approval_above_fen?: number | null;
+            /**
+             * Badge Fen
+             * @default 0
+             */
+            badge_fen: number;
+            /**
+             * Free Cancel Hours
+             * @default 24
+             */
+            free_cancel_hours: number;
+            /**
+             * Late Fee Percent
+             * @default 0
+             */
+            late_fee_percent: number;
+        };
+        /**
+         * NewQuota
+         * @description So many hours of a kind in each week or month, for a unit or each of its people. Without a unit: for every unit.
+         */
+        NewQuota: {
+            /** Hours Max */
+            hours_max: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "venue" | "hotel_room" | "car";
+            /**
+             * Per
+             * @enum {string}
+             */
+            per: "unit" | "person";
+            /**
+             * Period
+             * @enum {string}
+             */
+            period: "week" | "month";
+            /** Region */
+            region: string;
+            /** Unit */
+            unit?: string | null;
+        };
         /** NewRegion */
         NewRegion: {
             /** Code */
@@ -9553,6 +11775,26 @@ export interface components {
              * @default Asia/Shanghai
              */
             timezone: string;
+        };
+        /**
+         * NewScan
+         * @description One scan. `nonce` is the scanner's own: uploaded twice it is one scan.
+         */
+        NewScan: {
+            /** Code */
+            code: string;
+            /**
+             * Happened At
+             * Format: date-time
+             */
+            happened_at: string;
+            /** Line */
+            line: string;
+            /**
+             * Nonce
+             * Format: uuid
+             */
+            nonce: string;
         };
         /**
          * NewSeries
@@ -9577,11 +11819,26 @@ export interface components {
              */
             excluded?: string[];
             /**
+             * First Night
+             * @description For a room that is booked by nights.
+             */
+            first_night?: string | null;
+            /** Layout */
+            layout?: ("theatre" | "classroom" | "u_shape" | "board" | "banquet" | "cocktail") | null;
+            /** Nights */
+            nights?: number | null;
+            /**
              * On Clash
              * @default fail
              * @enum {string}
              */
             on_clash: "fail" | "skip";
+            /**
+             * Override
+             * @description The office: into a closure, or outside of the opening hours.
+             * @default false
+             */
+            override: boolean;
             /**
              * Request Id
              * Format: uuid
@@ -9706,6 +11963,11 @@ export interface components {
             protein_g?: number | null;
             /** Sodium Mg */
             sodium_mg?: number | null;
+        };
+        /** OnePerson */
+        OnePerson: {
+            /** Person */
+            person: string;
         };
         /**
          * OpenBody
@@ -9925,6 +12187,13 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
+        /** Page[ChargeView] */
+        Page_ChargeView_: {
+            /** Data */
+            data: components["schemas"]["payments__charges__schemas__ChargeView"][];
+            /** Has More */
+            has_more: boolean;
+        };
         /** Page[CoverageView] */
         Page_CoverageView_: {
             /** Data */
@@ -9956,7 +12225,7 @@ export interface components {
         /** Page[DishView] */
         Page_DishView_: {
             /** Data */
-            data: components["schemas"]["DishView"][];
+            data: components["schemas"]["canteen__schemas__DishView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -10051,6 +12320,13 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
+        /** Page[MeetingView] */
+        Page_MeetingView_: {
+            /** Data */
+            data: components["schemas"]["MeetingView"][];
+            /** Has More */
+            has_more: boolean;
+        };
         /** Page[MenuView] */
         Page_MenuView_: {
             /** Data */
@@ -10110,7 +12386,7 @@ export interface components {
         /** Page[PersonView] */
         Page_PersonView_: {
             /** Data */
-            data: components["schemas"]["PersonView"][];
+            data: components["schemas"]["identity__schemas__PersonView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -10124,7 +12400,14 @@ export interface components {
         /** Page[PolicyView] */
         Page_PolicyView_: {
             /** Data */
-            data: components["schemas"]["PolicyView"][];
+            data: components["schemas"]["realtime__calls__schemas__PolicyView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[QuotaView] */
+        Page_QuotaView_: {
+            /** Data */
+            data: components["schemas"]["QuotaView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -10498,6 +12781,74 @@ export interface components {
             seq: number;
         };
         /**
+         * ChargeView
+         * @description What a unit was charged for one service. `reference` is the id of the work order, booking or meeting.
+         */
+        payments__charges__schemas__ChargeView: {
+            /** Amount Fen */
+            amount_fen: number;
+            /**
+             * Business Date
+             * Format: date
+             */
+            business_date: string;
+            /**
+             * Funded By
+             * @enum {string}
+             */
+            funded_by: "unit_prefund" | "unit_receivable";
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "repair" | "booking" | "meeting";
+            /** Note */
+            note: string;
+            /** Recorded At */
+            recorded_at: string;
+            /** Reference */
+            reference: string;
+            /** Refunded Fen */
+            refunded_fen: number;
+            /** Site */
+            site: string;
+            /** Site Name En */
+            site_name_en: string;
+            /** Site Name Zh */
+            site_name_zh: string;
+            /** Unit */
+            unit: string;
+            /** Unit Name En */
+            unit_name_en: string;
+            /** Unit Name Zh */
+            unit_name_zh: string;
+        };
+        /**
+         * LineView
+         * @description One line of a statement.
+         */
+        payments__settlement__schemas__LineView: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Base Fen */
+            base_fen: number | null;
+            /** Business Date */
+            business_date: string;
+            canteen: components["schemas"]["PlaceView"] | null;
+            /** Counted */
+            counted: boolean;
+            /** Is Late */
+            is_late: boolean;
+            /** Kind */
+            kind: string;
+            /** Line Count */
+            line_count: number;
+            /** Ordinal */
+            ordinal: number;
+        };
+        /**
          * PaymentView
          * @description A payment as its payer, its till and the office see it.
          */
@@ -10557,6 +12908,19 @@ export interface components {
         PendingToken: {
             /** Token */
             token: string;
+        };
+        /**
+         * People
+         * @description Several at once; whoever is not named is left out.
+         */
+        People: {
+            /** People */
+            people: string[];
+        };
+        /** PeopleView */
+        PeopleView: {
+            /** Data */
+            data: components["schemas"]["booking__schemas__PersonView"][];
         };
         /**
          * PeriodLine
@@ -10628,39 +12992,6 @@ export interface components {
             language: string;
             /** Memberships */
             memberships: components["schemas"]["MembershipInfo"][];
-            /** Name */
-            name: string;
-            organisation: components["schemas"]["NamedPlace"] | null;
-            /** Phone */
-            phone: string | null;
-            /** Pinyin */
-            pinyin: string;
-            /** Staff Number */
-            staff_number: string | null;
-            /** Status */
-            status: string;
-            /** Triggers */
-            triggers: string[];
-            /** Username */
-            username: string | null;
-        };
-        /**
-         * PersonView
-         * @description `class` and `organisation` are of today. `triggers` are what may be done with their status.
-         */
-        PersonView: {
-            class: components["schemas"]["PersonClass"] | null;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /** Email */
-            email: string | null;
-            /** Id */
-            id: string;
-            /** Language */
-            language: string;
             /** Name */
             name: string;
             organisation: components["schemas"]["NamedPlace"] | null;
@@ -10875,45 +13206,12 @@ export interface components {
             /** Id */
             id?: string | null;
             /** Role */
-            role?: ("duty_staff" | "dispatcher" | "technician" | "canteen_manager") | null;
+            role?: ("duty_staff" | "technician" | "dispatcher" | "canteen_manager") | null;
             /**
              * Type
              * @enum {string}
              */
             type: "person" | "role" | "team" | "screen";
-        };
-        /**
-         * PolicyView
-         * @description A policy.
-         */
-        PolicyView: {
-            /** Changed At */
-            changed_at: string;
-            fallback: components["schemas"]["PolicyStep"];
-            /** From Minute */
-            from_minute: number;
-            /** Id */
-            id: string;
-            /** Is Retired */
-            is_retired: boolean;
-            /** Kind */
-            kind: ("lift" | "medical" | "security" | "lost_property" | "other") | null;
-            /** Loops */
-            loops: number;
-            /** Name */
-            name: string;
-            /** Place */
-            place: string | null;
-            /** Region */
-            region: string;
-            /** Steps */
-            steps: components["schemas"]["PolicyStep"][];
-            /** Until Minute */
-            until_minute: number;
-            /** Version */
-            version: number;
-            /** Weekdays */
-            weekdays: number[];
         };
         /**
          * PositionsView
@@ -11166,6 +13464,102 @@ export interface components {
             /** Public Key */
             public_key: string;
         };
+        /** QuotaChange */
+        QuotaChange: {
+            /** Hours Max */
+            hours_max: number;
+        };
+        /**
+         * QuotaLeftView
+         * @description With what is used and left of it from `starts_at` until before `ends_at`.
+         */
+        QuotaLeftView: {
+            /** Active */
+            active: boolean;
+            /** Created At */
+            created_at: string;
+            /** Ends At */
+            ends_at: string;
+            /** Hours Max */
+            hours_max: number;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Left Minutes */
+            left_minutes: number;
+            /** Per */
+            per: string;
+            /** Period */
+            period: string;
+            /** Region */
+            region: string;
+            /** Starts At */
+            starts_at: string;
+            /** Unit */
+            unit: string | null;
+            /** Unit Name En */
+            unit_name_en: string | null;
+            /** Unit Name Zh */
+            unit_name_zh: string | null;
+            /** Used Minutes */
+            used_minutes: number;
+            /** Version */
+            version: number;
+        };
+        /** QuotasLeft */
+        QuotasLeft: {
+            /** Data */
+            data: components["schemas"]["QuotaLeftView"][];
+        };
+        /**
+         * QuotaView
+         * @description A quota.
+         */
+        QuotaView: {
+            /** Active */
+            active: boolean;
+            /** Created At */
+            created_at: string;
+            /** Hours Max */
+            hours_max: number;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Per */
+            per: string;
+            /** Period */
+            period: string;
+            /** Region */
+            region: string;
+            /** Unit */
+            unit: string | null;
+            /** Unit Name En */
+            unit_name_en: string | null;
+            /** Unit Name Zh */
+            unit_name_zh: string | null;
+            /** Version */
+            version: number;
+        };
+        /**
+         * QuotedLine
+         * @description What a line would cost, or why it cannot be had.
+         */
+        QuotedLine: {
+            /** Clash */
+            clash: {
+                [key: string]: unknown;
+            } | null;
+            /** Estimate Fen */
+            estimate_fen: number | null;
+            /** Kind */
+            kind: string;
+            /** Line */
+            line: number;
+            /** Quantity */
+            quantity: number | null;
+        };
         /**
          * Reach
          * @description How many lie within a role's place; people by today's memberships.
@@ -11245,6 +13639,39 @@ export interface components {
              * @enum {string}
              */
             status: "ok" | "failing";
+        };
+        /**
+         * PolicyView
+         * @description A policy.
+         */
+        realtime__calls__schemas__PolicyView: {
+            /** Changed At */
+            changed_at: string;
+            fallback: components["schemas"]["PolicyStep"];
+            /** From Minute */
+            from_minute: number;
+            /** Id */
+            id: string;
+            /** Is Retired */
+            is_retired: boolean;
+            /** Kind */
+            kind: ("lift" | "medical" | "security" | "lost_property" | "other") | null;
+            /** Loops */
+            loops: number;
+            /** Name */
+            name: string;
+            /** Place */
+            place: string | null;
+            /** Region */
+            region: string;
+            /** Steps */
+            steps: components["schemas"]["PolicyStep"][];
+            /** Until Minute */
+            until_minute: number;
+            /** Version */
+            version: number;
+            /** Weekdays */
+            weekdays: number[];
         };
         /**
          * ReasonBody
@@ -11756,6 +14183,52 @@ export interface components {
             ways: number;
         };
         /**
+         * ScanBatch
+         * @description Scans as they were made, online one at a time, or all of an hour without a network.
+         */
+        ScanBatch: {
+            /** Scans */
+            scans: components["schemas"]["NewScan"][];
+        };
+        /**
+         * ScanGuest
+         * @description Whose code is good, by which issue of it.
+         */
+        ScanGuest: {
+            /** Id */
+            id: string;
+            /** Issue */
+            issue: number;
+            /** Name */
+            name: string;
+        };
+        /**
+         * ScanLine
+         * @description A step at which codes are scanned.
+         */
+        ScanLine: {
+            /** Ends At */
+            ends_at: string | null;
+            /** Kind */
+            kind: string;
+            /** Line */
+            line: string;
+            /** Scan Rule */
+            scan_rule: string;
+            /** Starts At */
+            starts_at: string | null;
+            /** Title */
+            title: string;
+        };
+        /** ScannedCode */
+        ScannedCode: {
+            /**
+             * Code
+             * @description What the scanner read: the letters, or the address that ends in them.
+             */
+            code: string;
+        };
+        /**
          * ScannedPlace
          * @description Where a label hangs, as also somebody may see it who is not signed in, where the place allows that.
          */
@@ -11808,6 +14281,30 @@ export interface components {
             terminal_name: string | null;
         };
         /**
+         * ScanPack
+         * @description What a scanner needs to work without a network: the key that codes are signed with, the steps, and who is invited.
+         *
+         *     A code is base32 of 83 bytes: 0x11, the guest's id (16), the issue (2, big-endian) and an Ed25519 signature (64) over
+         *     ASCII `HZM1` and the 19 bytes before it.
+         */
+        ScanPack: {
+            /** Guests */
+            guests: components["schemas"]["ScanGuest"][];
+            /** Lines */
+            lines: components["schemas"]["ScanLine"][];
+            /** Meeting */
+            meeting: string;
+            /** Prefix */
+            prefix: string;
+            /**
+             * Public Key
+             * @description Base64 of the raw 32 bytes.
+             */
+            public_key: string;
+            /** Server Time */
+            server_time: string;
+        };
+        /**
          * ScanPaymentBody
          * @description At most one of `amount_fen` and `items`, neither for the meal's price.
          */
@@ -11824,6 +14321,38 @@ export interface components {
             location?: components["schemas"]["LocationBody"] | null;
             /** Place Code */
             place_code: string;
+        };
+        /**
+         * ScanResult
+         * @description counted; repeated: had counted before; refused: with the reason.
+         */
+        ScanResult: {
+            /** Counted At */
+            counted_at: string | null;
+            /** Guest */
+            guest: string | null;
+            /** Guest Name */
+            guest_name: string | null;
+            /**
+             * Nonce
+             * Format: uuid
+             */
+            nonce: string;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "counted" | "repeated" | "refused";
+            /** Reason */
+            reason: ("unknown_code" | "other_meeting" | "removed" | "old_issue" | "not_a_step" | "not_yet_or_over") | null;
+        };
+        /**
+         * ScanResults
+         * @description In the order of the scans.
+         */
+        ScanResults: {
+            /** Results */
+            results: components["schemas"]["ScanResult"][];
         };
         /**
          * ScopeBody
@@ -11845,12 +14374,33 @@ export interface components {
             recovery_codes_left: number;
         };
         /**
+         * SecretAddressView
+         * @description Told once; whoever has it may read.
+         */
+        SecretAddressView: {
+            /** Url */
+            url: string;
+        };
+        /**
          * SecretView
          * @description A new signing secret; the old one signs beside it for a day.
          */
         SecretView: {
             /** Secret */
             secret: string;
+        };
+        /**
+         * SeriesEnd
+         * @description Occurrences that begin from then on; absent: all that are still to come.
+         */
+        SeriesEnd: {
+            /** Starts From */
+            starts_from?: string | null;
+            /**
+             * Words
+             * @default
+             */
+            words: string;
         };
         /**
          * SeriesView
@@ -13846,14 +16396,20 @@ export interface operations {
             query?: {
                 /** @description For at least so many. */
                 capacity?: number;
+                /** @description With all of these. */
+                feature?: string[] | null;
                 kind?: ("venue" | "hotel_room" | "car") | null;
+                /** @description So many in this layout. */
+                layout?: ("theatre" | "classroom" | "u_shape" | "board" | "banquet" | "cocktail") | null;
                 /** @description How many rows at the most. */
                 limit?: number;
                 /** @description There, or anywhere below. */
                 place?: string | null;
                 region?: string | null;
+                room_type?: ("single" | "twin" | "double" | "suite" | "accessible") | null;
                 /** @description Id of the last row of the page before. */
                 starting_after?: string | null;
+                with_driver?: boolean | null;
             };
             header?: never;
             path?: never;
@@ -14193,6 +16749,412 @@ export interface operations {
             };
         };
     };
+    show_door_to_office_v1_bookables__bookable_id__door_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                bookable_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoorView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    make_door_v1_bookables__bookable_id__door_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                bookable_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretAddressView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    end_door_v1_bookables__bookable_id__door_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                bookable_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    put_drivers_v1_bookables__bookable_id__drivers_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                bookable_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["People"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BookableView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    make_feed_v1_bookables__bookable_id__feed_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                bookable_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretAddressView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    end_feed_v1_bookables__bookable_id__feed_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                bookable_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_history_v1_bookables__bookable_id__history_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                bookable_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     retire_bookable_v1_bookables__bookable_id__retire_post: {
         parameters: {
             query?: never;
@@ -14211,6 +17173,490 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BookableView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_calendar_v1_booking_calendar_get: {
+        parameters: {
+            query: {
+                /** @description Only these. */
+                bookable?: string[] | null;
+                /** @description For at least so many. */
+                capacity?: number;
+                ends_at: string;
+                /** @description With all of these. */
+                feature?: string[] | null;
+                kind?: ("venue" | "hotel_room" | "car") | null;
+                /** @description So many in this layout. */
+                layout?: ("theatre" | "classroom" | "u_shape" | "board" | "banquet" | "cocktail") | null;
+                /** @description Mine and what I act for, or all that is chosen. */
+                of?: "me" | "all";
+                /** @description There, or anywhere below. */
+                place?: string | null;
+                region?: string | null;
+                room_type?: ("single" | "twin" | "double" | "suite" | "accessible") | null;
+                starts_at: string;
+                with_driver?: boolean | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CalendarView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_check_in_v1_booking_check_ins_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScannedCode"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BookingView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOTHING_HERE`: You have no booking to check in here now; `BOOKING_CODE_UNKNOWN`: This is no check-in code, or an old one; please scan again */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `NOT_NOW`: Check-in begins 15 minutes before the start, and ends when the booking is given up */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read_feed_v1_booking_feeds__token__ics_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                "if-none-match"?: string | null;
+            };
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/calendar": unknown;
+                };
+            };
+            /** @description as it was */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read_free_busy_v1_booking_feeds__token__ifb_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                "if-none-match"?: string | null;
+            };
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/calendar": unknown;
+                };
+            };
+            /** @description as it was */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_quotas_v1_booking_quotas_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                region?: string | null;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_QuotaView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_quota_v1_booking_quotas_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewQuota"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuotaView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    patch_quota_v1_booking_quotas__quota_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                quota_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QuotaChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuotaView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    end_quota_v1_booking_quotas__quota_id__end_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                quota_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuotaView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -14292,6 +17738,175 @@ export interface operations {
                 };
             };
             /** @description `SERIES_CLASH`: Some of the series cannot be booked; nothing was held */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_series_v1_booking_series__series_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                series_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SeriesView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    cancel_series_v1_booking_series__series_id__cancel_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                series_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SeriesEnd"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SeriesView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    confirm_series_v1_booking_series__series_id__confirm_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                series_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SeriesView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -14407,6 +18022,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description `NOT_FOUND`: There is nothing here by that name */
             404: {
                 headers: {
@@ -14416,8 +18040,66 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `BOOKING_CLASH`: It is taken at that time; `OUTSIDE_OPENING`: It is not open at that time; `NOT_BOOKABLE`: The rules of this resource do not allow that booking; `TOO_MANY_BOOKINGS`: You have {limit} bookings ahead already */
+            /** @description `BOOKING_CLASH`: It is taken at that time; `OUTSIDE_OPENING`: It is not open at that time; `NOT_BOOKABLE`: The rules of this resource do not allow that booking; `TOO_MANY_BOOKINGS`: You have {limit} bookings ahead already; `QUOTA_EXCEEDED`: That is more than the quota of {hours_max} hours; {left_minutes} minutes are left */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_of_the_hour_v1_bookings_of_the_hour_get: {
+        parameters: {
+            query: {
+                region: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BookingsView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14537,7 +18219,196 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `STATE_CONFLICT`: The present state does not allow this; `BOOKING_CLASH`: It is taken at that time; `OUTSIDE_OPENING`: It is not open at that time; `NOT_BOOKABLE`: The rules of this resource do not allow that booking; `NOT_NOW`: Check-in is possible from 15 minutes before the start until 15 minutes after it */
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `BOOKING_CLASH`: It is taken at that time; `OUTSIDE_OPENING`: It is not open at that time; `NOT_BOOKABLE`: The rules of this resource do not allow that booking; `QUOTA_EXCEEDED`: That is more than the quota of {hours_max} hours; {left_minutes} minutes are left; `NOT_NOW`: Check-in begins 15 minutes before the start, and ends when the booking is given up; `NOTHING_SERVES`: That organisation runs no site that could be paid */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_code_v1_bookings__booking_id__code_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                booking_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["booking__schemas__CodeView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    put_invitees_v1_bookings__booking_id__invitees_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                booking_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewInvitees"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BookingView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    quote_booking_v1_bookings_quote_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBooking"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["booking__schemas__QuoteView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `OUTSIDE_OPENING`: It is not open at that time; `NOT_BOOKABLE`: The rules of this resource do not allow that booking; `TOO_MANY_BOOKINGS`: You have {limit} bookings ahead already; `QUOTA_EXCEEDED`: That is more than the quota of {hours_max} hours; {left_minutes} minutes are left */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -14818,7 +18689,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PolicyView"];
+                    "application/json": components["schemas"]["realtime__calls__schemas__PolicyView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -14880,7 +18751,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PolicyView"];
+                    "application/json": components["schemas"]["realtime__calls__schemas__PolicyView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -14947,7 +18818,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PolicyView"];
+                    "application/json": components["schemas"]["realtime__calls__schemas__PolicyView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -15784,6 +19655,189 @@ export interface operations {
             };
         };
     };
+    show_capacities_v1_canteens__canteen_id__cover_capacities_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                canteen_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Capacities"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    put_capacities_v1_canteens__canteen_id__cover_capacities_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                canteen_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Capacities"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Capacities"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_covers_v1_canteens__canteen_id__covers_get: {
+        parameters: {
+            query: {
+                /** @description A business date. */
+                from: string;
+                /** @description The last one. */
+                until: string;
+            };
+            header?: never;
+            path: {
+                canteen_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CoverList"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     list_shares_v1_canteens__canteen_id__shares_get: {
         parameters: {
             query?: never;
@@ -16304,7 +20358,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DishView"];
+                    "application/json": components["schemas"]["canteen__schemas__DishView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -16902,6 +20956,69 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FoundCardView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_charges_v1_charges_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+                /** @description An organisation: only what its unit was charged */
+                unit?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ChargeView_"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -18124,7 +22241,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DishView"];
+                    "application/json": components["schemas"]["canteen__schemas__DishView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -18358,6 +22475,46 @@ export interface operations {
             };
             /** @description `STATE_CONFLICT`: The present state does not allow this; `REFUND_EXCEEDS`: More than what is left of this payment; `NOTHING_TO_DISPUTE`: This payment was taken back whole; `NO_SUBSIDY_LEFT`: This person holds not enough subsidy that could pay for that meal; `SUBSIDY_USED`: The unit has borne another of this person's payments of that meal; `PERIOD_LOCKED`: That accounting period is locked; only an adjustment voucher can follow */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_door_v1_doors__token__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoorView"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -19550,6 +23707,70 @@ export interface operations {
             };
         };
     };
+    show_free_busy_v1_free_busy_get: {
+        parameters: {
+            query: {
+                /** @description Only these. */
+                bookable?: string[] | null;
+                /** @description For at least so many. */
+                capacity?: number;
+                ends_at: string;
+                /** @description With all of these. */
+                feature?: string[] | null;
+                kind?: ("venue" | "hotel_room" | "car") | null;
+                /** @description So many in this layout. */
+                layout?: ("theatre" | "classroom" | "u_shape" | "board" | "banquet" | "cocktail") | null;
+                /** @description There, or anywhere below. */
+                place?: string | null;
+                region?: string | null;
+                room_type?: ("single" | "twin" | "double" | "suite" | "accessible") | null;
+                starts_at: string;
+                with_driver?: boolean | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManyBusy"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     take_guest_payment_v1_guest_payments_post: {
         parameters: {
             query?: never;
@@ -19940,6 +24161,46 @@ export interface operations {
             };
             /** @description `TOO_MANY_REQUESTS`: Too many requests; try again in {retry_after_s} seconds */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_guide_v1_guides__code__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Guide"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -20376,6 +24637,256 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_delegates_v1_me_booking_delegates_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PeopleView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_delegate_v1_me_booking_delegates_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OnePerson"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PeopleView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason}; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    delete_delegate_v1_me_booking_delegates__delegate__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delegate: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    make_my_feed_v1_me_booking_feed_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretAddressView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    end_my_feed_v1_me_booking_feed_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_my_quotas_v1_me_booking_quotas_get: {
+        parameters: {
+            query?: {
+                kind?: ("venue" | "hotel_room" | "car") | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuotasLeft"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -22596,6 +27107,1580 @@ export interface operations {
             };
             /** @description `IDEMPOTENCY_KEY_REUSED`: This Idempotency-Key was used with another body; `NAME_DIFFERS`: The payee's name is not the name of the person whose money it is; `NOTHING_TO_WITHDRAW`: There is no cash in this account that could be sent; `WITHDRAWAL_UNDER_WAY`: A withdrawal is under way already; `CHANNEL_UNAVAILABLE`: This way to pay is not set up here */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_policy_v1_meeting_policies__region_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                region_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["booking__meetings__schemas__PolicyView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    put_policy_v1_meeting_policies__region_id__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                region_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPolicy"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["booking__meetings__schemas__PolicyView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_meetings_v1_meetings_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Mine, or those of my regions. */
+                of?: "me" | "office";
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+                /** @description For the office: only those in this state. */
+                state?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_MeetingView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_meeting_v1_meetings_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMeeting"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeetingView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MEETING_CLASH`: Some lines cannot be had; nothing was held */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_meeting_v1_meetings__meeting_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeetingView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    patch_meeting_v1_meetings__meeting_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MeetingChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeetingView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    pull_trigger_v1_meetings__meeting_id___trigger__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+                trigger: "confirm" | "approve" | "reject" | "cancel" | "finish" | "settle" | "refund";
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["MeetingAnswer"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeetingView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_arrivals_v1_meetings__meeting_id__arrivals_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Arrivals"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_badges_v1_meetings__meeting_id__badges_pdf_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The badges, ten on a page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/pdf": unknown;
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_copy_v1_meetings__meeting_id__copies_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MeetingCopy"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeetingView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MEETING_CLASH`: Some lines cannot be had; nothing was held */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_costs_v1_meetings__meeting_id__costs_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CostSheet"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_guests_v1_meetings__meeting_id__guests_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuestList"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_guest_v1_meetings__meeting_id__guests_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewGuest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuestView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    delete_guest_v1_meetings__meeting_id__guests__guest_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                guest_id: string;
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `GUEST_HAS_ARRIVED`: Who has arrived stays on the list */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    patch_guest_v1_meetings__meeting_id__guests__guest_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                guest_id: string;
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GuestChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuestView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_code_v1_meetings__meeting_id__guests__guest_id__code_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                guest_id: string;
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["booking__meetings__schemas__CodeView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    reissue_code_v1_meetings__meeting_id__guests__guest_id__reissue_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                guest_id: string;
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuestView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    import_guests_v1_meetings__meeting_id__guests_import_post: {
+        parameters: {
+            query?: {
+                /** @description Read it and say what it would do; change nothing. */
+                dry_run?: boolean;
+            };
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                };
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuestImport"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `GUESTS_HAVE_BAD_CELLS`: Some cells of the list are wrong; nothing was taken; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_line_v1_meetings__meeting_id__lines_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LineChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeetingView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `MEETING_CLASH`: Some lines cannot be had; nothing was held */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    put_line_v1_meetings__meeting_id__lines__line_id__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                line_id: string;
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LineChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeetingView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `MEETING_CLASH`: Some lines cannot be had; nothing was held */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    delete_line_v1_meetings__meeting_id__lines__line_id__delete: {
+        parameters: {
+            query?: {
+                /** @description The version that was looked at. */
+                version?: number | null;
+            };
+            header?: never;
+            path: {
+                line_id: string;
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeetingView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_notify_v1_meetings__meeting_id__notify_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Letters"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_scan_pack_v1_meetings__meeting_id__scan_pack_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScanPack"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_scans_v1_meetings__meeting_id__scans_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                meeting_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScanBatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScanResults"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_template_v1_meetings_guest_template_xlsx_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description An empty list to fill in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": unknown;
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_quote_v1_meetings_quote_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewMeeting"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["booking__meetings__schemas__QuoteView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -30176,7 +36261,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["LineView"][];
+                    "application/json": components["schemas"]["payments__settlement__schemas__LineView"][];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */

@@ -8,6 +8,7 @@ export interface EventData {
   'call.message_written': CallMessageWritten
   'call.receipt_noted': CallReceiptNoted
   'call.ringing': CallRinging
+  'covers.changed': CoversChanged
   'delivery.changed': DeliveryChanged
   'desk.alarm_changed': DeskAlarmChanged
   'desk.presence_changed': DeskPresenceChanged
@@ -21,6 +22,8 @@ export interface EventData {
   'guest_payment.refunded': GuestPaymentRefunded
   'guest_payment.succeeded': GuestPaymentSucceeded
   'holder.state_changed': HolderStateChanged
+  'meeting.changed': MeetingChanged
+  'meeting.guest_arrived': GuestArrived
   'membership.changed': MembershipChanged
   'menu.item_changed': MenuItemChanged
   'payment.refunded': PaymentRefunded
@@ -76,9 +79,11 @@ export interface ApprovalRequested {
 export interface BookingChanged {
   bookable: string
   booking: string
+  driver?: string | null
   ends_at: string
   happened_at: string
   organiser: string
+  region?: string | null
   served: string | null
   starts_at: string
   state: string
@@ -158,6 +163,18 @@ export interface CallRinging {
   step: number
   urgency: number
   words: string
+}
+/**
+ * Covers were held, confirmed or released, or those who come for them eat something else.
+ */
+export interface CoversChanged {
+  business_date: string
+  canteen: string
+  count: number
+  covers: string
+  happened_at: string
+  meal: string
+  state: string
 }
 /**
  * A message has left on its way, has arrived, was shown, or will not arrive.
@@ -315,6 +332,32 @@ export interface HolderStateChanged {
   person: string
   state: string
   trigger: string
+}
+/**
+ * A meeting was held, changed or has come to another state.
+ */
+export interface MeetingChanged {
+  happened_at: string
+  meeting: string
+  organiser: string
+  region: string
+  revision: number
+  state: string
+  title: string
+  trigger: string
+}
+/**
+ * A guest was counted at a step: the hall, the hotel, a car, a meal.
+ */
+export interface GuestArrived {
+  counted: number
+  counted_at: string
+  guest: string
+  guest_name: string
+  happened_at: string
+  kind: string
+  line: string
+  meeting: string
 }
 /**
  * From a day on somebody belongs elsewhere, as something else, or nowhere (`organisation` is null). For handlers.
