@@ -12,6 +12,7 @@ from kernel import clock
 from kernel.audit_log import record
 from kernel.errors import Malformed, NotFound
 from kernel.ids import HOUSE_BUCKET, public_id, uuid7
+from kernel.settings import get_settings
 from payments.charges.errors import ChargeDiffers, NothingServes
 from payments.charges.models import KINDS, ChargeRefund, ServiceCharge
 from payments.ledger import open_period, post_lines
@@ -42,7 +43,8 @@ async def charge_unit(
         payer_id: an organisation; its unit pays, out of what it has paid in ahead, or on its bill.
         payee_id: the site that served (a workshop, a venue), or the organisation that runs it.
         amount_fen: above 0.
-        business_date: the day of the service; booked in the first period from its month on that is open.
+        business_date: the day of the service. It is booked on that day, or today where it is yet to come, in the first
+            period from there on that is open.
         note: a few words for the statement.
 
     Raises:
@@ -87,7 +89,7 @@ async def charge_unit(
         subject=public_id("org", unit_id),
         data={"charge": public_id(PREFIX, charge.id), "kind": kind, "amount_fen": amount_fen},
     )
-    booking = await _booking(session, charge, charge.id, "charge", business_date)
+    booking = await _booking(session, charge, charge.id, "charge")
     await session.flush()
     await post_lines(session, _lines(booking, charge, amount_fen))
     return charge.id
@@ -133,13 +135,15 @@ async def refund_charge(session: AsyncSession, *, reference: UUID, amount_fen: i
         subject=public_id("org", charge.unit_id),
         data={"charge": public_id(PREFIX, charge.id), "amount_fen": back_fen},
     )
-    booking = await _booking(session, charge, refund.id, "charge_refund", charge.business_date)
+    booking = await _booking(session, charge, refund.id, "charge_refund")
     await session.flush()
     await post_lines(session, reversed_lines(_lines(booking, charge, back_fen)))
     return charge.id
 
 
-async def _booking(session: AsyncSession, charge: ServiceCharge, transfer_id: UUID, kind: str, on: date) -> Booking:
+async def _booking(session: AsyncSession, charge: ServiceCharge, transfer_id: UUID, kind: str) -> Booking:
+    # A close looks for its lines among the transfers of its month: none is booked ahead of the day on which it is made.
+    on = min(charge.business_date, clock.business_date(clock.now(), get_settings().zone))
     period = await open_period(session, charge.home_region_id, on, charge.host_region_id)
     return Booking(HOUSE_BUCKET, transfer_id, kind, on, period)
 

@@ -35,6 +35,7 @@ async def charged(
     reference: UUID | None = None,
     payer: UUID | None = None,
     payee: UUID | None = None,
+    in_days: int = 0,
 ) -> UUID:
     """A repair, unless it is said otherwise for the unit by the home region's site."""
     async with world.db.session() as session:
@@ -45,7 +46,7 @@ async def charged(
             payer_id=payer or world.unit,
             payee_id=payee or world.canteen,
             amount_fen=amount_fen,
-            business_date=clock.now().date(),
+            business_date=clock.now().date() + timedelta(days=in_days),
             note="换灯管",
         )
 
@@ -179,7 +180,9 @@ class TestTheMonth:
             world = await open_world(db, prefund_fen=1_000_000)
             month = Month(world, "2026-11")
             reference = uuid4()
-            await charged(world, 30_000)
+            await charged(world, 30_000 - 7)
+            # A hall of next month, paid now: this month's close finds it.
+            await charged(world, 7, in_days=40)
             await charged(world, 50_000, payee=world.canteen_away, reference=reference)
             clock.advance(timedelta(days=1))
             await given_back(world, reference, 10_000)
