@@ -303,7 +303,12 @@ CANTEENS: Final = (
     Term("打印机", "till printer", ("TillPrinter",)),
     Term("每分钟收入", "minute total", ("MinuteTotal",)),
     Term("最近付款", "last payments", ("LastPayments",)),
-    Term("份数", "covers", ("Covers",), "Places at one meal, held for a meeting; the kitchen sees how many and what they cannot eat."),
+    Term(
+        "份数",
+        "covers",
+        ("Covers",),
+        "Places at one meal, held for a meeting; the kitchen sees how many and what they cannot eat.",
+    ),
     Term("份数变化", "covers changed", ("CoversChanged",)),
     Term("接待能力", "cover capacity", ("CoverCapacity",)),
     Term("接待日", "cover day", ("CoverDay",)),
