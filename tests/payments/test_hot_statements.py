@@ -5,7 +5,9 @@ import re
 import pytest
 from sqlalchemy import text
 
+from kernel import clock
 from kernel.db import Database
+from kernel.ids import first_id_at
 from payments import hot_statements
 from payments.hot_statements import HOT_STATEMENTS
 
@@ -110,3 +112,40 @@ class TestTables:
                 {"tables": list(HOT_TABLES)},
             )
             assert list(tied) == []
+
+
+class TestPlans:
+    """A lane plans once, when tables may be young and empty: no statistics tell it then which index is the right one."""
+
+    @pytest.mark.parametrize(
+        ("name", "looked_for"),
+        [("FIND_HOLDERS", "secret = "), ("LOAD_CODES", "secret = "), ("LOAD_RECENT", "holder_id = ")],
+    )
+    async def test_a_look_up_reads_the_index_that_names_what_it_looks_for(
+        self, db: Database, name: str, looked_for: str
+    ) -> None:
+        connection = await db.raw_connection()
+        try:
+            for statement in (hot_statements.SESSION_SETTINGS, hot_statements.SESSION_TYPES):
+                await connection.execute(statement)
+            statement, arguments = _with_parameters(name)
+            await connection.execute(f"PREPARE looked_up AS {statement}")
+            plan = [row[0] for row in await connection.fetch(f"EXPLAIN EXECUTE looked_up ({arguments})")]
+        finally:
+            await connection.close()
+        conditions = [line for line in plan if "Index Cond" in line]
+        assert conditions
+        assert [line for line in conditions if looked_for not in line] == []
+
+
+def _with_parameters(name: str) -> tuple[str, str]:
+    """A statement of `load_batch` as it stands alone: its function's arguments and variables as parameters, and some for it."""
+    an_id = f"'{first_id_at(clock.now())}'"
+    known = {"payers": ("pg_temp.payer[]", "'{}'"), "holder_ids": ("uuid[]", "'{}'")}
+    known |= dict.fromkeys(("codes_since", "recent_since", "ids_until"), ("uuid", an_id))
+    statement, arguments = HOT_STATEMENTS[name], []
+    for variable, (type_name, value) in known.items():
+        if re.search(rf"\b{variable}\b", statement):
+            arguments.append(value)
+            statement = re.sub(rf"\b{variable}\b", f"(${len(arguments)}::{type_name})", statement)
+    return statement, ", ".join(arguments)
