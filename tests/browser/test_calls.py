@@ -161,7 +161,8 @@ class TestOnePress:
         desk.keyboard.press("a")
         expect(mine).to_contain_text("已到现场")
         # While its last key is on the way, the desk hears no other.
-        expect(desk.get_by_test_id("resolve")).to_be_enabled()
+        expect(desk.get_by_test_id("call-detail")).to_have_attribute("aria-busy", "false")
+        expect(desk.get_by_test_id("call-detail")).to_have_attribute("data-call-state", "on_site")
         desk.keyboard.press("r")
         expect(desk.locator("form textarea")).to_be_focused()
         desk.keyboard.type("量了血压，休息后好转")
