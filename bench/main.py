@@ -5,12 +5,12 @@ import sys
 
 import uvloop
 
-from bench import close, growth, http_payments, posting, realtime, realtime_fan_out, screens, stripe_door
+from bench import booking, close, growth, http_payments, posting, realtime, realtime_fan_out, screens, stripe_door
 from bench.audited import refuse_unclean_books
 from bench.rig import open_rig
 from bench.rows import Row, save, show
 
-NAMES = ("codes", "posting", "http", "stripe", "realtime", "screens", "close")
+NAMES = ("codes", "posting", "http", "stripe", "realtime", "booking", "screens", "close")
 # These take minutes, and gigabytes or ten thousand open files: they run only where they are asked for by name.
 LONG = ("growth", "fan_out")
 
@@ -66,6 +66,10 @@ async def _run(only: str | None) -> list[Row]:
             _say("one web process and 1,000, then 10,000 sockets ...")
             rows += await realtime_fan_out.measure(rig)
             rows += await realtime.measure_me(rig)
+        if "booking" in wanted:
+            _say("meetings of twelve lines ...")
+            rows += await booking.measure(rig)
+            save(rows)
         _say("auditing ...")
         await refuse_unclean_books(rig)
     return rows
