@@ -67,8 +67,12 @@ def processes_page() -> str:
 
 
 def openapi_json() -> str:
-    """The HTTP interface, for the types of the front end."""
-    return _json(create_app(Settings()).openapi())
+    """The HTTP interface, for the types of the front end. Two models of one name would both get another one: refused."""
+    page = create_app(Settings()).openapi()
+    doubled = sorted(name for name in page["components"]["schemas"] if "__" in name)
+    if doubled:
+        raise ValueError(f"two models of the API have one name; call one of them otherwise: {', '.join(doubled)}")
+    return _json(page)
 
 
 def events_json() -> str:

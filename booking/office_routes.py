@@ -128,4 +128,6 @@ async def delete_delegate(delegate: Id, person: CurrentPerson, session: SessionD
 
 
 def _people(rows: Sequence[PersonSummary]) -> schemas.PeopleView:
-    return schemas.PeopleView(data=[schemas.PersonView(id=public_id("per", row.id), name=row.name) for row in rows])
+    return schemas.PeopleView(
+        data=[schemas.BookingPersonView(id=public_id("per", row.id), name=row.name) for row in rows]
+    )

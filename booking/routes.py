@@ -184,7 +184,9 @@ async def post_booking(
     "/bookings/quote",
     responses=raises(Unauthenticated, Forbidden, NotFound, OutsideOpening, NotBookable, TooManyBookings, QuotaExceeded),
 )
-async def quote_booking(body: schemas.NewBooking, person: CurrentPerson, session: SessionDep) -> schemas.QuoteView:
+async def quote_booking(
+    body: schemas.NewBooking, person: CurrentPerson, session: SessionDep
+) -> schemas.BookingQuoteView:
     """What it would cost, and whether the office decides; whether it is free is only known by holding it."""
     bookable, wanted = await service.wanted_booking(session, person, body)
     return views.quote_view(bookable, wanted, needs_approval=rules.needs_approval(bookable, wanted.unit_id))
@@ -261,11 +263,11 @@ async def show_booking(booking_id: BookingId, person: CurrentPerson, session: Se
 
 
 @router.get("/bookings/{booking_id}/code", responses=raises(Unauthenticated, NotFound))
-async def show_code(booking_id: BookingId, person: CurrentPerson, session: SessionDep) -> schemas.CodeView:
+async def show_code(booking_id: BookingId, person: CurrentPerson, session: SessionDep) -> schemas.DoorCodeView:
     """The booking's own code, for whoever stands at the desk or the car to scan."""
     booking, _ = await service.seen_booking(session, person, parse_public_id("bkg", booking_id))
     code = codes.booking_code(booking.id)
-    return schemas.CodeView(code=code, svg=qr_svg(code))
+    return schemas.DoorCodeView(code=code, svg=qr_svg(code))
 
 
 @router.post(

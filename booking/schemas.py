@@ -160,7 +160,7 @@ class BookableView(BaseModel):
     leave_at: str | None
     plate: str | None
     with_driver: bool
-    drivers: list["PersonView"]
+    drivers: list["BookingPersonView"]
     unit_books: bool
     no_show_minutes: int
     rate_fen: int | None
@@ -173,7 +173,7 @@ class BookableView(BaseModel):
     active: bool
 
 
-class PersonView(BaseModel):
+class BookingPersonView(BaseModel):
     """Somebody by name."""
 
     id: str
@@ -191,7 +191,7 @@ class OnePerson(_Wire):
 
 
 class PeopleView(BaseModel):
-    data: list[PersonView]
+    data: list[BookingPersonView]
 
 
 class SpanView(BaseModel):
@@ -327,7 +327,7 @@ class BookingView(BaseModel):
     created_at: str
 
 
-class QuoteView(BaseModel):
+class BookingQuoteView(BaseModel):
     """What a booking would cost; nothing is held."""
 
     starts_at: str
@@ -362,7 +362,7 @@ class InviteeView(BaseModel):
     address: str
 
 
-class CodeView(BaseModel):
+class DoorCodeView(BaseModel):
     """A signed code, and the same as a picture."""
 
     code: str

@@ -43,7 +43,7 @@ class _Around:
     """What else a view of bookables tells."""
 
     places: Mapping[UUID, PlaceSummary]
-    drivers: Mapping[UUID, list[schemas.PersonView]]
+    drivers: Mapping[UUID, list[schemas.BookingPersonView]]
     # (kind, bookable)
     addresses: frozenset[tuple[str, UUID]]
 
@@ -58,7 +58,7 @@ async def bookable_views(
     pools = await drivers_of(session, [row.id for row in rows if row.with_driver])
     people = await person_summary(session, list({person for pool in pools.values() for person in pool}))
     drivers = {
-        bookable: [schemas.PersonView(id=public_id("per", each), name=people[each].name) for each in pool]
+        bookable: [schemas.BookingPersonView(id=public_id("per", each), name=people[each].name) for each in pool]
         for bookable, pool in pools.items()
     }
     chosen = select(BookingAddress.kind, BookingAddress.owner_id)
@@ -310,9 +310,9 @@ def span_view(span: Span) -> schemas.SpanView:
     return schemas.SpanView(starts_at=clock.rfc3339(span.start), ends_at=clock.rfc3339(span.end))
 
 
-def quote_view(bookable: Bookable, wanted: Booking, *, needs_approval: bool) -> schemas.QuoteView:
+def quote_view(bookable: Bookable, wanted: Booking, *, needs_approval: bool) -> schemas.BookingQuoteView:
     during = span_of(wanted.during)
-    return schemas.QuoteView(
+    return schemas.BookingQuoteView(
         starts_at=clock.rfc3339(during.start),
         ends_at=clock.rfc3339(during.end),
         cost_fen=wanted.cost_fen,

@@ -17,7 +17,7 @@ from booking.meetings import queries
 from booking.meetings.lines import Place, kind_of
 from booking.meetings.models import Meeting, MeetingCharge, MeetingLineRow, MeetingPolicy
 from booking.meetings.queries import LINE, Rules
-from booking.meetings.schemas import HadQuantity, NewPolicy
+from booking.meetings.schemas import HadQuantity, NewMeetingPolicy
 from identity.api import Principal, place_summary
 from kernel import audit_log, clock
 from kernel.errors import Malformed
@@ -37,7 +37,7 @@ async def asks_office(
     return is_dear or any(row.needs_approval for row in rows if row.state != "released")
 
 
-async def set_policy(session: AsyncSession, actor: Principal, region_id: UUID, new: NewPolicy) -> Rules:
+async def set_policy(session: AsyncSession, actor: Principal, region_id: UUID, new: NewMeetingPolicy) -> Rules:
     """A region's rules, from now on; what stands keeps its estimate."""
     row = await session.get(MeetingPolicy, region_id, with_for_update=True)
     values = new.model_dump()

@@ -76,7 +76,7 @@ async def _lines(session: AsyncSession, rows: list[MeetingLineRow]) -> list[sche
             starts_at=clock.rfc3339(row.starts_at) if row.starts_at else None,
             ends_at=clock.rfc3339(row.ends_at) if row.ends_at else None,
             places=[views.place_view(place, named, drivers) for place in places[row.id] if not place.is_lost],
-            menu=[schemas.DishView(name_zh=zh, name_en=en) for place in places[row.id] for zh, en in place.menu],
+            menu=[schemas.GuideDishView(name_zh=zh, name_en=en) for place in places[row.id] for zh, en in place.menu],
             meal=row.wanted.get("meal"),
             from_text=row.wanted.get("from_text", ""),
             to_text=row.wanted.get("to_text", ""),

@@ -58,21 +58,24 @@ async def show_guide(code: Annotated[str, Path(max_length=400)], session: Sessio
 @router.get("/meeting_policies/{region_id}", responses=raises(Unauthenticated, NotFound))
 async def show_policy(
     region_id: Annotated[str, Path(max_length=80)], _: CurrentPerson, session: SessionDep
-) -> schemas.PolicyView:
+) -> schemas.MeetingPolicyView:
     """A region's rules for meetings."""
     rules = await queries.policy_of(session, parse_public_id("reg", region_id))
-    return schemas.PolicyView.model_validate(rules, from_attributes=True)
+    return schemas.MeetingPolicyView.model_validate(rules, from_attributes=True)
 
 
 @router.put("/meeting_policies/{region_id}", responses=raises(Unauthenticated, Forbidden, NotFound))
 async def put_policy(
-    region_id: Annotated[str, Path(max_length=80)], body: schemas.NewPolicy, person: CurrentPerson, session: SessionDep
-) -> schemas.PolicyView:
+    region_id: Annotated[str, Path(max_length=80)],
+    body: schemas.NewMeetingPolicy,
+    person: CurrentPerson,
+    session: SessionDep,
+) -> schemas.MeetingPolicyView:
     """What a badge costs, when cancelling costs something, and what the office decides on."""
     identifier = parse_public_id("reg", region_id)
     person.require(*OFFICE_ROLES, region_id=identifier)
     rules = await costs.set_policy(session, person, identifier, body)
-    return schemas.PolicyView.model_validate(rules, from_attributes=True)
+    return schemas.MeetingPolicyView.model_validate(rules, from_attributes=True)
 
 
 @router.get("/meetings/guest_template.xlsx", responses={200: _XLSX, **raises(Unauthenticated)})
@@ -82,7 +85,7 @@ async def show_template(_: CurrentPerson) -> Response:
 
 
 @router.post("/meetings/quote", responses=raises(Unauthenticated, NotFound))
-async def post_quote(body: schemas.NewMeeting, person: CurrentPerson, session: SessionDep) -> schemas.QuoteView:
+async def post_quote(body: schemas.NewMeeting, person: CurrentPerson, session: SessionDep) -> schemas.MeetingQuoteView:
     """What it would cost, and which lines would clash; nothing is held."""
     held, clashes, asks = await service.quote(session, person, body)
     return views.quote_view(body.lines, held, clashes, needs_approval=asks)
@@ -311,12 +314,12 @@ async def reissue_code(
 @router.get("/meetings/{meeting_id}/guests/{guest_id}/code", responses=raises(Unauthenticated, NotFound))
 async def show_code(
     meeting_id: MeetingId, guest_id: GuestId, person: CurrentPerson, session: SessionDep
-) -> schemas.CodeView:
+) -> schemas.AttendeeCodeView:
     """A guest's code as text and as a picture."""
     meeting = await _seen(session, meeting_id, person, also_helpers=False)
     guest = await queries.get_guest(session, meeting.id, parse_public_id(GUEST, guest_id))
     code = codes.guest_code(guest.id, guest.code_issue)
-    return schemas.CodeView(code=code, svg=qr_svg(code))
+    return schemas.AttendeeCodeView(code=code, svg=qr_svg(code))
 
 
 # ---- arrivals

@@ -194,7 +194,7 @@ class LineChange(_Wire):
     line: LineRequest
 
 
-class NewPolicy(_Wire):
+class NewMeetingPolicy(_Wire):
     """A region's rules for meetings."""
 
     badge_fen: int = Field(default=0, ge=0, le=1_000_000)
@@ -220,7 +220,7 @@ class LinePlaceView(BaseModel):
     driver_phone: str | None
 
 
-class LineView(BaseModel):
+class MeetingLineView(BaseModel):
     """A line of a meeting. `state` lost: the office has taken away what it held; choose something else."""
 
     id: str
@@ -281,7 +281,7 @@ class MeetingView(BaseModel):
     due_at: str | None = Field(description="Until when the hold stands.")
     needs_approval: bool
     allowed: list[str]
-    lines: list[LineView]
+    lines: list[MeetingLineView]
     agenda: list[AgendaView]
     contacts: list[Contact]
     helpers: list[str]
@@ -309,7 +309,7 @@ class QuotedLine(BaseModel):
     clash: dict[str, Any] | None
 
 
-class QuoteView(BaseModel):
+class MeetingQuoteView(BaseModel):
     """What a meeting would cost; nothing was held."""
 
     lines: list[QuotedLine]
@@ -329,7 +329,7 @@ class CostLine(BaseModel):
     had_fen: int | None
 
 
-class ChargeView(BaseModel):
+class MeetingChargeView(BaseModel):
     """What the unit was charged, by who was paid."""
 
     payee: str
@@ -346,12 +346,12 @@ class CostSheet(BaseModel):
     estimate_fen: int
     had_fen: int | None
     fee_fen: int
-    charges: list[ChargeView]
+    charges: list[MeetingChargeView]
     charged_fen: int
     refunded_fen: int
 
 
-class PolicyView(BaseModel):
+class MeetingPolicyView(BaseModel):
     """A region's rules for meetings."""
 
     badge_fen: int
@@ -434,7 +434,7 @@ class GuestImport(BaseModel):
     imported: bool
 
 
-class CodeView(BaseModel):
+class AttendeeCodeView(BaseModel):
     """A guest's code, as text and as a picture."""
 
     code: str
@@ -545,7 +545,7 @@ class Letters(BaseModel):
 # ---- the guide
 
 
-class DishView(BaseModel):
+class GuideDishView(BaseModel):
     """A dish of a menu."""
 
     name_zh: str
@@ -561,7 +561,7 @@ class GuideLine(BaseModel):
     starts_at: str | None
     ends_at: str | None
     places: list[LinePlaceView]
-    menu: list[DishView]
+    menu: list[GuideDishView]
     meal: str | None
     from_text: str
     to_text: str

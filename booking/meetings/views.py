@@ -138,10 +138,10 @@ def agenda_views(row: Meeting) -> list[schemas.AgendaView]:
     return [schemas.AgendaView.model_validate(item) for item in row.agenda]
 
 
-def _line(row: MeetingLineRow, around: _Around) -> schemas.LineView:
+def _line(row: MeetingLineRow, around: _Around) -> schemas.MeetingLineView:
     places = around.places.get(row.id, ())
     is_lost = row.state != "released" and any(place.is_lost for place in places)
-    return schemas.LineView(
+    return schemas.MeetingLineView(
         id=public_id(LINE, row.id),
         ordinal=row.ordinal,
         kind=row.kind,
@@ -202,7 +202,7 @@ def quote_view(
     clashes: Mapping[int, dict[str, Any]],
     *,
     needs_approval: bool,
-) -> schemas.QuoteView:
+) -> schemas.MeetingQuoteView:
     """What was tried and undone."""
     views = []
     for at, line in enumerate(lines):
@@ -217,7 +217,7 @@ def quote_view(
             )
         )
     estimate_fen = sum(row.estimate_fen for row in held.values())
-    return schemas.QuoteView(lines=views, estimate_fen=estimate_fen, needs_approval=needs_approval)
+    return schemas.MeetingQuoteView(lines=views, estimate_fen=estimate_fen, needs_approval=needs_approval)
 
 
 async def cost_sheet(session: AsyncSession, meeting: Meeting) -> schemas.CostSheet:
@@ -244,7 +244,7 @@ async def cost_sheet(session: AsyncSession, meeting: Meeting) -> schemas.CostShe
         had_fen=sum(had) if had else None,
         fee_fen=meeting.fee_fen,
         charges=[
-            schemas.ChargeView(
+            schemas.MeetingChargeView(
                 payee=charge.payee_id.hex,
                 payee_name_zh=payees[charge.payee_id].name_zh if charge.payee_id in payees else None,
                 payee_name_en=payees[charge.payee_id].name_en if charge.payee_id in payees else None,

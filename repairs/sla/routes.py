@@ -34,7 +34,7 @@ async def list_targets(
     at: Annotated[date | None, Query(description="Only those that count on this day.")] = None,
     limit: LimitQuery = 20,
     starting_after: StartingAfterQuery = None,
-) -> Page[schemas.TargetView]:
+) -> Page[schemas.SlaTargetView]:
     """What is promised, newest first: everybody may know."""
     query = queries.list_targets(
         region_id=parse_public_id("reg", region) if region is not None else None,
@@ -48,7 +48,7 @@ async def list_targets(
 
 
 @router.post("/sla_targets", status_code=201, responses=raises(Unauthenticated, Forbidden, NotFound, TargetNotAhead))
-async def open_target(body: schemas.TargetBody, person: CurrentPerson, session: SessionDep) -> schemas.TargetView:
+async def open_target(body: schemas.TargetBody, person: CurrentPerson, session: SessionDep) -> schemas.SlaTargetView:
     """A promise from a day on, today or later; the one that counted until then ends by itself."""
     return target_view(await administration.open_target(session, person, body))
 
@@ -85,7 +85,7 @@ async def preview_target(
 @router.post("/sla_targets/{target_id}/retire", responses=raises(Unauthenticated, Forbidden, NotFound, TargetNotAhead))
 async def retire_target(
     target_id: TargetId, person: CurrentPerson, session: SessionDep, body: schemas.RetireBody | None = None
-) -> schemas.TargetView:
+) -> schemas.SlaTargetView:
     """It does not count any more from a day on; orders that carry it keep it."""
     identifier, until = parse_public_id(queries.TARGET, target_id), body.effective_until if body else None
     return target_view(await administration.retire_target(session, person, identifier, until))

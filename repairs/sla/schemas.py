@@ -57,7 +57,7 @@ class HoursBody(_Body):
 # ---- what people see
 
 
-class TargetView(BaseModel):
+class SlaTargetView(BaseModel):
     """One promise of the table."""
 
     id: str
@@ -91,7 +91,7 @@ class HoursView(BaseModel):
 class PreviewView(BaseModel):
     """What an order raised there now would be promised."""
 
-    target: TargetView | None = Field(description="None: nobody has written one, the house's own counts.")
+    target: SlaTargetView | None = Field(description="None: nobody has written one, the house's own counts.")
     seconds: dict[Milestone, int]
     due: dict[Milestone, str]
     hours: Literal["office", "own", "always"]

@@ -20,8 +20,8 @@ from repairs.sla.schemas import (
     PauseView,
     SlaBrief,
     SlaState,
+    SlaTargetView,
     SlaView,
-    TargetView,
 )
 from repairs.sla.service import paused_calendar
 
@@ -137,9 +137,9 @@ def _told(at: datetime | None) -> str | None:
     return clock.rfc3339(at) if at is not None else None
 
 
-def target_view(row: SlaTarget) -> TargetView:
+def target_view(row: SlaTarget) -> SlaTargetView:
     """A row of the table."""
-    return TargetView.model_validate(
+    return SlaTargetView.model_validate(
         {
             "id": public_id(queries.TARGET, row.id),
             "region": public_id("reg", row.region_id),

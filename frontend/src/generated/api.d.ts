@@ -4780,6 +4780,85 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Plans
+         * @description Those of a place and of all below it, in the order in which one walks.
+         */
+        get: operations["list_plans_v1_plans_get"];
+        put?: never;
+        /**
+         * Post Plan
+         * @description A picture that was sent to /v1/files is the plan of a place from now on.
+         */
+        post: operations["post_plan_v1_plans_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/plans/{plan}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get Plan */
+        get: operations["get_plan_v1_plans__plan__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Patch Plan */
+        patch: operations["patch_plan_v1_plans__plan__patch"];
+        trace?: never;
+    };
+    "/v1/plans/{plan}/graph": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Graph
+         * @description All that is drawn on it; who looked at an older version is told, and nothing is lost.
+         */
+        put: operations["put_graph_v1_plans__plan__graph_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/plans/{plan}/retire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Retire Plan */
+        post: operations["retire_plan_v1_plans__plan__retire_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/price_changes": {
         parameters: {
             query?: never;
@@ -5245,6 +5324,26 @@ export interface paths {
          * @description This installation's root key, to be given to whoever is to check what we sign: by letter, not beside the file.
          */
         get: operations["show_root_key_v1_root_key_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/routes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Way
+         * @description The shortest way from a place to another, leg by leg.
+         */
+        get: operations["get_way_v1_routes_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5980,6 +6079,114 @@ export interface paths {
         head?: never;
         /** Patch Site */
         patch: operations["patch_site_v1_sites__site__patch"];
+        trace?: never;
+    };
+    "/v1/sla_hours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Hours
+         * @description When places work, where that is not the usual office day; newest first.
+         */
+        get: operations["list_hours_v1_sla_hours_get"];
+        put?: never;
+        /**
+         * Set Hours
+         * @description The hours of a region, or of a place and all below it; for orders from now on.
+         */
+        post: operations["set_hours_v1_sla_hours_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sla_hours/{hours_id}/retire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retire Hours
+         * @description From now on the hours of what is above count.
+         */
+        post: operations["retire_hours_v1_sla_hours__hours_id__retire_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sla_targets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Targets
+         * @description What is promised, newest first: everybody may know.
+         */
+        get: operations["list_targets_v1_sla_targets_get"];
+        put?: never;
+        /**
+         * Open Target
+         * @description A promise from a day on, today or later; the one that counted until then ends by itself.
+         */
+        post: operations["open_target_v1_sla_targets_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sla_targets/{target_id}/retire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retire Target
+         * @description It does not count any more from a day on; orders that carry it keep it.
+         */
+        post: operations["retire_target_v1_sla_targets__target_id__retire_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sla_targets/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Preview Target
+         * @description What an order raised there now would be promised.
+         */
+        get: operations["preview_target_v1_sla_targets_preview_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/v1/statement_files": {
@@ -7192,6 +7399,16 @@ export interface components {
             unit: string;
         };
         /**
+         * AttendeeCodeView
+         * @description A guest's code, as text and as a picture.
+         */
+        AttendeeCodeView: {
+            /** Code */
+            code: string;
+            /** Svg */
+            svg: string;
+        };
+        /**
          * BadCell
          * @description Which cell is wrong and why; row 1 is the header. `cell` is its place as spreadsheets name it (`B7`).
          */
@@ -7580,7 +7797,7 @@ export interface components {
             /** Closes At */
             closes_at: string | null;
             /** Drivers */
-            drivers: components["schemas"]["booking__schemas__PersonView"][];
+            drivers: components["schemas"]["BookingPersonView"][];
             /** Features */
             features: string[];
             /** Free Cancel Hours */
@@ -7659,151 +7876,6 @@ export interface components {
             zone: string;
         };
         /**
-         * ChargeView
-         * @description What the unit was charged, by who was paid.
-         */
-        booking__meetings__schemas__ChargeView: {
-            /** Amount Fen */
-            amount_fen: number;
-            /** Payee */
-            payee: string;
-            /** Payee Name En */
-            payee_name_en: string | null;
-            /** Payee Name Zh */
-            payee_name_zh: string | null;
-            /** Refunded Fen */
-            refunded_fen: number;
-        };
-        /**
-         * CodeView
-         * @description A guest's code, as text and as a picture.
-         */
-        booking__meetings__schemas__CodeView: {
-            /** Code */
-            code: string;
-            /** Svg */
-            svg: string;
-        };
-        /**
-         * DishView
-         * @description A dish of a menu.
-         */
-        booking__meetings__schemas__DishView: {
-            /** Name En */
-            name_en: string;
-            /** Name Zh */
-            name_zh: string;
-        };
-        /**
-         * LineView
-         * @description A line of a meeting. `state` lost: the office has taken away what it held; choose something else.
-         */
-        booking__meetings__schemas__LineView: {
-            /** Ends At */
-            ends_at: string | null;
-            /** Estimate Fen */
-            estimate_fen: number;
-            /** Had Fen */
-            had_fen: number | null;
-            /** Had Quantity */
-            had_quantity: number | null;
-            /** Id */
-            id: string;
-            /** Kind */
-            kind: string;
-            /** Ordinal */
-            ordinal: number;
-            /** Places */
-            places: components["schemas"]["LinePlaceView"][];
-            /** Quantity */
-            quantity: number;
-            /** Scan Rule */
-            scan_rule: string;
-            /** Scans */
-            scans: number;
-            /** Starts At */
-            starts_at: string | null;
-            /**
-             * State
-             * @enum {string}
-             */
-            state: "held" | "confirmed" | "released" | "lost";
-            /** Title */
-            title: string;
-            /** Wanted */
-            wanted: {
-                [key: string]: unknown;
-            };
-        };
-        /**
-         * PolicyView
-         * @description A region's rules for meetings.
-         */
-        booking__meetings__schemas__PolicyView: {
-            /** Approval Above Fen */
-            approval_above_fen: number | null;
-            /** Badge Fen */
-            badge_fen: number;
-            /** Free Cancel Hours */
-            free_cancel_hours: number;
-            /** Late Fee Percent */
-            late_fee_percent: number;
-            /** Version */
-            version: number;
-        };
-        /**
-         * QuoteView
-         * @description What a meeting would cost; nothing was held.
-         */
-        booking__meetings__schemas__QuoteView: {
-            /** Estimate Fen */
-            estimate_fen: number;
-            /** Lines */
-            lines: components["schemas"]["QuotedLine"][];
-            /** Needs Approval */
-            needs_approval: boolean;
-        };
-        /**
-         * CodeView
-         * @description A signed code, and the same as a picture.
-         */
-        booking__schemas__CodeView: {
-            /** Code */
-            code: string;
-            /** Svg */
-            svg: string;
-        };
-        /**
-         * PersonView
-         * @description Somebody by name.
-         */
-        booking__schemas__PersonView: {
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
-        };
-        /**
-         * QuoteView
-         * @description What a booking would cost; nothing is held.
-         */
-        booking__schemas__QuoteView: {
-            /** Cost Fen */
-            cost_fen: number;
-            /** Ends At */
-            ends_at: string;
-            /** Free Cancel Until */
-            free_cancel_until: string;
-            /** Needs Approval */
-            needs_approval: boolean;
-            /** Rate Fen */
-            rate_fen: number | null;
-            /** Rate Per */
-            rate_per: string | null;
-            /** Starts At */
-            starts_at: string;
-        };
-        /**
          * BookingAnswer
          * @description Words to a trigger; `version` is the one that was looked at; times are those of a move.
          */
@@ -7819,6 +7891,36 @@ export interface components {
              * @default
              */
             words: string;
+        };
+        /**
+         * BookingPersonView
+         * @description Somebody by name.
+         */
+        BookingPersonView: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /**
+         * BookingQuoteView
+         * @description What a booking would cost; nothing is held.
+         */
+        BookingQuoteView: {
+            /** Cost Fen */
+            cost_fen: number;
+            /** Ends At */
+            ends_at: string;
+            /** Free Cancel Until */
+            free_cancel_until: string;
+            /** Needs Approval */
+            needs_approval: boolean;
+            /** Rate Fen */
+            rate_fen: number | null;
+            /** Rate Per */
+            rate_per: string | null;
+            /** Starts At */
+            starts_at: string;
         };
         /**
          * BookingStepView
@@ -8173,29 +8275,6 @@ export interface components {
             /** Path */
             path: string;
         };
-        /** DishView */
-        canteen__schemas__DishView: {
-            /** Allergens */
-            allergens: ("gluten" | "crustaceans" | "fish" | "eggs" | "peanuts" | "soy" | "milk" | "nuts" | "sesame" | "molluscs")[];
-            /** Canteen */
-            canteen: string;
-            /**
-             * Category
-             * @enum {string}
-             */
-            category: "staple" | "meat" | "fish" | "vegetable" | "soup" | "snack" | "fruit" | "drink";
-            /** Id */
-            id: string;
-            /** Is Active */
-            is_active: boolean;
-            /** Name En */
-            name_en: string;
-            /** Name Zh */
-            name_zh: string;
-            nutrition: components["schemas"]["Nutrition"];
-            /** Price Fen */
-            price_fen: number;
-        };
         /**
          * CanteenChange
          * @description Only what is given is changed.
@@ -8478,6 +8557,51 @@ export interface components {
             /** Team */
             team: string | null;
         };
+        /**
+         * ChargeView
+         * @description What a unit was charged for one service. `reference` is the id of the work order, booking or meeting.
+         */
+        ChargeView: {
+            /** Amount Fen */
+            amount_fen: number;
+            /**
+             * Business Date
+             * Format: date
+             */
+            business_date: string;
+            /**
+             * Funded By
+             * @enum {string}
+             */
+            funded_by: "unit_prefund" | "unit_receivable";
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "repair" | "booking" | "meeting";
+            /** Note */
+            note: string;
+            /** Recorded At */
+            recorded_at: string;
+            /** Reference */
+            reference: string;
+            /** Refunded Fen */
+            refunded_fen: number;
+            /** Site */
+            site: string;
+            /** Site Name En */
+            site_name_en: string;
+            /** Site Name Zh */
+            site_name_zh: string;
+            /** Unit */
+            unit: string;
+            /** Unit Name En */
+            unit_name_en: string;
+            /** Unit Name Zh */
+            unit_name_zh: string;
+        };
         /** CodeForToken */
         CodeForToken: {
             /** Code */
@@ -8539,7 +8663,7 @@ export interface components {
             /** Charged Fen */
             charged_fen: number;
             /** Charges */
-            charges: components["schemas"]["booking__meetings__schemas__ChargeView"][];
+            charges: components["schemas"]["MeetingChargeView"][];
             /** Estimate Fen */
             estimate_fen: number;
             /** Fee Fen */
@@ -8930,6 +9054,29 @@ export interface components {
             /** Price Fen */
             price_fen?: number | null;
         };
+        /** DishView */
+        DishView: {
+            /** Allergens */
+            allergens: ("gluten" | "crustaceans" | "fish" | "eggs" | "peanuts" | "soy" | "milk" | "nuts" | "sesame" | "molluscs")[];
+            /** Canteen */
+            canteen: string;
+            /**
+             * Category
+             * @enum {string}
+             */
+            category: "staple" | "meat" | "fish" | "vegetable" | "soup" | "snack" | "fruit" | "drink";
+            /** Id */
+            id: string;
+            /** Is Active */
+            is_active: boolean;
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+            nutrition: components["schemas"]["Nutrition"];
+            /** Price Fen */
+            price_fen: number;
+        };
         /**
          * DisputeAnswer
          * @description Words to a trigger. `amount_fen` is what comes back, on accept and uphold; `version` is the one that was looked at.
@@ -9079,6 +9226,16 @@ export interface components {
             words: string;
         };
         /**
+         * DoorCodeView
+         * @description A signed code, and the same as a picture.
+         */
+        DoorCodeView: {
+            /** Code */
+            code: string;
+            /** Svg */
+            svg: string;
+        };
+        /**
          * DoorEntry
          * @description A booking as its door tells it.
          */
@@ -9128,6 +9285,38 @@ export interface components {
             today: components["schemas"]["DoorEntry"][];
             /** Zone */
             zone: string;
+        };
+        /**
+         * DrawnPlan
+         * @description With all that is drawn on it.
+         */
+        DrawnPlan: {
+            /** Active */
+            active: boolean;
+            /** Edges */
+            edges: components["schemas"]["EdgeView"][];
+            /** File */
+            file: string;
+            /** Height */
+            height: number;
+            /** Id */
+            id: string;
+            /** Links */
+            links: components["schemas"]["LinkView"][];
+            /** Metres Wide */
+            metres_wide: number;
+            /** Place */
+            place: string;
+            /** Place Name En */
+            place_name_en: string;
+            /** Place Name Zh */
+            place_name_zh: string;
+            /** Points */
+            points: components["schemas"]["PointView"][];
+            /** Version */
+            version: number;
+            /** Width */
+            width: number;
         };
         /**
          * DutyMemberRequest
@@ -9402,6 +9591,17 @@ export interface components {
             people: components["schemas"]["DutyPerson"][];
             /** Starts At */
             starts_at: string;
+        };
+        /** EdgeView */
+        EdgeView: {
+            /** End */
+            end: string;
+            /** Metres */
+            metres: number;
+            /** Start */
+            start: string;
+            /** Step Free */
+            step_free: boolean;
         };
         /**
          * EditedEndpoint
@@ -9864,6 +10064,16 @@ export interface components {
             zone: string;
         };
         /**
+         * GuideDishView
+         * @description A dish of a menu.
+         */
+        GuideDishView: {
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+        };
+        /**
          * GuideGuest
          * @description Whose code led here.
          */
@@ -9891,7 +10101,7 @@ export interface components {
             /** Meal */
             meal: string | null;
             /** Menu */
-            menu: components["schemas"]["booking__meetings__schemas__DishView"][];
+            menu: components["schemas"]["GuideDishView"][];
             /** Places */
             places: components["schemas"]["LinePlaceView"][];
             /** Starts At */
@@ -10017,6 +10227,51 @@ export interface components {
             state: string;
         };
         /**
+         * HoursBody
+         * @description When a region or one place of it works; for orders from now on.
+         */
+        HoursBody: {
+            /** Days */
+            days: ("workday" | "weekend" | "holiday")[];
+            /** Place */
+            place?: string | null;
+            /** Region */
+            region: string;
+            /**
+             * Shifts
+             * @description Local wall time; an end of 00:00 is the end of the day.
+             */
+            shifts: [
+                string,
+                string
+            ][];
+        };
+        /**
+         * HoursView
+         * @description The hours of a region or place.
+         */
+        HoursView: {
+            /** Created At */
+            created_at: string;
+            /** Created By */
+            created_by: string;
+            /** Days */
+            days: ("workday" | "weekend" | "holiday")[];
+            /** Id */
+            id: string;
+            /** Is Retired */
+            is_retired: boolean;
+            /** Place */
+            place: string | null;
+            /** Region */
+            region: string;
+            /** Shifts */
+            shifts: [
+                string,
+                string
+            ][];
+        };
+        /**
          * HrListView
          * @description A unit's list of a month.
          */
@@ -10061,39 +10316,6 @@ export interface components {
             urls: string[];
             /** Username */
             username?: string | null;
-        };
-        /**
-         * PersonView
-         * @description `class` and `organisation` are of today. `triggers` are what may be done with their status.
-         */
-        identity__schemas__PersonView: {
-            class: components["schemas"]["PersonClass"] | null;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /** Email */
-            email: string | null;
-            /** Id */
-            id: string;
-            /** Language */
-            language: string;
-            /** Name */
-            name: string;
-            organisation: components["schemas"]["NamedPlace"] | null;
-            /** Phone */
-            phone: string | null;
-            /** Pinyin */
-            pinyin: string;
-            /** Staff Number */
-            staff_number: string | null;
-            /** Status */
-            status: string;
-            /** Triggers */
-            triggers: string[];
-            /** Username */
-            username: string | null;
         };
         /**
          * ImportedRow
@@ -10510,6 +10732,45 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * LineView
+         * @description One line of a statement.
+         */
+        LineView: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Base Fen */
+            base_fen: number | null;
+            /** Business Date */
+            business_date: string;
+            canteen: components["schemas"]["PlaceView"] | null;
+            /** Counted */
+            counted: boolean;
+            /** Is Late */
+            is_late: boolean;
+            /** Kind */
+            kind: string;
+            /** Line Count */
+            line_count: number;
+            /** Ordinal */
+            ordinal: number;
+        };
+        /**
+         * LinkView
+         * @description `end` is the key of a point of `plan`.
+         */
+        LinkView: {
+            /** End */
+            end: string;
+            /** Metres */
+            metres: number;
+            /** Plan */
+            plan: string;
+            /** Start */
+            start: string;
+            /** Step Free */
+            step_free: boolean;
+        };
+        /**
          * LocationBody
          * @description Where the phone is, roughly. It is compared with the canteen's place and not kept.
          */
@@ -10761,6 +11022,22 @@ export interface components {
             words?: string | null;
         };
         /**
+         * MeetingChargeView
+         * @description What the unit was charged, by who was paid.
+         */
+        MeetingChargeView: {
+            /** Amount Fen */
+            amount_fen: number;
+            /** Payee */
+            payee: string;
+            /** Payee Name En */
+            payee_name_en: string | null;
+            /** Payee Name Zh */
+            payee_name_zh: string | null;
+            /** Refunded Fen */
+            refunded_fen: number;
+        };
+        /**
          * MeetingCopy
          * @description The same on another day. `lines`, where they are sent, are held instead of the old ones moved.
          */
@@ -10780,6 +11057,75 @@ export interface components {
             starts_on: string;
             /** Title */
             title?: string | null;
+        };
+        /**
+         * MeetingLineView
+         * @description A line of a meeting. `state` lost: the office has taken away what it held; choose something else.
+         */
+        MeetingLineView: {
+            /** Ends At */
+            ends_at: string | null;
+            /** Estimate Fen */
+            estimate_fen: number;
+            /** Had Fen */
+            had_fen: number | null;
+            /** Had Quantity */
+            had_quantity: number | null;
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+            /** Ordinal */
+            ordinal: number;
+            /** Places */
+            places: components["schemas"]["LinePlaceView"][];
+            /** Quantity */
+            quantity: number;
+            /** Scan Rule */
+            scan_rule: string;
+            /** Scans */
+            scans: number;
+            /** Starts At */
+            starts_at: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "held" | "confirmed" | "released" | "lost";
+            /** Title */
+            title: string;
+            /** Wanted */
+            wanted: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * MeetingPolicyView
+         * @description A region's rules for meetings.
+         */
+        MeetingPolicyView: {
+            /** Approval Above Fen */
+            approval_above_fen: number | null;
+            /** Badge Fen */
+            badge_fen: number;
+            /** Free Cancel Hours */
+            free_cancel_hours: number;
+            /** Late Fee Percent */
+            late_fee_percent: number;
+            /** Version */
+            version: number;
+        };
+        /**
+         * MeetingQuoteView
+         * @description What a meeting would cost; nothing was held.
+         */
+        MeetingQuoteView: {
+            /** Estimate Fen */
+            estimate_fen: number;
+            /** Lines */
+            lines: components["schemas"]["QuotedLine"][];
+            /** Needs Approval */
+            needs_approval: boolean;
         };
         /**
          * MeetingStepView
@@ -10846,7 +11192,7 @@ export interface components {
             /** Id */
             id: string;
             /** Lines */
-            lines: components["schemas"]["booking__meetings__schemas__LineView"][];
+            lines: components["schemas"]["MeetingLineView"][];
             /** Needs */
             needs: {
                 [key: string]: number;
@@ -11456,6 +11802,21 @@ export interface components {
             price_fen: number;
         };
         /**
+         * NewEdge
+         * @description Between two points of this plan; how far it is follows from the picture.
+         */
+        NewEdge: {
+            /** End */
+            end: string;
+            /** Start */
+            start: string;
+            /**
+             * Step Free
+             * @default true
+             */
+            step_free: boolean;
+        };
+        /**
          * NewEndpoint
          * @description A receiver of a merchant.
          */
@@ -11497,6 +11858,20 @@ export interface components {
             role: components["schemas"]["Role"];
             /** Site */
             site?: string | null;
+        };
+        /**
+         * NewGraph
+         * @description All that is drawn on a plan, in place of what was. `version` is the one that was looked at.
+         */
+        NewGraph: {
+            /** Edges */
+            edges: components["schemas"]["NewEdge"][];
+            /** Links */
+            links?: components["schemas"]["NewLink"][];
+            /** Points */
+            points: components["schemas"]["NewPoint"][];
+            /** Version */
+            version: number;
         };
         /**
          * NewGuest
@@ -11592,6 +11967,28 @@ export interface components {
             person_class?: components["schemas"]["PersonClass"] | null;
         };
         /**
+         * NewLink
+         * @description To a point of another plan: stairs, a lift, a door to the yard.
+         */
+        NewLink: {
+            /** End */
+            end: string;
+            /**
+             * Metres
+             * @description As long as it takes, stairs told in metres.
+             */
+            metres: number;
+            /** Plan */
+            plan: string;
+            /** Start */
+            start: string;
+            /**
+             * Step Free
+             * @default true
+             */
+            step_free: boolean;
+        };
+        /**
          * NewMeeting
          * @description A meeting as one request. `request_id` is the caller's own: sent twice it is one meeting.
          */
@@ -11624,6 +12021,29 @@ export interface components {
              * @default
              */
             words: string;
+        };
+        /**
+         * NewMeetingPolicy
+         * @description A region's rules for meetings.
+         */
+        NewMeetingPolicy: {
+            /** Approval Above Fen */
+            approval_above_fen?: number | null;
+            /**
+             * Badge Fen
+             * @default 0
+             */
+            badge_fen: number;
+            /**
+             * Free Cancel Hours
+             * @default 24
+             */
+            free_cancel_hours: number;
+            /**
+             * Late Fee Percent
+             * @default 0
+             */
+            late_fee_percent: number;
         };
         /** NewMenu */
         NewMenu: {
@@ -11711,27 +12131,47 @@ export interface components {
             terminal?: string | null;
         };
         /**
-         * NewPolicy
-         * @description A region's rules for meetings.
+         * NewPlan
+         * @description A picture (sent to /v1/files before) of a place.
          */
-        NewPolicy: {
-            /** Approval Above Fen */
-            approval_above_fen?: number | null;
+        NewPlan: {
+            /** File */
+            file: string;
             /**
-             * Badge Fen
-             * @default 0
+             * Metres Wide
+             * @description Of the whole picture.
              */
-            badge_fen: number;
+            metres_wide: number;
+            /** Place */
+            place: string;
+        };
+        /**
+         * NewPoint
+         * @description A point with its key keeps being the same point.
+         */
+        NewPoint: {
+            /** Key */
+            key: string;
             /**
-             * Free Cancel Hours
-             * @default 24
+             * Kind
+             * @default way
+             * @enum {string}
              */
-            free_cancel_hours: number;
+            kind: "way" | "door" | "stairs" | "lift";
             /**
-             * Late Fee Percent
-             * @default 0
+             * Label
+             * @default
              */
-            late_fee_percent: number;
+            label: string;
+            /**
+             * Place
+             * @description Of which place it is: a room's door.
+             */
+            place?: string | null;
+            /** X */
+            x: number;
+            /** Y */
+            y: number;
         };
         /**
          * NewQuota
@@ -12190,7 +12630,7 @@ export interface components {
         /** Page[ChargeView] */
         Page_ChargeView_: {
             /** Data */
-            data: components["schemas"]["payments__charges__schemas__ChargeView"][];
+            data: components["schemas"]["ChargeView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -12225,7 +12665,7 @@ export interface components {
         /** Page[DishView] */
         Page_DishView_: {
             /** Data */
-            data: components["schemas"]["canteen__schemas__DishView"][];
+            data: components["schemas"]["DishView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -12268,6 +12708,13 @@ export interface components {
         Page_GuestPaymentView_: {
             /** Data */
             data: components["schemas"]["GuestPaymentView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[HoursView] */
+        Page_HoursView_: {
+            /** Data */
+            data: components["schemas"]["HoursView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -12386,7 +12833,7 @@ export interface components {
         /** Page[PersonView] */
         Page_PersonView_: {
             /** Data */
-            data: components["schemas"]["identity__schemas__PersonView"][];
+            data: components["schemas"]["PersonView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -12400,7 +12847,7 @@ export interface components {
         /** Page[PolicyView] */
         Page_PolicyView_: {
             /** Data */
-            data: components["schemas"]["realtime__calls__schemas__PolicyView"][];
+            data: components["schemas"]["PolicyView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -12471,6 +12918,13 @@ export interface components {
         Page_SiteView_: {
             /** Data */
             data: components["schemas"]["SiteView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[SlaTargetView] */
+        Page_SlaTargetView_: {
+            /** Data */
+            data: components["schemas"]["SlaTargetView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -12781,74 +13235,6 @@ export interface components {
             seq: number;
         };
         /**
-         * ChargeView
-         * @description What a unit was charged for one service. `reference` is the id of the work order, booking or meeting.
-         */
-        payments__charges__schemas__ChargeView: {
-            /** Amount Fen */
-            amount_fen: number;
-            /**
-             * Business Date
-             * Format: date
-             */
-            business_date: string;
-            /**
-             * Funded By
-             * @enum {string}
-             */
-            funded_by: "unit_prefund" | "unit_receivable";
-            /** Id */
-            id: string;
-            /**
-             * Kind
-             * @enum {string}
-             */
-            kind: "repair" | "booking" | "meeting";
-            /** Note */
-            note: string;
-            /** Recorded At */
-            recorded_at: string;
-            /** Reference */
-            reference: string;
-            /** Refunded Fen */
-            refunded_fen: number;
-            /** Site */
-            site: string;
-            /** Site Name En */
-            site_name_en: string;
-            /** Site Name Zh */
-            site_name_zh: string;
-            /** Unit */
-            unit: string;
-            /** Unit Name En */
-            unit_name_en: string;
-            /** Unit Name Zh */
-            unit_name_zh: string;
-        };
-        /**
-         * LineView
-         * @description One line of a statement.
-         */
-        payments__settlement__schemas__LineView: {
-            /** Amount Fen */
-            amount_fen: number;
-            /** Base Fen */
-            base_fen: number | null;
-            /** Business Date */
-            business_date: string;
-            canteen: components["schemas"]["PlaceView"] | null;
-            /** Counted */
-            counted: boolean;
-            /** Is Late */
-            is_late: boolean;
-            /** Kind */
-            kind: string;
-            /** Line Count */
-            line_count: number;
-            /** Ordinal */
-            ordinal: number;
-        };
-        /**
          * PaymentView
          * @description A payment as its payer, its till and the office see it.
          */
@@ -12920,7 +13306,7 @@ export interface components {
         /** PeopleView */
         PeopleView: {
             /** Data */
-            data: components["schemas"]["booking__schemas__PersonView"][];
+            data: components["schemas"]["BookingPersonView"][];
         };
         /**
          * PeriodLine
@@ -12992,6 +13378,39 @@ export interface components {
             language: string;
             /** Memberships */
             memberships: components["schemas"]["MembershipInfo"][];
+            /** Name */
+            name: string;
+            organisation: components["schemas"]["NamedPlace"] | null;
+            /** Phone */
+            phone: string | null;
+            /** Pinyin */
+            pinyin: string;
+            /** Staff Number */
+            staff_number: string | null;
+            /** Status */
+            status: string;
+            /** Triggers */
+            triggers: string[];
+            /** Username */
+            username: string | null;
+        };
+        /**
+         * PersonView
+         * @description `class` and `organisation` are of today. `triggers` are what may be done with their status.
+         */
+        PersonView: {
+            class: components["schemas"]["PersonClass"] | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Email */
+            email: string | null;
+            /** Id */
+            id: string;
+            /** Language */
+            language: string;
             /** Name */
             name: string;
             organisation: components["schemas"]["NamedPlace"] | null;
@@ -13095,6 +13514,62 @@ export interface components {
             name_en: string;
             /** Name Zh */
             name_zh: string;
+        };
+        /**
+         * PlanChange
+         * @description Another picture, or how wide it is; what is drawn on it stays where it is.
+         */
+        PlanChange: {
+            /** File */
+            file?: string | null;
+            /** Metres Wide */
+            metres_wide?: number | null;
+        };
+        /** Plans */
+        Plans: {
+            /** Data */
+            data: components["schemas"]["PlanView"][];
+        };
+        /**
+         * PlanView
+         * @description A plan; its picture is at /v1/files/{file}.
+         */
+        PlanView: {
+            /** Active */
+            active: boolean;
+            /** File */
+            file: string;
+            /** Height */
+            height: number;
+            /** Id */
+            id: string;
+            /** Metres Wide */
+            metres_wide: number;
+            /** Place */
+            place: string;
+            /** Place Name En */
+            place_name_en: string;
+            /** Place Name Zh */
+            place_name_zh: string;
+            /** Version */
+            version: number;
+            /** Width */
+            width: number;
+        };
+        /** PointView */
+        PointView: {
+            /** Key */
+            key: string;
+            /** Kind */
+            kind: string;
+            /** Label */
+            label: string;
+            /** Place */
+            place: string | null;
+            /** X */
+            x: number;
+            /** Y */
+            y: number;
         };
         /**
          * PolicyBody
@@ -13214,6 +13689,39 @@ export interface components {
             type: "person" | "role" | "team" | "screen";
         };
         /**
+         * PolicyView
+         * @description A policy.
+         */
+        PolicyView: {
+            /** Changed At */
+            changed_at: string;
+            fallback: components["schemas"]["PolicyStep"];
+            /** From Minute */
+            from_minute: number;
+            /** Id */
+            id: string;
+            /** Is Retired */
+            is_retired: boolean;
+            /** Kind */
+            kind: ("lift" | "medical" | "security" | "lost_property" | "other") | null;
+            /** Loops */
+            loops: number;
+            /** Name */
+            name: string;
+            /** Place */
+            place: string | null;
+            /** Region */
+            region: string;
+            /** Steps */
+            steps: components["schemas"]["PolicyStep"][];
+            /** Until Minute */
+            until_minute: number;
+            /** Version */
+            version: number;
+            /** Weekdays */
+            weekdays: number[];
+        };
+        /**
          * PositionsView
          * @description Who owes whom for a month, before netting and after.
          */
@@ -13305,6 +13813,33 @@ export interface components {
             name_en: string | null;
             /** Name Zh */
             name_zh: string | null;
+        };
+        /**
+         * PreviewView
+         * @description What an order raised there now would be promised.
+         */
+        PreviewView: {
+            /** Due */
+            due: {
+                [key: string]: string;
+            };
+            /**
+             * Hours
+             * @enum {string}
+             */
+            hours: "office" | "own" | "always";
+            /** Seconds */
+            seconds: {
+                [key: string]: number;
+            };
+            /** @description None: nobody has written one, the house's own counts. */
+            target: components["schemas"]["SlaTargetView"] | null;
+            /** Warning */
+            warning: "calendar_year_missing" | null;
+            /** Years Missing */
+            years_missing: number[];
+            /** Zone */
+            zone: string;
         };
         /**
          * PriceChange
@@ -13641,39 +14176,6 @@ export interface components {
             status: "ok" | "failing";
         };
         /**
-         * PolicyView
-         * @description A policy.
-         */
-        realtime__calls__schemas__PolicyView: {
-            /** Changed At */
-            changed_at: string;
-            fallback: components["schemas"]["PolicyStep"];
-            /** From Minute */
-            from_minute: number;
-            /** Id */
-            id: string;
-            /** Is Retired */
-            is_retired: boolean;
-            /** Kind */
-            kind: ("lift" | "medical" | "security" | "lost_property" | "other") | null;
-            /** Loops */
-            loops: number;
-            /** Name */
-            name: string;
-            /** Place */
-            place: string | null;
-            /** Region */
-            region: string;
-            /** Steps */
-            steps: components["schemas"]["PolicyStep"][];
-            /** Until Minute */
-            until_minute: number;
-            /** Version */
-            version: number;
-            /** Weekdays */
-            weekdays: number[];
-        };
-        /**
          * ReasonBody
          * @description Why, for the one who decides.
          */
@@ -13927,6 +14429,14 @@ export interface components {
         ResolveBody: {
             /** Note */
             note: string;
+        };
+        /**
+         * RetireBody
+         * @description From this day on it does not count any more; today, where it is left out.
+         */
+        RetireBody: {
+            /** Effective Until */
+            effective_until?: string | null;
         };
         /**
          * ReversalView
@@ -14890,6 +15400,47 @@ export interface components {
             suggestions: components["schemas"]["SuggestionView"][];
         };
         /**
+         * SlaTargetView
+         * @description One promise of the table.
+         */
+        SlaTargetView: {
+            /** Arrival S */
+            arrival_s: number;
+            /** Category */
+            category: string | null;
+            /** Created At */
+            created_at: string;
+            /** Created By */
+            created_by: string;
+            /**
+             * Effective From
+             * Format: date
+             */
+            effective_from: string;
+            /** Effective Until */
+            effective_until: string | null;
+            /**
+             * Hours
+             * @enum {string}
+             */
+            hours: "place" | "always";
+            /** Id */
+            id: string;
+            /** Region */
+            region: string;
+            /** Resolution S */
+            resolution_s: number;
+            /** Response S */
+            response_s: number;
+            /**
+             * Urgency
+             * @enum {string}
+             */
+            urgency: "low" | "normal" | "high" | "urgent";
+            /** Warn Percent */
+            warn_percent: number;
+        };
+        /**
          * Slips
          * @description `more`: an organisation has more people without a password than are printed at once; ask again.
          */
@@ -15120,6 +15671,48 @@ export interface components {
             team_name_zh: string;
             /** Words */
             words: string;
+        };
+        /**
+         * TargetBody
+         * @description What is promised from a day on. The one before it ends by itself.
+         */
+        TargetBody: {
+            /** Arrival S */
+            arrival_s: number;
+            /**
+             * Category
+             * @description A category's id (`rcat_...`); none is all categories.
+             */
+            category?: string | null;
+            /**
+             * Effective From
+             * Format: date
+             */
+            effective_from: string;
+            /**
+             * Hours
+             * @description Those of the place, or every minute.
+             * @default place
+             * @enum {string}
+             */
+            hours: "place" | "always";
+            /** Region */
+            region: string;
+            /** Resolution S */
+            resolution_s: number;
+            /** Response S */
+            response_s: number;
+            /**
+             * Urgency
+             * @enum {string}
+             */
+            urgency: "low" | "normal" | "high" | "urgent";
+            /**
+             * Warn Percent
+             * @description After so much of the time somebody is warned.
+             * @default 80
+             */
+            warn_percent: number;
         };
         /**
          * TargetView
@@ -15581,6 +16174,27 @@ export interface components {
             state: string;
             /** Urgency */
             urgency: number;
+        };
+        /**
+         * WayLegView
+         * @description A part of a way on one plan.
+         */
+        WayLegView: {
+            plan: components["schemas"]["PlanView"];
+            /** Points */
+            points: components["schemas"]["PointView"][];
+        };
+        /**
+         * WayView
+         * @description How to walk from one place to another.
+         */
+        WayView: {
+            /** Legs */
+            legs: components["schemas"]["WayLegView"][];
+            /** Metres */
+            metres: number;
+            /** Minutes */
+            minutes: number;
         };
         /**
          * WithdrawalRequest
@@ -18256,7 +18870,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["booking__schemas__CodeView"];
+                    "application/json": components["schemas"]["DoorCodeView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -18378,7 +18992,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["booking__schemas__QuoteView"];
+                    "application/json": components["schemas"]["BookingQuoteView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -18689,7 +19303,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["realtime__calls__schemas__PolicyView"];
+                    "application/json": components["schemas"]["PolicyView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -18751,7 +19365,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["realtime__calls__schemas__PolicyView"];
+                    "application/json": components["schemas"]["PolicyView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -18818,7 +19432,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["realtime__calls__schemas__PolicyView"];
+                    "application/json": components["schemas"]["PolicyView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -20358,7 +20972,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["canteen__schemas__DishView"];
+                    "application/json": components["schemas"]["DishView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -22241,7 +22855,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["canteen__schemas__DishView"];
+                    "application/json": components["schemas"]["DishView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -27142,7 +27756,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["booking__meetings__schemas__PolicyView"];
+                    "application/json": components["schemas"]["MeetingPolicyView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -27185,7 +27799,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NewPolicy"];
+                "application/json": components["schemas"]["NewMeetingPolicy"];
             };
         };
         responses: {
@@ -27195,7 +27809,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["booking__meetings__schemas__PolicyView"];
+                    "application/json": components["schemas"]["MeetingPolicyView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -28038,7 +28652,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["booking__meetings__schemas__CodeView"];
+                    "application/json": components["schemas"]["AttendeeCodeView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -28667,7 +29281,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["booking__meetings__schemas__QuoteView"];
+                    "application/json": components["schemas"]["MeetingQuoteView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -32803,6 +33417,373 @@ export interface operations {
             };
         };
     };
+    list_plans_v1_plans_get: {
+        parameters: {
+            query: {
+                place: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plans"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_plan_v1_plans_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPlan"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DrawnPlan"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PLAN_EXISTS`: This place has a plan already; `FILE_IN_USE`: This file already belongs to something else; please choose it again */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_plan_v1_plans__plan__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                plan: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DrawnPlan"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    patch_plan_v1_plans__plan__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                plan: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlanChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DrawnPlan"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FILE_IN_USE`: This file already belongs to something else; please choose it again */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    put_graph_v1_plans__plan__graph_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                plan: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewGraph"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DrawnPlan"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    retire_plan_v1_plans__plan__retire_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                plan: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DrawnPlan"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     ask_for_price_change_v1_price_changes_post: {
         parameters: {
             query?: never;
@@ -34644,6 +35625,67 @@ export interface operations {
             };
         };
     };
+    get_way_v1_routes_get: {
+        parameters: {
+            query: {
+                from: string;
+                /** @description As a wheelchair goes. */
+                step_free?: boolean;
+                to: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WayView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NO_WAY`: No way from here to there is drawn */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     post_session_v1_sessions_post: {
         parameters: {
             query?: never;
@@ -36261,7 +37303,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["payments__settlement__schemas__LineView"][];
+                    "application/json": components["schemas"]["LineView"][];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -37131,6 +38173,409 @@ export interface operations {
             };
             /** @description `ALREADY_EXISTS`: {value} is taken */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_hours_v1_sla_hours_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                region?: string | null;
+                /** @description Those that count no more as well. */
+                retired?: boolean;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_HoursView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    set_hours_v1_sla_hours_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoursBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoursView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `SLA_HOURS_UNSOUND`: Service hours are in order, not empty and not overlapping; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    retire_hours_v1_sla_hours__hours_id__retire_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                hours_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoursView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_targets_v1_sla_targets_get: {
+        parameters: {
+            query?: {
+                /** @description Only those that count on this day. */
+                at?: string | null;
+                category?: string | null;
+                /** @description How many rows at the most. */
+                limit?: number;
+                region?: string | null;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+                urgency?: ("low" | "normal" | "high" | "urgent") | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SlaTargetView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    open_target_v1_sla_targets_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TargetBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SlaTargetView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `SLA_TARGET_NOT_AHEAD`: A target begins today or later: what was promised stays promised; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    retire_target_v1_sla_targets__target_id__retire_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                target_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RetireBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SlaTargetView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `SLA_TARGET_NOT_AHEAD`: A target begins today or later: what was promised stays promised; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    preview_target_v1_sla_targets_preview_get: {
+        parameters: {
+            query: {
+                category?: string | null;
+                place: string;
+                urgency?: "low" | "normal" | "high" | "urgent";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
