@@ -38,6 +38,9 @@ PLACES: Final = (
         "What a new till is enrolled with; good once, and for a while only.",
     ),
     Term("终端变更", "terminal changed", ("TerminalChanged",)),
+    Term("平面图", "plan", ("Plan",), "A picture of a storey or of grounds, with the ways that are walked on it."),
+    Term("路径点", "point of a plan", ("PlanPoint",)),
+    Term("路径段", "edge of a plan", ("PlanEdge",), "Walked both ways; between two plans by stairs, a lift or a door."),
     Term("地点变更", "places changed", ("PlacesChanged",)),
     Term(
         "消费模式",

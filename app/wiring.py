@@ -25,6 +25,7 @@ import booking.routes
 import canteen.covers.routes
 import canteen.routes
 import canteen.shift_routes
+import identity.plans.routes
 import identity.routes
 import payments.account_routes
 import payments.charges.routes
@@ -64,7 +65,7 @@ from canteen.api import (
     unit_share_of_lunch,
 )
 from identity import jobs as identity_jobs
-from identity.api import Role, Terminal, register_terminal_configuration
+from identity.api import Role, Terminal, may_read_plan, register_terminal_configuration
 from identity.events import ApprovalDecided
 from kernel import audit_log, calendar, files, mail, timers
 from kernel.db import Database
@@ -115,6 +116,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     # Before identity, whose triggers of a terminal would take in `/terminals/me/shift`.
     canteen.shift_routes.router,
     identity.routes.router,
+    identity.plans.routes.router,
     payments.routes.router,
     payments.stripe_door.routes.router,
     payments.account_routes.router,
@@ -155,6 +157,8 @@ register_terminal_configuration(_sequence_for_till)
 # Which meal a voucher is for.
 register_meal_calendar(next_meal_of_unit)
 
+# A plan hangs on the wall.
+register_file_reader("plan", may_read_plan)
 # Who may see the pictures of a call and of its messages.
 register_file_reader("call", calls.may_read_files)
 register_file_reader("cmsg", calls.may_read_files)

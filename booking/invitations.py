@@ -35,7 +35,7 @@ async def invitees_of(session: AsyncSession, bookings: Collection[UUID]) -> Mapp
     rows = await session.scalars(
         select(BookingInvitee)
         .where(BookingInvitee.booking_id.in_(bookings), BookingInvitee.removed_at.is_(None))
-        .order_by(BookingInvitee.id)
+        .order_by(BookingInvitee.created_at, BookingInvitee.address)
     )
     found: dict[UUID, list[BookingInvitee]] = {identifier: [] for identifier in bookings}
     for row in rows:

@@ -5,7 +5,8 @@ whose use case takes `db` asks by `CurrentPersonApart` or `CallerApart` instead,
 Who somebody is: `membership_of`, `person_summary`, `open_person`. Tills for posting: `load_terminals`; their state for
 a board: `terminal_health`. Two-person approval: `request_approval`, `register_executor`. What a till is told about
 prices and its sequence comes from its neighbours: `register_terminal_configuration`. A table that somebody made in a
-spreadsheet: `parse_table`, `build_template`. Where something is: `place_summary`, `find_place_by_code`, `places_below`.
+spreadsheet: `parse_table`, `build_template`. Where something is: `place_summary`, `find_place_by_code`, `places_below`;
+and how to walk there: `find_way`.
 
 `actor` is how the audit log names who acts: `Principal.actor`, `Terminal.actor`, or "system".
 """
@@ -50,6 +51,7 @@ from identity.place_label_sheet import Label, Layout, label_sheet
 from identity.place_labels import find_place_by_code, place_code_of
 from identity.place_tree import NewPlace, PlaceSummary, open_place, place_summary, places_below
 from identity.places import members_below, move_organisation, open_organisation, open_region, open_site, units_below
+from identity.plans.service import Leg, Way, find_way, may_read_plan
 from identity.principal import EVERYWHERE, Cover, Place, Principal, RoleGrant, Terminal
 from identity.queries import (
     MembershipView,
@@ -115,6 +117,7 @@ __all__ = [
     "KnownTerminal",
     "Label",
     "Layout",
+    "Leg",
     "MembershipView",
     "NewPerson",
     "NewPlace",
@@ -139,6 +142,7 @@ __all__ = [
     "TerminalHealth",
     "TerminalMode",
     "UnitMember",
+    "Way",
     "approve",
     "ask_to_grant",
     "authenticate",
@@ -156,6 +160,7 @@ __all__ = [
     "enrol_terminal",
     "find_active_person",
     "find_place_by_code",
+    "find_way",
     "forget_attempts",
     "found_first_administrator",
     "hash_password",
@@ -165,6 +170,7 @@ __all__ = [
     "load_terminals",
     "mask_name",
     "matching",
+    "may_read_plan",
     "members_below",
     "members_of_unit",
     "membership_of",

@@ -16,9 +16,9 @@ from kernel import clock, timers
 from kernel.db import Database
 from kernel.http import RequestIds, install_error_handlers
 from kernel.ids import public_id
-from tests.identity.conftest import House, house
+from tests.identity.conftest import House, house, house_url
 
-__all__ = ["house"]
+__all__ = ["house", "house_url"]
 
 # A Monday, nine o'clock in Hangzhou.
 MONDAY = datetime(2026, 11, 23, 1, tzinfo=UTC)
