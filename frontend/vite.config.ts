@@ -33,7 +33,10 @@ export default defineConfig({
           // Each file costs a slow phone more than its bytes do: what every screen has in common is one, and so is what
           // stands on the screen when the phone page opens. Whatever is opened later stays apart.
           groups: [
-            { name: 'house', test: /src\/(kernel\/(?!desk)|realtime\/(client|useRealtime)|identity\/(session|rights|SignInForm))/ },
+            {
+              name: 'house',
+              test: /src\/(kernel\/(?!desk)|realtime\/(client|useRealtime)|identity\/(session|rights|SignInForm))/,
+            },
             // With the helpers that the bundler itself puts in, else the entry would fetch the phone's part for their sake.
             {
               name: 'vue',
