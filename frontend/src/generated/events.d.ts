@@ -39,9 +39,6 @@ export interface EventData {
   'settlement.advanced': SettlementAdvanced
   'shift.handed_over': ShiftHandedOver
   'shift.opened': ShiftOpened
-  'sla.breached': SlaBreached
-  'sla.recounted': SlaRecounted
-  'sla.warned': SlaWarned
   'statement.sent': StatementSent
   'subsidy.carried_over': SubsidyCarriedOver
   'subsidy.expired': SubsidyExpired
@@ -550,35 +547,6 @@ export interface ShiftOpened {
   happened_at: string
   shift: string
   terminal: string
-}
-/**
- * A promise was not kept.
- */
-export interface SlaBreached {
-  due_at: string
-  happened_at: string
-  leads: string[]
-  milestone: string
-  order: string
-  region: string
-}
-/**
- * The calendar was changed: running orders of a region are due at other times than was shown.
- */
-export interface SlaRecounted {
-  happened_at: string
-  orders: string[]
-  region: string
-}
-/**
- * A promise is at risk: most of its time has gone by.
- */
-export interface SlaWarned {
-  due_at: string
-  happened_at: string
-  milestone: string
-  order: string
-  region: string
 }
 /**
  * A canteen got its statement of a period: it may confirm or dispute until the day that is named.
