@@ -114,7 +114,8 @@ def see_state(page: Page, screen: Screen, state: str) -> None:
     """What a healthy server never shows: brought about between the page and the server."""
     speak(page, "zh-CN")
     page.route("**/v1/**", FAULTS[state])
-    # Only now: the page that still stands here would keep its next answer at once.
+    # From beside the page: while it stands, it keeps whatever answer is still on its way.
+    page.goto("/icon.svg")
     page.evaluate(
         "for (const key of Object.keys(localStorage)) if (key.startsWith('guanjia.kept.')) localStorage.removeItem(key)"
     )
