@@ -88,7 +88,10 @@ def welcome(base_url: str, data_dir: Path) -> str:
         ("/demo", "phone and till side by side: start here"),
         ("/", "the employee's phone page"),
         ("/terminal", "the cashier's till"),
+        ("/desk", "the service desk: calls for help ring here"),
+        ("/desk/repairs", "repairs, by how far they are"),
         ("/desk/canteen", "the canteen's live board"),
+        ("/booking", "halls, rooms and cars, and a whole meeting in one form"),
         ("/admin", "organisations, people, prices"),
         ("/docs", "the HTTP interface"),
     ]
