@@ -87,7 +87,7 @@ class _World:
         )
 
     def _new(self, kind: str, name: str, **more: Any) -> NewBookable:
-        fields = {"kind": kind, "name_zh": name, "region": public_id("reg", self.rig.region), "capacity": 2}
+        fields: Json = {"kind": kind, "name_zh": name, "region": public_id("reg", self.rig.region), "capacity": 2}
         return NewBookable.model_validate({**fields, "window_days": 730, **more})
 
     def meeting(self, day: date, hour: int) -> NewMeeting:
@@ -95,11 +95,8 @@ class _World:
         halls = [self._at(day, hour, 2, kind="venue", bookable=hall) for hall in self.halls[:3]]
         cars = [self._at(day, hour + n, 1, kind="car", seats=5, with_driver=False) for n in range(3)]
         night = {"kind": "rooms", "room_type": "twin", "count": 2, "nights": 2, "first_night": day.isoformat()}
-        meals = [
-            {"kind": "meals", "canteen": public_id("can", self.rig.canteen), "business_date": day.isoformat()}
-            | {"meal": meal, "covers": 40}
-            for meal in ("lunch", "dinner")
-        ]
+        meal: Json = {"kind": "meals", "canteen": public_id("can", self.rig.canteen), "covers": 40}
+        meals = [{**meal, "business_date": day.isoformat(), "meal": name} for name in ("lunch", "dinner")]
         lines: list[Json] = [*halls, *cars, *([night] * 3), *meals, {"kind": "badges", "count": 40}]
         return NewMeeting.model_validate({"request_id": uuid4(), "title": "工作会议", "attendees": 40, "lines": lines})
 

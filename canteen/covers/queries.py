@@ -8,6 +8,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from canteen.covers.models import CoverCapacity, CoverDay, Covers
+from canteen.models import Canteen
 
 # (canteen, business date, meal)
 DayKey = tuple[UUID, date, str]
@@ -40,6 +41,12 @@ async def capacities_of(session: AsyncSession, canteens: Collection[UUID]) -> di
         )
     )
     return {(row.canteen_id, row.meal): row.covers_max for row in rows}
+
+
+async def seats_of(session: AsyncSession, canteens: Collection[UUID]) -> dict[UUID, int]:
+    """How many can sit there at once; 0 where nobody has said."""
+    rows = await session.execute(select(Canteen.id, Canteen.seats).where(Canteen.id.in_(canteens)))
+    return {row.id: row.seats or 0 for row in rows}
 
 
 async def covers_by_id(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID, Covers]:

@@ -4,9 +4,9 @@
 know each other, so what it takes and gives is described here once more, as far as it is needed.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, ClassVar, Final, Protocol
 from uuid import UUID
 
@@ -24,7 +24,7 @@ from canteen.covers.queries import DayKey
 from canteen.covers.schemas import Capacities, MealsWish
 from canteen.covers.states import COVERS
 from canteen.meals import GUEST_CLASS, Meal, OrderState
-from canteen.opening import instant, windows_on
+from canteen.opening import Window, instant, windows_on
 from canteen.queries import CanteenSite
 from canteen.work_days import DayTypes
 from identity.api import Principal
@@ -129,7 +129,8 @@ class MeetingMeals:
     ) -> Mapping[UUID, HeldMeal | GuanjiaError]:
         """In order of canteen, day and meal. What is left is looked at under the day's lock; the database would refuse the
         rest too."""
-        served = {wish.line_id: await _served(session, wish.wanted, wish.organiser) for wish in wishes}
+        kitchens = await _Kitchens.load(session, [wish.wanted for wish in wishes])
+        served = {wish.line_id: await kitchens.served(session, wish.wanted, wish.organiser) for wish in wishes}
         days = await _open_days(session, {each.key for each in served.values() if each is not None})
         found: dict[UUID, HeldMeal | GuanjiaError] = {}
         rows: list[Covers] = []
@@ -151,13 +152,16 @@ class MeetingMeals:
     async def suggest(self, session: AsyncSession, wish: WishedMeal) -> Sequence[tuple[str, Mapping[str, Any]]]:
         """Other canteens for the same meal, the same one on other days, or as many covers as there are."""
         others = await canteens.list_canteens(session, limit=_CANTEENS_SEEN, region_id=wish.region_id)
-        similar = [("similar", {**wish.wanted, "canteen": public_id("can", other.id)}) for other in others]
-        days = [("day", self.moved(wish.wanted, number, "")) for number in range(1, _DAYS_AHEAD + 1)]
-        left = await _left(session, wish.wanted, wish.organiser)
-        fewer = [("fewer", {**wish.wanted, "covers": left})] if 0 < left < wish.wanted["covers"] else []
+        similar = [{**wish.wanted, "canteen": public_id("can", other.id)} for other in others]
+        days = [self.moved(wish.wanted, number, "") for number in range(1, _DAYS_AHEAD + 1)]
+        ways = [each for each in (*similar, *days) if each != wish.wanted]
+        kitchens = await _Kitchens.load(session, [wish.wanted, *ways], others)
+        left = await _left(session, kitchens, [wish.wanted, *ways], wish.organiser)
+        enough = [way for way, count in zip(ways, left[1:], strict=True) if count >= wish.wanted["covers"]]
+        fewer = [("fewer", {**wish.wanted, "covers": left[0]})] if 0 < left[0] < wish.wanted["covers"] else []
         return [
-            *await _first(session, wish, similar, _CANTEENS_MAX),
-            *await _first(session, wish, days, _DAYS_MAX),
+            *[("similar", way) for way in enough if way["canteen"] != wish.wanted["canteen"]][:_CANTEENS_MAX],
+            *[("day", way) for way in enough if way["canteen"] == wish.wanted["canteen"]][:_DAYS_MAX],
             *fewer,
         ]
 
@@ -254,27 +258,53 @@ def _changed(row: Covers) -> CoversChanged:
 # ---- what is served, and what is left
 
 
-async def _served(session: AsyncSession, wanted: Mapping[str, Any], organiser: Principal) -> _Served | None:
-    """The meal that is wanted, if the canteen serves it to this unit and it is still to come."""
-    canteen = await canteens.get_canteen(session, _canteen_of(wanted["canteen"]))
-    day, meal = date.fromisoformat(wanted["business_date"]), Meal(wanted["meal"])
-    if not canteen.is_open or not canteen.serves_unit(organiser.unit_id):
-        return None
-    times = await _times_of(session, canteen, day, meal)
-    if times is None or times[0] <= clock.now():
-        return None
-    return _Served((canteen.id, day, meal.value), *times, await _price_fen(session, canteen.id, day, meal))
+@dataclass(frozen=True, slots=True)
+class _Kitchens:
+    """Some canteens with their hours, and the kinds of the days in question."""
+
+    sites: Mapping[UUID, CanteenSite]
+    windows: Mapping[UUID, Sequence[Window]]
+    day_types: DayTypes
+
+    @classmethod
+    async def load(
+        cls, session: AsyncSession, wanted: Sequence[Mapping[str, Any]], known: Sequence[CanteenSite] = ()
+    ) -> "_Kitchens":
+        sites = {site.id: site for site in known}
+        for canteen_id in sorted({_canteen_of(each["canteen"]) for each in wanted} - set(sites)):
+            sites[canteen_id] = await canteens.get_canteen(session, canteen_id)
+        first = min(date.fromisoformat(each["business_date"]) for each in wanted)
+        around = datetime.combine(first, time(12), UTC)
+        return cls(sites, await canteens.windows_of(session, list(sites)), await DayTypes.load(session, around))
+
+    def times(self, canteen_id: UUID, day: date, meal: Meal) -> tuple[datetime, datetime] | None:
+        """When a meal is served; None where it is not."""
+        windows = windows_on(self.windows[canteen_id], day, self.day_types.of(day))
+        window = next((each for each in windows if each.meal == meal), None)
+        if window is None:
+            return None
+        zone = self.sites[canteen_id].zone
+        return instant(day, window.starts_minute, zone), instant(day, window.ends_minute, zone)
+
+    def times_wanted(self, wanted: Mapping[str, Any], organiser: Principal) -> tuple[datetime, datetime] | None:
+        """The same for a wish, if that unit is served and the meal is still to come."""
+        site = self.sites[_canteen_of(wanted["canteen"])]
+        if not site.is_open or not site.serves_unit(organiser.unit_id):
+            return None
+        times = self.times(site.id, date.fromisoformat(wanted["business_date"]), Meal(wanted["meal"]))
+        return times if times is not None and times[0] > clock.now() else None
+
+    async def served(self, session: AsyncSession, wanted: Mapping[str, Any], organiser: Principal) -> _Served | None:
+        """The meal that is wanted, with its price."""
+        times = self.times_wanted(wanted, organiser)
+        if times is None:
+            return None
+        key = _wanted_key(wanted)
+        return _Served(key, *times, await _price_fen(session, key[0], key[1], Meal(key[2])))
 
 
-async def _times_of(
-    session: AsyncSession, canteen: CanteenSite, day: date, meal: Meal
-) -> tuple[datetime, datetime] | None:
-    windows = (await canteens.windows_of(session, [canteen.id]))[canteen.id]
-    kind = (await DayTypes.load(session, instant(day, 0, canteen.zone))).of(day)
-    window = next((each for each in windows_on(windows, day, kind) if each.meal == meal), None)
-    if window is None:
-        return None
-    return instant(day, window.starts_minute, canteen.zone), instant(day, window.ends_minute, canteen.zone)
+def _wanted_key(wanted: Mapping[str, Any]) -> DayKey:
+    return _canteen_of(wanted["canteen"]), date.fromisoformat(wanted["business_date"]), wanted["meal"]
 
 
 async def _price_fen(session: AsyncSession, canteen_id: UUID, day: date, meal: Meal) -> int:
@@ -299,10 +329,10 @@ async def _open_days(session: AsyncSession, keys: Collection[DayKey]) -> dict[Da
     return await queries.lock_days(session, keys)
 
 
-async def _capacities(session: AsyncSession, ids: Collection[UUID]) -> Any:
+async def _capacities(session: AsyncSession, ids: Collection[UUID]) -> Callable[[DayKey], int]:
     """What each kitchen makes at a meal: what it has said, else as many as it has seats, else nothing."""
     said = await queries.capacities_of(session, ids)
-    seats = {identifier: (await canteens.get_canteen(session, identifier)).seats or 0 for identifier in ids}
+    seats = await queries.seats_of(session, ids)
 
     def made(key: DayKey) -> int:
         return said.get((key[0], key[2]), seats[key[0]])
@@ -310,33 +340,25 @@ async def _capacities(session: AsyncSession, ids: Collection[UUID]) -> Any:
     return made
 
 
-async def _left(session: AsyncSession, wanted: Mapping[str, Any], organiser: Principal) -> int:
-    """How many covers could be had; 0 where the meal is not served."""
-    meal = await _served(session, wanted, organiser)
-    if meal is None:
-        return 0
-    day = (await queries.days_of(session, [meal.key])).get(meal.key)
-    if day is not None:
-        return day.capacity - day.taken
-    made: int = (await _capacities(session, [meal.key[0]]))(meal.key)
-    return made
-
-
-async def _first(
-    session: AsyncSession, wish: WishedMeal, ways: Iterable[tuple[str, dict[str, Any]]], most: int
-) -> list[tuple[str, dict[str, Any]]]:
-    found: list[tuple[str, dict[str, Any]]] = []
-    for way in ways:
-        if len(found) == most:
-            break
-        if way[1] != wish.wanted and await _left(session, way[1], wish.organiser) >= wish.wanted["covers"]:
-            found.append(way)
-    return found
+async def _left(
+    session: AsyncSession, kitchens: _Kitchens, wanted: Sequence[Mapping[str, Any]], organiser: Principal
+) -> list[int]:
+    """How many covers could be had, for each; 0 where the meal is not served."""
+    keys = [_wanted_key(each) for each in wanted]
+    days = await queries.days_of(session, set(keys))
+    made = await _capacities(session, {key[0] for key in keys})
+    left = []
+    for key, each in zip(keys, wanted, strict=True):
+        day = days.get(key)
+        count = day.capacity - day.taken if day is not None else made(key)
+        left.append(count if kitchens.times_wanted(each, organiser) is not None else 0)
+    return left
 
 
 async def _is_to_come(session: AsyncSession, row: Covers) -> bool:
-    canteen = await canteens.get_canteen(session, row.canteen_id)
-    times = await _times_of(session, canteen, row.business_date, Meal(row.meal))
+    wanted = {"canteen": public_id("can", row.canteen_id), "business_date": row.business_date.isoformat()}
+    kitchens = await _Kitchens.load(session, [wanted])
+    times = kitchens.times(row.canteen_id, row.business_date, Meal(row.meal))
     return times is not None and times[0] > clock.now()
 
 
