@@ -82,7 +82,9 @@ class VenueLine(_OfBookables):
     kind: ClassVar[str] = "venue"
 
     def read(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        return read_wish(schemas.VenueWish, wanted)
+        wish = read_wish(schemas.VenueWish, wanted)
+        parse_public_id("bkb", wish["bookable"])
+        return wish
 
     def moved(self, wanted: Mapping[str, Any], days: int, zone: str) -> dict[str, Any]:
         return {**wanted, **_times(span_later(span_wanted(wanted), days, ZoneInfo(zone)))}
@@ -162,7 +164,10 @@ class RoomsLine(_OfBookables):
     kind: ClassVar[str] = "rooms"
 
     def read(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        return read_wish(schemas.RoomsWish, wanted)
+        wish = read_wish(schemas.RoomsWish, wanted)
+        if wish["place"] is not None:
+            parse_public_id("pla", wish["place"])
+        return wish
 
     def moved(self, wanted: Mapping[str, Any], days: int, _zone: str) -> dict[str, Any]:
         return {**wanted, "first_night": _later(wanted, days)}

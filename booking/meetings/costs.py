@@ -18,9 +18,9 @@ from booking.meetings.lines import Place, kind_of
 from booking.meetings.models import Meeting, MeetingCharge, MeetingLineRow, MeetingPolicy
 from booking.meetings.queries import LINE, Rules
 from booking.meetings.schemas import HadQuantity, NewMeetingPolicy
-from identity.api import Principal, place_summary
+from identity.api import Principal, place_names, place_summary
 from kernel import audit_log, clock
-from kernel.errors import Malformed
+from kernel.errors import Malformed, NotFound
 from kernel.ids import parse_public_id, public_id
 from kernel.money import split_by_largest_remainder
 from payments.api import charge_unit, refund_charge
@@ -39,6 +39,9 @@ async def asks_office(
 
 async def set_policy(session: AsyncSession, actor: Principal, region_id: UUID, new: NewMeetingPolicy) -> Rules:
     """A region's rules, from now on; what stands keeps its estimate."""
+    named = (await place_names(session, [region_id])).get(region_id)
+    if named is None or named.region_id != region_id:
+        raise NotFound(what="region")
     row = await session.get(MeetingPolicy, region_id, with_for_update=True)
     values = new.model_dump()
     if row is None:

@@ -31,6 +31,15 @@ Phone = Annotated[str, StringConstraints(strip_whitespace=True, max_length=32, p
 Email = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=254, pattern=r"^([^@\s\x00]+@[^@\s\x00]+\.[^@\s\x00]+)?$")
 ]
+
+
+def _in_our_time(day: date) -> date:
+    if not 2000 <= day.year <= 2200:
+        raise ValueError("a day between 2000 and 2200")
+    return day
+
+
+Day = Annotated[date, AfterValidator(_in_our_time)]
 WireInstant = Annotated[Instant, PlainSerializer(clock.rfc3339)]
 
 
@@ -81,7 +90,7 @@ class RoomsWish(LineWish):
 
     room_type: RoomType
     count: int = Field(ge=1, le=300)
-    first_night: date
+    first_night: Day
     nights: int = Field(default=1, ge=1, le=30)
     place: PublicId | None = None
 
@@ -155,7 +164,7 @@ class MeetingCopy(_Wire):
     """The same on another day. `lines`, where they are sent, are held instead of the old ones moved."""
 
     request_id: UUID
-    starts_on: date = Field(description="The local day on which it begins.")
+    starts_on: Day = Field(description="The local day on which it begins.")
     title: Name | None = None
     lines: Lines | None = None
 

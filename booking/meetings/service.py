@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from pydantic import ValidationError
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -84,7 +85,7 @@ async def _asked(session: AsyncSession, actor: Principal, new: NewMeeting) -> _A
     if region_id is None:
         raise Malformed(reason="a meeting takes place in a region", field="region")
     named = (await place_names(session, [region_id])).get(region_id)
-    if named is None:
+    if named is None or named.region_id != region_id:
         raise NotFound(what="region")
     return _Asked(uuid7(), actor, region_id, named.timezone, new.attendees)
 
@@ -255,17 +256,15 @@ def _agenda_later(old: Meeting, rows: Sequence[MeetingLineRow], days: int) -> li
     def later(moment: str) -> datetime:
         return datetime.fromisoformat(moment).astimezone(zone) + timedelta(days=days)
 
-    return [
-        AgendaItem.model_validate(
-            {
-                **item,
-                "starts_at": later(item["starts_at"]),
-                "ends_at": later(item["ends_at"]),
-                "line": at_index.get(item["line"]),
-            }
-        )
+    moved = [
+        {**item, "starts_at": later(item["starts_at"]), "ends_at": later(item["ends_at"])}
+        | {"line": at_index.get(item["line"])}
         for item in old.agenda
     ]
+    try:
+        return [AgendaItem.model_validate(item) for item in moved]
+    except ValidationError:
+        raise Malformed(reason="the agenda would lie too far away", field="starts_on") from None
 
 
 async def _copy_guests(session: AsyncSession, old_id: UUID, meeting: Meeting) -> None:

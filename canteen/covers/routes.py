@@ -40,7 +40,7 @@ async def list_covers(
     until: Annotated[date, Query(description="The last one.")],
 ) -> CoverList:
     """Covers for meetings in at most 62 days, with what their guests cannot eat; nobody's name."""
-    if not from_date <= until <= from_date + _WINDOW_MAX:
+    if not timedelta(0) <= until - from_date <= _WINDOW_MAX:
         raise Malformed(reason="from one day until the same or a later one, at most 62 days", field="until")
     identifier = await _canteen(session, person, canteen_id, *BOARD_ROLES)
     rows = await queries.covers_between(session, identifier, from_date, until)

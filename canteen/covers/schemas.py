@@ -16,7 +16,7 @@ class MealsWish(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     canteen: CanteenId
-    business_date: date
+    business_date: Annotated[date, Field(ge=date(2000, 1, 1), le=date(2200, 12, 31))]
     meal: Meal
     covers: int = Field(ge=1, le=5000)
 

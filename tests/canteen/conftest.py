@@ -164,6 +164,7 @@ async def town(db: Database) -> Town:
 @pytest.fixture
 async def api(db: Database) -> AsyncIterator[httpx.AsyncClient]:
     """The addresses of the canteens, and those where a second person decides, as they are served."""
+    from canteen.covers import routes as covers
     from canteen.routes import router
     from identity.routes import approvals
 
@@ -171,6 +172,7 @@ async def api(db: Database) -> AsyncIterator[httpx.AsyncClient]:
     app.add_middleware(RequestIds)
     install_error_handlers(app)
     app.include_router(router)
+    app.include_router(covers.router)
     app.include_router(approvals.router)
     app.state.database = db
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)

@@ -4,10 +4,14 @@ import asyncio
 from datetime import timedelta
 from uuid import uuid4
 
+import pytest
+
+from booking.meetings.api import MEETING_CHANNEL
+from booking.meetings.bookable_lines import VenueLine
 from kernel import clock
 from kernel.ids import public_id
 from tests.booking.conftest import MONDAY, instant
-from tests.booking.meetings.conftest import Campus, told
+from tests.booking.meetings.conftest import Campus, Json, told
 
 
 class TestHolding:
@@ -265,3 +269,77 @@ class TestChanging:
         assert (await campus.wang.pulls(meeting, "finish"))["state"] == "completed"
 
         await campus.zhou.holds(campus.hall(start=2), campus.hall(1, start=3))
+
+
+class TestOthers:
+    async def test_what_a_meeting_gives_back_is_offered_to_who_waits_for_it(self, campus: Campus) -> None:
+        meeting = await campus.wang.has(campus.hall(), campus.meal(20))
+        waiting = {**campus.hall(), "request_id": str(uuid4()), "waitlist": True}
+        body = {name: waiting[name] for name in ("bookable", "starts_at", "ends_at", "title", "request_id", "waitlist")}
+        queued = told(await campus.zhou.http.post("/v1/bookings", json=body), 201)
+        assert queued["state"] == "waitlisted"
+
+        url = f"/v1/meetings/{meeting['id']}/lines/{meeting['lines'][0]['id']}"
+        told(await campus.wang.http.put(url, json={"line": campus.hall(hours=3)}))
+        assert told(await campus.zhou.http.get(f"/v1/bookings/{queued['id']}"))["state"] == "waitlisted"
+        await campus.wang.pulls(meeting, "cancel")
+
+        assert told(await campus.zhou.http.get(f"/v1/bookings/{queued['id']}"))["state"] == "offered"
+
+    async def test_only_its_people_and_the_office_hear_it(self, campus: Campus) -> None:
+        meeting = await campus.wang.has(campus.hall())
+        told(await campus.wang.http.patch(f"/v1/meetings/{meeting['id']}", json={"helpers": [campus.driver.id]}))
+        hears = {}
+        for name in ("wang", "driver", "office", "zhou", "kitchen"):
+            principal = await campus.house.principal(getattr(campus, name).person_id)
+            async with campus.db.session() as session:
+                hears[name] = await MEETING_CHANNEL.may_hear(session, principal, meeting["id"])
+                assert not await MEETING_CHANNEL.may_hear(session, principal, "mtg_nothing")
+
+        assert hears == {"wang": True, "driver": True, "office": True, "zhou": False, "kitchen": False}
+
+    @pytest.mark.parametrize(
+        ("change", "status"),
+        [
+            ({"kind": "spaceship"}, 422),
+            ({"bookable": "bkb_\0"}, 404),
+            ({"bookable": "bkb_" + "0" * 32}, 409),
+            ({"ends_at": instant(0)}, 422),
+            ({"starts_at": "9999-12-31T23:59:59Z"}, 422),
+            ({"colour": "blue"}, 422),
+            ({"title": "x" * 200}, 422),
+            ({"scan_rule": "sometimes"}, 422),
+        ],
+    )
+    async def test_a_line_that_makes_no_sense_is_refused(self, campus: Campus, change: Json, status: int) -> None:
+        assert (await campus.wang.asks({**campus.hall(), **change})).status_code == status
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            {"kind": "rooms", "room_type": "single", "count": 1, "first_night": "9999-12-31", "nights": 30},
+            {"kind": "rooms", "room_type": "single", "count": 0, "first_night": "2026-11-23"},
+            {
+                "kind": "meals",
+                "canteen": "can_" + "0" * 32,
+                "business_date": "0001-01-01",
+                "meal": "lunch",
+                "covers": 1,
+            },
+            {"kind": "badges", "count": 5},
+        ],
+    )
+    async def test_nor_one_outside_of_time(self, campus: Campus, line: Json) -> None:
+        assert (await campus.wang.asks(line)).status_code == 422
+
+    async def test_daylight_saving_keeps_a_copy_at_its_hour(self, campus: Campus) -> None:
+        """A hall in New York, copied over the night in which the clocks change."""
+        line = {
+            "starts_at": "2026-03-01T14:00:00.000Z",
+            "ends_at": "2026-03-01T15:00:00.000Z",
+            "bookable": "bkb_" + "1" * 32,
+        }
+
+        moved = VenueLine().moved(line, 7, "America/New_York")
+
+        assert moved["starts_at"] == "2026-03-08T13:00:00.000Z"
