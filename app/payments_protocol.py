@@ -7,7 +7,7 @@ endpoint as an ASGI application (app/hot_path.py).
 """
 
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -44,6 +44,8 @@ class PaymentsProtocol(HttpToolsProtocol):
     """One connection."""
 
     cycle: Any
+    # The list of headers that was last written out, and how.
+    common: ClassVar[tuple[list[tuple[bytes, bytes]], bytes]] = ([], b"")
 
     def on_headers_complete(self) -> None:
         """Take a payment out of the way; leave everything else to uvicorn."""
@@ -86,19 +88,24 @@ class PaymentsProtocol(HttpToolsProtocol):
         endpoint: PaymentsEndpoint = self.app.state.payments_endpoint
         return endpoint
 
+    def _common_head(self) -> bytes:
+        """The lines that every answer has. uvicorn makes a new list of them once a second."""
+        headers = self.server_state.default_headers
+        known, lines = PaymentsProtocol.common
+        if headers is not known:
+            lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+            PaymentsProtocol.common = headers, lines
+        return lines
+
     def _send(self, cycle: _PaymentCycle, reply: Reply) -> None:
         """Write the whole answer at once, and let uvicorn go on with the connection."""
         cycle.response_complete = True
         payment_durations.add(perf_counter() - cycle.started)
         if cycle.disconnected or self.transport.is_closing():
             return
-        status, headers, body = reply
-        parts = [STATUS_LINE[status]]
-        for name, value in (*self.server_state.default_headers, *headers):
-            parts += (name, b": ", value, b"\r\n")
-        parts.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
-        parts.append(body)
-        self.transport.write(b"".join(parts))
+        status, head, body = reply
+        end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
+        self.transport.write(b"".join((STATUS_LINE[status], self._common_head(), head, end, body)))
         if not cycle.keep_alive:
             self.transport.close()
         self.on_response_complete()

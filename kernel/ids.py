@@ -6,10 +6,13 @@ names its bucket and no look-up by id has to ask every shard.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Final
 from uuid import UUID
+
+from asyncpg.pgproto import pgproto
 
 from kernel import clock
 from kernel.errors import NotFound
@@ -21,6 +24,9 @@ _VERSION = 7 << 76
 _VARIANT = 2 << 62
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+_uuid_of: Final[Callable[[bytes], UUID]] = pgproto.UUID
+"""The driver's own subclass of UUID: made, written as text and sent to the database at a fifth of the cost."""
+
 # Seeded from the system's entropy. Ids are unique names, never secrets: tokens and codes use the `secrets` module.
 _random = random.Random(random.SystemRandom().getrandbits(128))  # noqa: S311  see above
 
@@ -31,7 +37,8 @@ def uuid7(bucket: int | None = None, at: datetime | None = None) -> UUID:
     since = moment - _EPOCH
     milliseconds = (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
     rand_a = _random.getrandbits(12) if bucket is None else (bucket << 2) | _random.getrandbits(2)
-    return UUID(int=(milliseconds << 80) | _VERSION | (rand_a << 64) | _VARIANT | _random.getrandbits(62))
+    number = (milliseconds << 80) | _VERSION | (rand_a << 64) | _VARIANT | _random.getrandbits(62)
+    return _uuid_of(number.to_bytes(16))
 
 
 def bucket_of(identifier: UUID) -> int:

@@ -1,6 +1,7 @@
 """The bytes that go back for a payment: built once, stored, and sent as they are. Pure."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 import msgspec
 
@@ -25,7 +26,11 @@ def wire_legs(legs: tuple[Leg, ...] | list[Leg]) -> list[dict[str, Any]]:
     ]
 
 
-def payment_body(paid: PaymentSucceeded, trace: tuple[dict[str, Any], ...], identifier: str) -> bytes:
+encode_trace: Final[Callable[[tuple[dict[str, Any], ...]], bytes]] = msgspec.json.Encoder().encode
+"""The reasons of a price as JSON: once for the answer and for the payment's row."""
+
+
+def payment_body(paid: PaymentSucceeded, trace: bytes, identifier: str) -> bytes:
     """The 201 of `POST /v1/payments`: what the payer is told of, and why it is so much."""
     return msgspec.json.encode(
         {
@@ -33,7 +38,7 @@ def payment_body(paid: PaymentSucceeded, trace: tuple[dict[str, Any], ...], iden
             "status": "succeeded",
             "amount_fen": paid.amount_fen,
             "legs": paid.legs,
-            "trace": trace,
+            "trace": msgspec.Raw(trace),
             "canteen": paid.canteen,
             "terminal": paid.terminal,
             "meal": paid.meal,

@@ -114,6 +114,8 @@ class Decided(NamedTuple):
     accepted: Accepted
     code: CodeState | None
     holder: HolderState
+    # The reasons as JSON: they stand in the answer and with the payment.
+    trace: bytes
 
 
 @dataclass(slots=True)
@@ -149,6 +151,8 @@ class Batch:
         # Of terminals that send codes nobody was given: how many in the last minute, and when the first came.
         self.guesses: dict[UUID, tuple[int, datetime]] = {}
         self.noted: list[tuple[UUID, datetime]] = []
+        # What people call a site, in both languages: a batch sells at one or two.
+        self.labels: dict[UUID, tuple[str, str]] = {}
 
     async def load(self, at: datetime) -> int:
         """Lock the payers, take the terminals' numbers and keys, read what is needed to decide: one round trip.
@@ -372,15 +376,21 @@ class Batch:
             if key not in read:
                 raise TryAgain(reason="the configuration has moved")
         person = public_id("per", holder.person_id)
-        site_id = accepted.quote.site_id
-        labels = self.rule.site_label(site_id), self.rule.site_label_en(site_id)
+        labels = self._labels_of(accepted.quote.site_id)
         paid = answers.succeeded_event(item.request, accepted, person, holder.label, *labels)
-        body = answers.payment_body(paid, accepted.trace, item.request_id)
+        trace = answers.encode_trace(accepted.trace)
+        body = answers.payment_body(paid, trace, item.request_id)
         written.events.append(paid)
-        written.accepted.append(Decided(item, accepted, code, holder))
+        written.accepted.append(Decided(item, accepted, code, holder, trace))
         written.answers.append((item.request.payment_id, 201, body))
         written.lines.extend(accepted.lines)
         item.outcome = Answer(201, body, replayed=False)
+
+    def _labels_of(self, site_id: UUID) -> tuple[str, str]:
+        labels = self.labels.get(site_id)
+        if labels is None:
+            labels = self.labels[site_id] = self.rule.site_label(site_id), self.rule.site_label_en(site_id)
+        return labels
 
 
 def _note_recent(holder: HolderState, payment: RecentPayment) -> None:

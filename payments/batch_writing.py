@@ -44,8 +44,8 @@ async def write(prepared: Prepared, written: Written, head: LaneHead, at: dateti
         *(following.lane, following.n, len(written.lines), following.hash, at),
         *(first_id_at(at - CODE_LOOK_BACK), first_id_at(at + LOOK_AHEAD)),
         *(following.outbox_n, encode_events(written.events)),
-        [_payment_row(decided, at, following) for decided in written.accepted],
-        [line.row(following.lane, following.n) for line in written.lines],
+        [_payment_row(decided) for decided in written.accepted],
+        [line.row() for line in written.lines],
     )
     return following
 
@@ -80,8 +80,8 @@ def _changed_holders(written: Written) -> tuple[list[tuple[Any, ...]], ...]:
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def _payment_row(decided: Decided, at: datetime, head: LaneHead) -> tuple[Any, ...]:
-    """One row of `payments`, in the order of `new_payment` in hot_statements.py."""
+def _payment_row(decided: Decided) -> tuple[Any, ...]:
+    """One row of `payments`, in the order of `new_payment` in hot_statements.py; what a batch has in common is not repeated."""
     item, accepted, holder = decided.item, decided.accepted, decided.holder
     request, quote, payer = item.request, accepted.quote, holder.payer
     # A phone at a wall code counts nothing: its number stands in the table of requests only.
@@ -101,16 +101,11 @@ def _payment_row(decided: Decided, at: datetime, head: LaneHead) -> tuple[Any, .
         item.seq if is_till else None,
         decided.code.id if decided.code is not None else None,
         quote.amount_fen,
-        0,
-        "succeeded",
         _encode(legs).decode(),
         _encode(quote.counters).decode(),
         _encode(quote.context).decode(),
-        _encode(accepted.trace).decode(),
+        decided.trace.decode(),
         quote.business_date,
         quote.accounting_period,
         request.happened_at,
-        at,
-        head.lane,
-        head.n,
     )

@@ -76,9 +76,9 @@ class HolderState(msgspec.Struct):
         """What is left in each purse on a business date: the `purses` of an answer."""
         cash, official = self.purses.get("cash"), self.purses.get("official")
         return {
-            "cash_fen": cash.balance_fen if cash else 0,
+            "cash_fen": 0 if cash is None else cash.balance_fen,
             "subsidy_fen": sum([lot.balance_fen for lot in self.lots.values() if lot.expires_on >= on]),
-            "official_fen": official.balance_fen if official else 0,
+            "official_fen": 0 if official is None else official.balance_fen,
         }
 
 

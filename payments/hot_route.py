@@ -29,18 +29,21 @@ log = structlog.get_logger()
 
 PAYMENT_BODY_MAX: Final = 16_384
 
-Headers = list[tuple[bytes, bytes]]
-
-_JSON: Final = (b"content-type", b"application/json")
-_REPLAYED: Final = (b"idempotent-replayed", b"true")
+_HEAD: Final = b"content-type: application/json\r\ncontent-length: %d\r\nx-request-id: %b\r\n"
+_REPLAYED: Final = b"idempotent-replayed: true\r\n"
 
 
 class Reply(NamedTuple):
-    """What goes back: status, headers with the length of the body among them, body."""
+    """What goes back: status, header lines with the length of the body among them, body."""
 
     status: int
-    headers: Headers
+    head: bytes
     body: bytes
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The lines as pairs, for who wants them so."""
+        pairs = [line.partition(b": ") for line in self.head.splitlines()]
+        return [(name, value) for name, _, value in pairs]
 
 
 class _Exchange:
@@ -76,10 +79,8 @@ class _Exchange:
     def answer(self, answer: Answer) -> None:
         """Send a payment or a refusal, as it was stored."""
         status, body, replayed = answer
-        headers = [_JSON, (b"content-length", b"%d" % len(body)), (b"x-request-id", self.request_id.encode())]
-        if replayed:
-            headers.append(_REPLAYED)
-        self.reply(Reply(status, headers, body))
+        head = _HEAD % (len(body), self.request_id.encode())
+        self.reply(Reply(status, head + _REPLAYED if replayed else head, body))
 
     def fail(self, error: BaseException) -> None:
         """Send an error. No handler of the framework stands behind this: what it does elsewhere is done here."""
@@ -88,12 +89,12 @@ class _Exchange:
             log.error("payments.failed", request_id=self.request_id, exc_info=error)
             told = GuanjiaError()
         body = msgspec.json.encode(http.error_body(told, self.language, self.request_id), enc_hook=str)
-        headers = [_JSON, (b"content-length", b"%d" % len(body)), (b"x-request-id", self.request_id.encode())]
+        head = _HEAD % (len(body), self.request_id.encode())
         if "retry_after_s" in told.data:
-            headers.append((b"retry-after", str(told.data["retry_after_s"]).encode()))
+            head += b"retry-after: %b\r\n" % str(told.data["retry_after_s"]).encode()
         if told.status == 401:
-            headers.append((b"www-authenticate", b"Bearer"))
-        self.reply(Reply(told.status, headers, body))
+            head += b"www-authenticate: Bearer\r\n"
+        self.reply(Reply(told.status, head, body))
 
 
 def _told(error: BaseException) -> GuanjiaError | None:
@@ -185,9 +186,9 @@ class PaymentsEndpoint:
             _Exchange(scope["headers"], b"", reply).fail(too_large())
         else:
             self.receive(scope["headers"], body, reply)
-        status, headers, content = await replied
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+        answer = await replied
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers()})
+        await send({"type": "http.response.body", "body": answer.body})
 
     def refuse_size(self, headers: Iterable[tuple[bytes, bytes]], reply: Callable[[Reply], None]) -> None:
         """Answer a request whose body is larger than PAYMENT_BODY_MAX."""

@@ -27,13 +27,12 @@ CREATE TYPE pg_temp.claim AS (
 CREATE TYPE pg_temp.wanted_counter AS (payer integer, key text);
 CREATE TYPE pg_temp.new_payment AS (
     bucket smallint, id uuid, holder_id uuid, person_id uuid, unit_id uuid, home_region_id uuid, host_region_id uuid,
-    site_id uuid, terminal_id uuid, epoch integer, seq bigint, code_id uuid, amount_fen bigint, refunded_fen bigint,
-    status text, legs json, counters json, context json, trace json, business_date date, accounting_period text,
-    happened_at timestamptz, recorded_at timestamptz, lane smallint, n bigint);
+    site_id uuid, terminal_id uuid, epoch integer, seq bigint, code_id uuid, amount_fen bigint,
+    legs json, counters json, context json, trace json, business_date date, accounting_period text,
+    happened_at timestamptz);
 CREATE TYPE pg_temp.new_line AS (
     bucket smallint, transfer_id uuid, ordinal smallint, kind text, region_id uuid, debit_kind text, debit_owner uuid,
-    credit_kind text, credit_owner uuid, lot_id uuid, amount_fen bigint, business_date date, accounting_period text,
-    lane smallint, n bigint);
+    credit_kind text, credit_owner uuid, lot_id uuid, amount_fen bigint, business_date date, accounting_period text);
 CREATE TYPE pg_temp.new_answer AS (id uuid, status smallint, body bytea);
 CREATE TYPE pg_temp.spent_code AS (bucket smallint, id uuid, payment_id uuid);
 CREATE TYPE pg_temp.changed_purse AS (
@@ -80,12 +79,13 @@ SELECT 1::smallint, h.id, h.person_id, h.unit_id, h.region_id, h.person_class, h
    FOR UPDATE OF h
 """
 
-# Take the terminals' numbers and keys. Who loses, here or to a commit still under way, gets the stored answer.
+# Take the terminals' numbers and keys. Almost always all of them are new: then nothing is looked up before it is written.
 CLAIM_REQUESTS: Final = """
 INSERT INTO terminal_requests (terminal_id, epoch, seq, key, body_hash, payment_id, recorded_at)
 SELECT k.*, claimed_at FROM unnest(claims) AS k
-ON CONFLICT DO NOTHING
 """
+# Where one was taken before: who loses, here or to a commit still under way, gets the stored answer.
+CLAIM_WHAT_IS_FREE: Final = f"{CLAIM_REQUESTS}ON CONFLICT DO NOTHING"
 # How many were taken, and the configuration version, in one row.
 TELL_CLAIMED: Final = """
 SELECT 0::smallint, NULL::uuid, NULL::uuid, NULL::uuid, NULL::uuid, NULL::text, NULL::text, NULL::text,
@@ -174,8 +174,13 @@ BEGIN
     PERFORM {ENTER_GATE.removeprefix("SELECT ")};
     SELECT * INTO locked_buckets, locked_ids FROM ({DISTINCT_HOLDERS}) AS h(buckets, ids);
     RETURN QUERY {LOCK_HOLDERS};
-    {CLAIM_REQUESTS};
-    GET DIAGNOSTICS won = ROW_COUNT;
+    BEGIN
+        {CLAIM_REQUESTS};
+        won := cardinality(claims);
+    EXCEPTION WHEN unique_violation THEN
+        {CLAIM_WHAT_IS_FREE};
+        GET DIAGNOSTICS won = ROW_COUNT;
+    END;
     RETURN QUERY {TELL_CLAIMED};
     IF won < cardinality(claims) THEN
         RETURN QUERY {TELL_WINNERS};
@@ -234,15 +239,15 @@ SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[])
 STORE_PAYMENTS: Final = """
 INSERT INTO payments (
     bucket, id, holder_id, person_id, unit_id, home_region_id, host_region_id, site_id, terminal_id, epoch, seq, code_id,
-    amount_fen, refunded_fen, status, legs, counters, context, trace, business_date, accounting_period, happened_at,
-    recorded_at, lane, n)
-SELECT * FROM unnest(new_payments)
+    amount_fen, legs, counters, context, trace, business_date, accounting_period, happened_at,
+    refunded_fen, status, recorded_at, lane, n)
+SELECT k.*, 0, 'succeeded', batch_at, batch_lane, batch_n FROM unnest(new_payments) AS k
 """
 STORE_LINES: Final = """
 INSERT INTO ledger_lines (
     bucket, transfer_id, ordinal, kind, region_id, debit_kind, debit_owner, credit_kind, credit_owner, lot_id,
     amount_fen, business_date, accounting_period, lane, n)
-SELECT * FROM unnest(new_lines)
+SELECT k.*, batch_lane, batch_n FROM unnest(new_lines) AS k
 """
 STORE_ANSWERS: Final = """
 INSERT INTO stored_answers (id, status, body) SELECT * FROM unnest(answers)

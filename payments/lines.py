@@ -46,8 +46,8 @@ class Line(NamedTuple):
             f"{self.accounting_period}"
         )
 
-    def row(self, lane: int, n: int) -> tuple[object, ...]:
-        """The line as a row of `ledger_lines`, written by a lane's n-th commit."""
+    def row(self) -> tuple[object, ...]:
+        """The line as a row of `ledger_lines`, but for the commit that writes it."""
         return (
             self.bucket,
             self.transfer_id,
@@ -60,8 +60,6 @@ class Line(NamedTuple):
             self.amount_fen,
             self.business_date,
             self.accounting_period,
-            lane,
-            n,
         )
 
 
