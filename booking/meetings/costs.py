@@ -1,8 +1,8 @@
 """What a meeting costs: the estimate before, what was had after, one charge for each who is paid, and what is given back.
 
-A line is paid to whom its hall, room, car or canteen belongs; what belongs to nobody is nobody's to charge. A meeting is
-charged when the office settles it, or when it is cancelled too late; each charge has a reference of its own, so that no
-second click charges again.
+A line is paid to the site where its hall or room stands, or to whom its car or canteen belongs; what has neither is nobody's
+to charge. A meeting is charged when the office settles it, or when it is cancelled too late; each charge has a reference of its
+own, so that no second click charges again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -135,7 +135,7 @@ async def _by_payee(
         for place, part_fen in zip(
             paid, split_by_largest_remainder(amounts[row.id], [place.cost_fen for place in paid]), strict=True
         ):
-            payee_id = place.payee_id or sites.get(place.place_id)
+            payee_id = sites.get(place.place_id) or place.payee_id
             if payee_id is not None and part_fen:
                 owed[payee_id] = owed.get(payee_id, 0) + part_fen
     return dict(sorted(owed.items()))

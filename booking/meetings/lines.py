@@ -90,7 +90,7 @@ class Place(Protocol):
 
     @property
     def payee_id(self) -> UUID | None:
-        """Who is paid, a site or an organisation; None: whoever runs the place, or nobody where it has none."""
+        """Who is paid where it stands at no place: a site or an organisation; None: nobody."""
 
     @property
     def cost_fen(self) -> int:

@@ -4,10 +4,12 @@ import asyncio
 import itertools
 import json
 import random
+import re
 import signal
 import sys
 from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -74,6 +76,15 @@ class TestCodes:
     @given(st.text(max_size=200))
     def test_any_other_text_is_none(self, text: str) -> None:
         assert read_code(text) is None
+
+    def test_the_page_s_vector_is_read(self) -> None:
+        page = (Path(__file__).parents[3] / "docs" / "meetings.md").read_text()
+        guest = re.search(r"`mgt_([0-9a-f]{32})`", page)
+        code = re.search(r"^    ([A-Z2-7]{133})$", page, re.MULTILINE)
+        assert guest is not None
+        assert code is not None
+
+        assert code[1] == guest_code(UUID(guest[1]), 1)
 
     def test_a_guide_s_code_is_no_guest_s(self) -> None:
         block = read_code(guide_code(uuid4()))
