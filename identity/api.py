@@ -51,6 +51,7 @@ from identity.place_label_sheet import Label, Layout, label_sheet
 from identity.place_labels import find_place_by_code, place_code_of
 from identity.place_tree import NewPlace, PlaceSummary, open_place, place_summary, places_below
 from identity.places import members_below, move_organisation, open_organisation, open_region, open_site, units_below
+from identity.plans.errors import NoWay
 from identity.plans.service import Leg, Way, find_way, may_read_plan
 from identity.principal import EVERYWHERE, Cover, Place, Principal, RoleGrant, Terminal
 from identity.queries import (
@@ -121,6 +122,7 @@ __all__ = [
     "MembershipView",
     "NewPerson",
     "NewPlace",
+    "NoWay",
     "OrganisationKind",
     "PairingCode",
     "ParsedRow",

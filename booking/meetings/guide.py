@@ -12,12 +12,15 @@ from booking.meetings import costs, queries, schemas, views
 from booking.meetings.codes import GUEST_BLOCK, guest_code, read_code
 from booking.meetings.models import Meeting, MeetingGuest, MeetingLineRow
 from booking.meetings.queries import LINE, PREFIX
-from identity.api import contacts_of, place_summary, today
+from identity.api import Leg, PlaceSummary, contacts_of, find_way, place_summary, today
 from kernel import clock
 from kernel.errors import NotFound
+from kernel.files import StoredFile, files_of
 from kernel.ids import public_id
 from kernel.qr import qr_svg
 
+PLAN: Final = "plan"
+_METRES_A_MINUTE: Final = 70
 # What is not settled yet is nobody's to read but the organiser's.
 _SHOWN: Final = frozenset({"held", "pending_approval", "confirmed", "in_progress", "completed", "settled", "cancelled"})
 
@@ -41,6 +44,52 @@ async def read_guide(session: AsyncSession, code: str) -> schemas.Guide:
         lines=await _lines(session, [row for row in rows if row.state != "released"]),
         guest=_guest(guest),
     )
+
+
+async def way_to(
+    session: AsyncSession, code: str, to: UUID, start: UUID | None, *, step_free: bool
+) -> schemas.GuideWay:
+    """The way to a place of the meeting, drawn on the plans; from the outermost place that it is in, the gate, where nothing
+    else is said."""
+    meeting, _ = await _who(session, code)
+    rows = (await queries.lines_of(session, [meeting.id]))[meeting.id]
+    places = await costs.places_of_lines(session, [row for row in rows if row.state != "released"])
+    if to not in {place.place_id for each in places.values() for place in each}:
+        raise NotFound(what="place")
+    root = (await place_summary(session, [to]))[to].path[0]
+    way = await find_way(session, start or root, to, step_free=step_free)
+    plans = {leg.plan.id: leg.plan for leg in way.legs}
+    named = await place_summary(session, [plan.place_id for plan in plans.values()])
+    pictures = {identifier: await plan_picture(session, code, identifier) for identifier in plans}
+    metres = round(way.metres)
+    return schemas.GuideWay(
+        metres=metres,
+        minutes=max(-(-metres // _METRES_A_MINUTE), 1),
+        legs=[_leg(code, leg, named[leg.plan.place_id], pictures[leg.plan.id]) for leg in way.legs],
+    )
+
+
+def _leg(code: str, leg: Leg, place: PlaceSummary, picture: StoredFile) -> schemas.GuideLeg:
+    plan = public_id(PLAN, leg.plan.id)
+    return schemas.GuideLeg(
+        plan=plan,
+        picture=f"/v1/guides/{code}/plans/{plan}",
+        width=picture.width or 1,
+        height=picture.height or 1,
+        place_name_zh=place.full_name_zh,
+        place_name_en=place.full_name_en,
+        points=[schemas.GuidePoint(x=each.x, y=each.y, kind=each.kind, label=each.label) for each in leg.points],
+    )
+
+
+async def plan_picture(session: AsyncSession, code: str, plan_id: UUID) -> StoredFile:
+    """The picture of a plan, for whoever holds a guide: what hangs on the wall is no secret to those who are invited."""
+    await _who(session, code)
+    name = public_id(PLAN, plan_id)
+    found = (await files_of(session, [name])).get(name, [])
+    if not found:
+        raise NotFound(what=PLAN)
+    return found[-1]
 
 
 async def _who(session: AsyncSession, code: str) -> tuple[Meeting, MeetingGuest | None]:

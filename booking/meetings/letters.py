@@ -91,7 +91,7 @@ async def write_letters(session: AsyncSession, meeting: Meeting) -> int:
 
 
 def _letter(meeting: Meeting, guest: MeetingGuest, notices: list[MeetingNotice]) -> tuple[str, str]:
-    address = f"{(get_settings().public_url or '').rstrip('/')}/meeting/{guest_code(guest.id, guest.code_issue)}"
+    address = f"{(get_settings().public_url or '').rstrip('/')}/guide/{guest_code(guest.id, guest.code_issue)}"
     zone = ZoneInfo(meeting.zone)
     when = f"{meeting.starts_at.astimezone(zone):%Y-%m-%d %H:%M} - {meeting.ends_at.astimezone(zone):%Y-%m-%d %H:%M}"
     if guest.language == "en":

@@ -5,6 +5,7 @@ import base64
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.catalogue import OFFICE_ROLES
@@ -13,10 +14,11 @@ from booking.meetings.badge_sheet import Badge, badge_sheet
 from booking.meetings.errors import GuestHasArrived, GuestsHaveBadCells, MeetingClash
 from booking.meetings.models import Meeting
 from booking.meetings.queries import GUEST, LINE, PREFIX
-from identity.api import CurrentPerson, Principal
+from identity.api import CurrentPerson, NoWay, Principal
 from kernel import clock
 from kernel.db import SessionDep
 from kernel.errors import Forbidden, NotFound, StateConflict, Unauthenticated
+from kernel.file_store import local_store
 from kernel.http import LimitQuery, Page, StartingAfterQuery, page_of, raises
 from kernel.ids import parse_public_id, public_id
 from kernel.qr import qr_svg
@@ -30,6 +32,7 @@ LineId = Annotated[str, Path(max_length=80)]
 GuestId = Annotated[str, Path(max_length=80)]
 VersionQuery = Annotated[int | None, Query(ge=1, description="The version that was looked at.")]
 _PDF: Final = {"content": {"application/pdf": {}}, "description": "The badges, ten on a page."}
+_PICTURE: Final = {"content": {"image/jpeg": {}}, "description": "The picture."}
 _XLSX: Final = {"content": {XLSX: {}}, "description": "An empty list to fill in."}
 
 
@@ -53,6 +56,32 @@ async def _seen(session: AsyncSession, text: str, person: Principal, *, also_hel
 async def show_guide(code: Annotated[str, Path(max_length=400)], session: SessionDep) -> schemas.Guide:
     """Agenda, places, menus and contacts, by the meeting's code or a guest's own; nobody need be signed in."""
     return await guide.read_guide(session, code)
+
+
+@router.get("/guides/{code}/ways", responses=raises(NotFound, NoWay))
+async def show_way(
+    code: Annotated[str, Path(max_length=400)],
+    session: SessionDep,
+    to: Annotated[str, Query(max_length=80, description="A place of this meeting.")],
+    start: Annotated[str | None, Query(alias="from", max_length=80, description="Else from the gate.")] = None,
+    *,
+    step_free: Annotated[bool, Query(description="As a wheelchair goes.")] = False,
+) -> schemas.GuideWay:
+    """The way there, drawn on the plans of the house; nobody need be signed in."""
+    from_id = parse_public_id("pla", start) if start else None
+    return await guide.way_to(session, code, parse_public_id("pla", to), from_id, step_free=step_free)
+
+
+@router.get(
+    "/guides/{code}/plans/{plan}", response_class=StreamingResponse, responses={200: _PICTURE, **raises(NotFound)}
+)
+async def show_plan(
+    code: Annotated[str, Path(max_length=400)], plan: Annotated[str, Path(max_length=80)], session: SessionDep
+) -> StreamingResponse:
+    """A plan's picture, for whoever holds a guide."""
+    picture = await guide.plan_picture(session, code, parse_public_id(guide.PLAN, plan))
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=3600"}
+    return StreamingResponse(local_store().read(picture.sha256), headers=headers, media_type=picture.media_type)
 
 
 @router.get("/meeting_policies/{region_id}", responses=raises(Unauthenticated, NotFound))

@@ -598,3 +598,32 @@ class Guide(BaseModel):
     contacts: list[Contact]
     lines: list[GuideLine]
     guest: GuideGuest | None
+
+
+class GuidePoint(BaseModel):
+    """A point of a way; x and y are parts of the picture's width and height."""
+
+    x: float
+    y: float
+    kind: str
+    label: str
+
+
+class GuideLeg(BaseModel):
+    """A part of a way on one plan; `picture` is an address that needs no sign-in."""
+
+    plan: str
+    picture: str
+    width: int
+    height: int
+    place_name_zh: str
+    place_name_en: str
+    points: list[GuidePoint]
+
+
+class GuideWay(BaseModel):
+    """How to walk there."""
+
+    metres: int
+    minutes: int
+    legs: list[GuideLeg]

@@ -2,6 +2,8 @@
 
 import base64
 import io
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -9,9 +11,15 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from openpyxl import load_workbook
+from PIL import Image
 
+from identity.api import place_summary
+from identity.plans import service as plans
+from identity.plans.schemas import NewEdge, NewGraph, NewPlan, NewPoint
 from kernel import mail
-from kernel.ids import public_id
+from kernel.files import take_file
+from kernel.ids import parse_public_id, public_id
+from kernel.settings import get_settings
 from tests.booking.conftest import instant
 from tests.booking.meetings.conftest import Campus, Json, told
 from tests.mailbox import Mailbox, mailbox
@@ -150,7 +158,7 @@ class TestLetters:
         )
         await self.deliver(campus, 0.1)
         assert sorted(letter["Subject"] for letter in box.letters) == ["Invitation: 年会", "会议邀请：年会"]
-        assert "/meeting/CE" in box.letters[0].get_content()
+        assert "/guide/CE" in box.letters[0].get_content()
         box.letters.clear()
 
         lines = [line["id"] for line in meeting["lines"]]
@@ -330,3 +338,54 @@ class TestMoney:
             return total
         finally:
             await connection.close()
+
+
+class TestWays:
+    async def test_a_guest_is_led_over_the_plans_without_a_sign_in(self, campus: Campus, files: None) -> None:
+        meeting = await campus.wang.has(campus.hall())
+        (guest,) = await campus.wang.invites(meeting, {"name": "张伟"})
+        room = meeting["lines"][0]["places"][0]["place"]
+        assert campus.guide is not None
+        url = f"/v1/guides/{guest['code']}/ways"
+        assert (await campus.guide.get(url, params={"to": room})).json()["code"] == "NO_WAY"
+        await self.draw(campus, room)
+
+        way = told(await campus.guide.get(url, params={"to": room}))
+
+        assert [point["label"] for point in way["legs"][0]["points"]] == ["大门", "门口"]
+        assert (way["metres"], way["minutes"]) == (30, 1)
+        picture = await campus.guide.get(way["legs"][0]["picture"])
+        assert (picture.status_code, picture.headers["content-type"]) == (200, "image/jpeg")
+        assert (way["legs"][0]["width"], way["legs"][0]["height"]) == (600, 300)
+        elsewhere = f"pla_{uuid4().hex}"
+        assert (await campus.guide.get(url, params={"to": elsewhere})).status_code == 404
+        other = way["legs"][0]["picture"].replace(guest["code"], "A" * 133)
+        assert (await campus.guide.get(other)).status_code == 404
+
+    async def draw(self, campus: Campus, room: str) -> None:
+        """The ground floor of the tower: from its door to the room, half across sixty metres."""
+        buffer = io.BytesIO()
+        Image.new("RGB", (600, 300), "white").save(buffer, "PNG")
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield buffer.getvalue()
+
+        file = await take_file(campus.db, pieces(), owner="test")
+        async with campus.db.session() as session:
+            row = (await place_summary(session, [parse_public_id("pla", room)]))[parse_public_id("pla", room)]
+            tower = public_id("pla", row.path[0])
+            plan = await plans.open_plan(
+                session, NewPlan(place=tower, file=public_id("file", file.id), metres_wide=60), actor="test"
+            )
+            points = [
+                NewPoint(key="gate", x=0.25, y=0.5, kind="door", place=tower, label="大门"),
+                NewPoint(key="room", x=0.75, y=0.5, kind="door", place=room, label="门口"),
+            ]
+            graph = NewGraph(version=1, points=points, edges=[NewEdge(start="gate", end="room")])
+            await plans.draw(session, plan.id, graph, actor="test")
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object store of its own."""
+    monkeypatch.setattr(get_settings(), "data_dir", tmp_path)
