@@ -2416,6 +2416,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/guides/{code}/plans/{plan}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Plan
+         * @description A plan's picture, for whoever holds a guide.
+         */
+        get: operations["show_plan_v1_guides__code__plans__plan__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/guides/{code}/ways": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Way
+         * @description The way there, drawn on the plans of the house; nobody need be signed in.
+         */
+        get: operations["show_way_v1_guides__code__ways_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/ice_servers": {
         parameters: {
             query?: never;
@@ -9978,6 +10018,26 @@ export interface components {
             name: string;
         };
         /**
+         * GuideLeg
+         * @description A part of a way on one plan; `picture` is an address that needs no sign-in.
+         */
+        GuideLeg: {
+            /** Height */
+            height: number;
+            /** Picture */
+            picture: string;
+            /** Place Name En */
+            place_name_en: string;
+            /** Place Name Zh */
+            place_name_zh: string;
+            /** Plan */
+            plan: string;
+            /** Points */
+            points: components["schemas"]["GuidePoint"][];
+            /** Width */
+            width: number;
+        };
+        /**
          * GuideLine
          * @description A hall, rooms, a way or a meal, as a guest looks for it.
          */
@@ -10002,6 +10062,32 @@ export interface components {
             title: string;
             /** To Text */
             to_text: string;
+        };
+        /**
+         * GuidePoint
+         * @description A point of a way; x and y are parts of the picture's width and height.
+         */
+        GuidePoint: {
+            /** Kind */
+            kind: string;
+            /** Label */
+            label: string;
+            /** X */
+            x: number;
+            /** Y */
+            y: number;
+        };
+        /**
+         * GuideWay
+         * @description How to walk there.
+         */
+        GuideWay: {
+            /** Legs */
+            legs: components["schemas"]["GuideLeg"][];
+            /** Metres */
+            metres: number;
+            /** Minutes */
+            minutes: number;
         };
         /**
          * HadQuantity
@@ -24521,6 +24607,103 @@ export interface operations {
             };
             /** @description `NOT_FOUND`: There is nothing here by that name */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_plan_v1_guides__code__plans__plan__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                code: string;
+                plan: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The picture. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": unknown;
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_way_v1_guides__code__ways_get: {
+        parameters: {
+            query: {
+                /** @description Else from the gate. */
+                from?: string | null;
+                /** @description As a wheelchair goes. */
+                step_free?: boolean;
+                /** @description A place of this meeting. */
+                to: string;
+            };
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuideWay"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NO_WAY`: No way from here to there is drawn */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
