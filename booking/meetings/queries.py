@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import any_, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.meetings.models import (
@@ -50,7 +50,9 @@ async def find_request(session: AsyncSession, organiser_id: UUID, request_id: UU
 
 async def list_own(session: AsyncSession, person_id: UUID, limit: int, before: UUID | None) -> Sequence[Meeting]:
     """Those that somebody organises or helps at, newest first; one more than the limit."""
-    chosen = select(Meeting).where((Meeting.organiser_id == person_id) | Meeting.helper_ids.contains([person_id]))
+    chosen = select(Meeting).where(
+        (Meeting.organiser_id == person_id) | (literal(person_id) == any_(Meeting.helper_ids))
+    )
     if before is not None:
         chosen = chosen.where(Meeting.id < before)
     return (await session.scalars(chosen.order_by(Meeting.id.desc()).limit(limit + 1))).all()

@@ -343,3 +343,20 @@ class TestOthers:
         moved = VenueLine().moved(line, 7, "America/New_York")
 
         assert moved["starts_at"] == "2026-03-08T13:00:00.000Z"
+
+    async def test_lists_are_one_s_own_and_the_office_s(self, campus: Campus) -> None:
+        assert told(await campus.zhou.http.get("/v1/meetings"))["data"] == []
+        first = await campus.wang.has(campus.hall())
+        second = await campus.wang.holds(campus.hall(1))
+        told(await campus.wang.http.patch(f"/v1/meetings/{second['id']}", json={"helpers": [campus.zhou.id]}))
+
+        mine = told(await campus.wang.http.get("/v1/meetings", params={"limit": 1}))
+        rest = told(await campus.wang.http.get("/v1/meetings", params={"starting_after": mine["data"][0]["id"]}))
+        helped = told(await campus.zhou.http.get("/v1/meetings"))
+        held = told(await campus.office.http.get("/v1/meetings", params={"of": "office", "state": "held"}))
+
+        assert ([each["id"] for each in mine["data"]], mine["has_more"]) == ([second["id"]], True)
+        assert ([each["id"] for each in rest["data"]], rest["has_more"]) == ([first["id"]], False)
+        assert [each["id"] for each in helped["data"]] == [second["id"]]
+        assert [each["id"] for each in held["data"]] == [second["id"]]
+        assert (await campus.wang.http.get("/v1/meetings", params={"of": "office"})).status_code == 403
