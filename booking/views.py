@@ -185,7 +185,8 @@ def _booking(row: Booking, bookable: Bookable, told: _Told) -> schemas.BookingVi
         state=row.state,
         version=row.version,
         due_at=clock.rfc3339(row.due_at) if row.due_at else None,
-        allowed=allowed_to(row.state, sides_of(row, bookable, told.reader, told.acts_for)),
+        # What a meeting holds is changed with the meeting.
+        allowed=[] if row.meeting_id else allowed_to(row.state, sides_of(row, bookable, told.reader, told.acts_for)),
         steps=[
             schemas.BookingStepView(
                 trigger=step.trigger, state=step.state, words=step.words, at=clock.rfc3339(step.recorded_at)

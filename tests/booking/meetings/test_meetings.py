@@ -118,6 +118,7 @@ class TestHolding:
     async def test_what_a_meeting_holds_is_not_changed_behind_its_back(self, campus: Campus) -> None:
         held = await campus.wang.holds(campus.hall())
         bookings = told(await campus.wang.http.get("/v1/bookings"))["data"]
+        assert [(booking["meeting"], booking["allowed"]) for booking in bookings] == [(held["id"], [])]
 
         refused = await campus.wang.http.post(f"/v1/bookings/{bookings[0]['id']}/cancel", json={})
 
