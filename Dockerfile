@@ -30,8 +30,9 @@ COPY identity identity
 COPY payments payments
 COPY canteen canteen
 COPY booking booking
+COPY repairs repairs
 COPY realtime realtime
 COPY app app
-RUN python3 -m compileall -q -j 0 app kernel identity payments canteen booking realtime migrations
+RUN python3 -m compileall -q -j 0 app kernel identity payments canteen booking repairs realtime migrations
 USER guanjia
 CMD ["guanjia", "web"]
