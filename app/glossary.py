@@ -386,6 +386,22 @@ CALLS: Final = (
     Term("值班台告警", "desk alarm changed", ("DeskAlarmChanged",)),
 )
 
+REPAIR_PROMISES: Final = (
+    Term("服务时限", "promise of repairs, SLA target", ("SlaTarget",)),
+    Term("服务时间", "hours of a place", ("SlaHours",)),
+    Term("时限计时", "clock of an order", ("SlaClock",)),
+    Term(
+        "节点",
+        "milestone",
+        ("SlaMilestone",),
+        "response 响应, arrival 到场, resolution 完成: when each is due, was warned of, breached and reached.",
+    ),
+    Term("暂停计时", "pause", ("SlaPause",)),
+    Term("时限预警", "promise at risk", ("SlaWarned",)),
+    Term("时限超期", "promise breached", ("SlaBreached",)),
+    Term("时限重算", "promises counted anew", ("SlaRecounted",)),
+)
+
 BOOKINGS: Final = (
     Term("可预订资源", "bookable", ("Bookable",)),
     Term("预订", "booking", ("Booking",)),
@@ -427,6 +443,28 @@ MEETINGS: Final = (
     Term("会议指南", "guide", ("Guide",), "Agenda, places, menus and contacts, for whoever has the code."),
 )
 
+REPAIRS: Final = (
+    Term("工单", "work order", ("WorkOrder",)),
+    Term("工单变化", "work order changed", ("WorkOrderChanged",)),
+    Term("工单记事", "work order noted", ("WorkOrderNoted",)),
+    Term("当事人", "party", ("WorkOrderParty",), "Whoever raised an order or is served by it, also when merged."),
+    Term("工单步骤", "step", ("WorkOrderStep",)),
+    Term("派单", "offer", ("WorkOrderOffer",), "That an order was somebody's, by which way, and how that ended."),
+    Term("备注", "note", ("WorkOrderNote",)),
+    Term("检查项", "check", ("WorkOrderCheck",)),
+    Term("工时", "labour", ("WorkOrderLabour",)),
+    Term("离线改动", "change", ("WorkOrderChange",), "What became of a change that a phone named."),
+    Term("评价", "rating", ("WorkOrderRating",)),
+    Term("报修类别", "repair category", ("RepairCategory",)),
+    Term("维修员", "technician", ("Technician",)),
+    Term("访客报修人", "guest", ("RepairGuest",), "Somebody without a sign-in, who follows an order by a ticket."),
+    Term("共性问题", "problem", ("RepairProblem",), "Many orders of one kind in one house."),
+    Term("共性问题变化", "problem changed", ("ProblemChanged",)),
+    Term("设备资产", "asset", ("Asset",)),
+    Term("抢单", "claim", ("claim",)),
+    Term("并单", "merge", ("merge",), "Two reports of one thing become one order; both keep their people."),
+)
+
 HOUSE: Final = (
     Term("幂等请求", "idempotent request", ("IdempotentRequest",)),
     Term("定时", "timer", ("TimerRow",)),
@@ -457,7 +495,9 @@ SECTIONS: Final = {
     "Reaching 触达": REACHING,
     "Duty 值班": DUTY,
     "Calls 一键呼叫": CALLS,
+    "Promises of repairs 维修时限": REPAIR_PROMISES,
     "Bookings 预订": BOOKINGS,
     "Meetings 会议": MEETINGS,
+    "Repairs 报修": REPAIRS,
     "The house 系统": HOUSE,
 }

@@ -46,6 +46,10 @@ import realtime.calls.routes
 import realtime.duty.routes
 import realtime.reaching.routes
 import realtime.routes
+import repairs.assets.routes
+import repairs.orders.form_routes
+import repairs.orders.routes
+import repairs.sla.routes
 from app import demo
 from app.request_metrics import sampling
 from app.services import Services
@@ -99,6 +103,9 @@ from realtime.calls import api as calls
 from realtime.calls import jobs as calls_jobs
 from realtime.duty import jobs as duty_jobs
 from realtime.reaching import jobs as reaching_jobs
+from repairs.orders import api as work_orders
+from repairs.orders import jobs as work_order_jobs
+from repairs.sla import jobs as sla_jobs
 
 # A part of the web process: opened in this order, closed in reverse; it may put itself into `app.state`.
 WebPart = Callable[[FastAPI, Services], AbstractAsyncContextManager[None]]
@@ -133,6 +140,11 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     payments.subsidies.routes.router,
     canteen.routes.router,
     canteen.covers.routes.router,
+    repairs.sla.routes.router,
+    repairs.assets.routes.router,
+    repairs.orders.form_routes.router,
+    # Behind the other folders of repairs: its triggers of an order take in all that stands below an order.
+    repairs.orders.routes.router,
     booking.calendar_routes.router,
     booking.office_routes.router,
     booking.routes.router,
@@ -163,6 +175,13 @@ register_file_reader("plan", may_read_plan)
 register_file_reader("call", calls.may_read_files)
 register_file_reader("cmsg", calls.may_read_files)
 
+# Of a work order and of its notes.
+register_file_reader("wo", work_orders.may_read_files)
+register_file_reader("won", work_orders.may_read_files)
+
+# What a call may become elsewhere.
+calls.register_hand_over_target(work_orders.RepairOfCall())
+
 # What a unit bears of a lunch, for a forecast.
 register_lunch_share(unit_share_of_lunch)
 
@@ -180,19 +199,21 @@ CHANNEL_POLICIES: Final[tuple[ChannelPolicy, ...]] = (
     meetings.MEETING_CHANNEL,
     BOOKABLE_CHANNEL,
     # One service of the desks after the other: `desk:<service>-<id>`.
-    desk_policy(calls.DESK_OF_CALLS, DESK_OF_BOOKINGS),
+    desk_policy(calls.DESK_OF_CALLS, DESK_OF_BOOKINGS, work_orders.DESK_OF_REPAIRS),
 )
 
 # Who may talk in what: the lines of the switchboard.
 TALKERS: Final[Mapping[str, Talkers]] = {"call": calls.who_may_talk}
 
-TIMER_HANDLERS: Final[Mapping[str, timers.TimerHandler]] = {
+TIMER_HANDLERS: Final[timers.Handlers] = {
     **identity_jobs.TIMERS,
     **payments_jobs.TIMERS,
     **settlement_jobs.TIMERS,
     **booking_jobs.TIMERS,
     **meetings_jobs.TIMERS,
     **calls_jobs.TIMERS,
+    **work_order_jobs.TIMERS,
+    **sla_jobs.TIMERS,
 }
 
 
@@ -316,6 +337,9 @@ LOOPS: Final[tuple[Loop, ...]] = (
     Loop("door forgets", _every(600, stripe_door_jobs.forget_old)),
     Loop("work calendar", lambda s: calendar.keep_calendar(s.database)),
     Loop("timers", lambda s: timers.fire_for_ever(s.database, TIMER_HANDLERS)),
+    Loop("repair promises", _every(30, sla_jobs.recount_clocks)),
+    Loop("repair problems", _every(1, work_order_jobs.follow_problems)),
+    Loop("repair forgets", _every(3600, work_order_jobs.forget_changes)),
     Loop("calls watchdog", lambda s: calls_jobs.watch_clocks(s.database)),
     Loop("calls desks", lambda s: calls_jobs.keep_desks(s.database, s.valkey)),
     Loop("calls presence", _every(2, calls_jobs.sweep_presence)),

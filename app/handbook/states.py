@@ -18,6 +18,7 @@ import payments.withdrawals.states
 import realtime.calls.states
 import realtime.duty.states
 import realtime.reaching.states
+import repairs.orders.states
 from app.handbook.markdown import fenced, page, table
 
 Machine = Mapping[tuple[str, str], str]
@@ -42,6 +43,7 @@ MACHINES: Final[Mapping[str, Mapping[str, Machine]]] = {
     "booking": booking.states.TABLES,
     "meetings": booking.meetings.states.TABLES,
     "calls": realtime.calls.states.TABLES,
+    "repairs": repairs.orders.states.TABLES,
 }
 
 _LEAD: Final = (
