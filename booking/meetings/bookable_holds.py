@@ -43,6 +43,9 @@ _CHAINS: Final[Mapping[str, tuple[str, ...]]] = {
     "end": ("check_in", "begin", "end"),
 }
 
+_BOOKINGS: Final = Booking.metadata.tables[Booking.__tablename__]
+_WRITE: Final = upsert(_BOOKINGS).on_conflict_do_nothing().returning(_BOOKINGS.c.id)
+
 SpanOf = Callable[[Bookable], Span]
 
 
@@ -181,7 +184,8 @@ async def _write(session: AsyncSession, bookings: Sequence[Booking]) -> set[UUID
     ordered = sorted(bookings, key=lambda booking: (booking.bookable_id, span_of(booking.during)))
     names = [column.key for column in Booking.__table__.columns if column.key in ordered[0].__dict__]
     rows = [{name: getattr(booking, name) for name in names} for booking in ordered]
-    written = set(await session.scalars(upsert(Booking).values(rows).on_conflict_do_nothing().returning(Booking.id)))
+    # A list of rows, not a statement of so many: SQLAlchemy then has it compiled already.
+    written = set(await session.scalars(_WRITE, rows))
     held = [booking for booking in ordered if booking.id in written]
     if held:
         await session.execute(insert(BookingStep), [_step(booking, "hold", "system", "") for booking in held])

@@ -178,10 +178,13 @@ class RoomsLine(_OfBookables):
     async def hold(
         self, session: AsyncSession, wishes: Sequence[Wish], state: str
     ) -> Mapping[UUID, Held | GuanjiaError]:
-        claims = [
-            Claim(wish, await _rooms(session, wish, wish.wanted["room_type"]), _nights(wish), wish.wanted["count"])
-            for wish in wishes
-        ]
+        pools: dict[tuple[str, str | None], Sequence[Bookable]] = {}
+        claims = []
+        for wish in wishes:
+            which = wish.wanted["room_type"], wish.wanted["place"]
+            if which not in pools:
+                pools[which] = await _rooms(session, wish, wish.wanted["room_type"])
+            claims.append(Claim(wish, pools[which], _nights(wish), wish.wanted["count"]))
         await take(session, claims, state)
         return {
             claim.wish.line_id: _with_nights(claim) if claim.is_met else NotEnoughRooms(free=claim.free_count)
