@@ -7,6 +7,7 @@ interface RequestOptions {
   query?: Query
   body?: unknown
   idempotencyKey?: string
+  headers?: Record<string, string>
   signal?: AbortSignal
   timeoutMs?: number
   /** Only where a page fetches what another page has left for it in a cookie. */
@@ -79,6 +80,7 @@ export class ApiClient {
     const headers = new Headers({ Accept: 'application/json', 'Accept-Language': this.language() })
     const token = this.token()
     if (token) headers.set('Authorization', `Bearer ${token}`)
+    for (const [name, value] of Object.entries(options.headers ?? {})) headers.set(name, value)
     if (options.idempotencyKey) headers.set('Idempotency-Key', options.idempotencyKey)
     let body: BodyInit | undefined
     if (options.body instanceof FormData) {
