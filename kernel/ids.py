@@ -69,7 +69,8 @@ def parse_public_id(prefix: str, text: str) -> UUID:
     if head != prefix or len(digits) != 32:
         raise NotFound(what=prefix, id=text)
     try:
-        return UUID(hex=digits)
+        # It reads past spaces, after which there are too few bytes: an error as well.
+        return _uuid_of(bytes.fromhex(digits))
     except ValueError:
         raise NotFound(what=prefix, id=text) from None
 

@@ -141,8 +141,10 @@ class Posting:
         if not self._is_worth_lane(index):
             return []
         elsewhere = frozenset[int]().union(*filter(None, self._under_way))
-        # No more than a lane's share of what is here, so that the lanes work side by side and not in turns.
-        taken_max = min(self._batch_max, max(SPILL, -(-len(self._waiting) // self._under_way.count(None))))
+        # No more than a lane's share of what is here, so that the lanes work side by side and not in turns; all of it where
+        # a share would be less than another lane begins with.
+        share = -(-len(self._waiting) // self._under_way.count(None))
+        taken_max = min(self._batch_max, share if share >= SPILL else len(self._waiting))
         taken: list[Waiting] = []
         passed: list[Waiting] = []
         while self._waiting and len(taken) < taken_max:
