@@ -461,7 +461,7 @@ REPAIRS: Final = (
     Term("共性问题", "problem", ("RepairProblem",), "Many orders of one kind in one house."),
     Term("共性问题变化", "problem changed", ("ProblemChanged",)),
     Term("设备资产", "asset", ("Asset",)),
-    Term("抢单", "claim", ("claim",)),
+    Term("抢单", "claim", ("claim",), "A technician takes what nobody has."),
     Term("并单", "merge", ("merge",), "Two reports of one thing become one order; both keep their people."),
 )
 
