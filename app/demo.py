@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request
 
+from app.demo_data.bookings import fill_the_booking_office
 from app.demo_data.calls import place_calls
 from app.demo_data.counters import cashiers_shift, report_in, set_pins, supervisor_of
 from app.demo_data.credentials import give_cards, hang_wall_codes, tell_credentials
@@ -19,10 +20,12 @@ from app.demo_data.disputes import raise_disputes
 from app.demo_data.duty import keep_a_rota
 from app.demo_data.history import History
 from app.demo_data.kitchens import Kitchens, open_kitchens, publish_menus
+from app.demo_data.meetings import plan_meetings
 from app.demo_data.money import fund, grant_demo_lots, grant_month, open_accounts, report_a_loss
 from app.demo_data.offices import fill_the_desks, staff_canteens
 from app.demo_data.people import Population, demo_people, logins_of, open_population
 from app.demo_data.places import Places, open_places
+from app.demo_data.plans import draw_plans
 from app.demo_data.settlement import close_last_month
 from app.demo_data.subsidies import fill_the_subsidy_office
 from app.demo_logins import read_demo_logins
@@ -64,6 +67,9 @@ async def seed_demo(db: Database, say: Callable[[str], None] = _silent) -> dict[
         await fill_the_desks(db, places, population, kitchens, today)
         await keep_a_rota(db, places, population)
         await place_calls(db, places, population)
+        await draw_plans(db)
+        await fill_the_booking_office(db, places, population)
+        await plan_meetings(db, places, population)
         await fill_the_subsidy_office(db, places, population, today)
         await raise_disputes(db, places, population)
         await _count_takings(db)

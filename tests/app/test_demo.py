@@ -20,7 +20,7 @@ from app.demo_logins import write_demo_logins
 from canteen.api import CanteenPricing
 from canteen.queries import list_canteens
 from canteen.setup import setup_of
-from identity.api import Role
+from identity.api import Role, find_way
 from identity.sign_in import sign_in
 from kernel import clock
 from kernel.db import Database
@@ -355,3 +355,37 @@ class TestCalls:
             db, "SELECT count(*) FROM calls JOIN credentials ON credentials.person_id = calls.caller_id"
         )
         assert pressed == 0
+
+
+class TestBookings:
+    async def test_there_are_bookings_in_every_state_and_of_every_kind(
+        self, province: tuple[Database, dict[str, Any]]
+    ) -> None:
+        db, _ = province
+        async with db.session() as session:
+            states = set(await session.scalars(text("SELECT DISTINCT state FROM bookings WHERE meeting_id IS NULL")))
+            counted = await session.execute(text("SELECT kind, count(*) AS many FROM bookables GROUP BY kind"))
+            kinds = {row.kind: row.many for row in counted}
+        assert states >= {
+            "cancelled",
+            "closed",
+            "completed",
+            "confirmed",
+            "held",
+            "in_use",
+            "no_show",
+            "pending_approval",
+            "rejected",
+            "waitlisted",
+        }
+        assert kinds == {"venue": 6, "hotel_room": 14, "car": 6}
+        assert await scalar(db, "SELECT count(*) FROM mails WHERE calendar_method = 'REQUEST'") == 1
+        assert await scalar(db, "SELECT sum(charged_fen) FROM bookings WHERE meeting_id IS NULL") == 40_000
+
+    async def test_a_guest_is_led_from_the_gate_up_to_a_room(self, province: tuple[Database, dict[str, Any]]) -> None:
+        db, _ = province
+        query = text("SELECT id FROM places WHERE code IN ('U1', 'U1-3-2-3') ORDER BY code")
+        async with db.session() as session:
+            gate, room = await session.scalars(query)
+            way = await find_way(session, gate, room, step_free=True)
+        assert [leg.points[-1].kind for leg in way.legs] == ["door", "lift", "door"]
