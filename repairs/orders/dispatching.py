@@ -167,7 +167,6 @@ async def give(session: AsyncSession, order: WorkOrder, person_id: UUID, way: st
         id=uuid7(), order_id=order.id, person_id=person_id, way=way, offered_at=clock.now(), words=""
     )
     session.add(offer)
-    await timers.cancel(session, DISPATCH_TIMER, ref_of(order))
 
 
 async def take_away(session: AsyncSession, order: WorkOrder, outcome: str, words: str = "") -> None:

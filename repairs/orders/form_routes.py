@@ -176,7 +176,7 @@ async def pull(
     body: schemas.GuestTriggerBody | None = None,
 ) -> schemas.GuestOrderView:
     """withdraw, cancel: before anybody works on it. confirm, dispute: what was done. rate: how it was."""
-    wanted = schemas.TriggerBody(**(body or schemas.GuestTriggerBody()).model_dump())
+    wanted = schemas.OrderTriggerBody(**(body or schemas.GuestTriggerBody()).model_dump())
     found = await guests.pull_as_guest(session, ticket, trigger, wanted)
     shown = await views.guest_view_of(session, found.order, found.guest, is_merged=found.is_merged)
     return schemas.GuestOrderView.model_validate(shown)

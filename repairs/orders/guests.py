@@ -27,7 +27,7 @@ from repairs.orders.errors import ReportedTooOften
 from repairs.orders.models import RepairGuest, WorkOrder
 from repairs.orders.parties import Actor, actor_of_guest
 from repairs.orders.raising import Report, Spot, raise_order, spot_of_code
-from repairs.orders.schemas import GuestRequest, TriggerBody
+from repairs.orders.schemas import GuestRequest, OrderTriggerBody
 from repairs.orders.states import UNREPAIRED
 
 # Crockford's letters: none that is taken for another.
@@ -188,7 +188,7 @@ async def follow(session: AsyncSession, ticket: str) -> Followed:
     return Followed(order, actor_of_guest(guest), is_merged)
 
 
-async def pull_as_guest(session: AsyncSession, ticket: str, trigger: str, body: TriggerBody) -> Followed:
+async def pull_as_guest(session: AsyncSession, ticket: str, trigger: str, body: OrderTriggerBody) -> Followed:
     """Confirm, dispute, rate, withdraw."""
     followed = await follow(session, ticket)
     order = await service.pull(session, followed.guest, followed.order.id, trigger, body)

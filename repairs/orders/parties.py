@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity.api import Principal
+from identity.api import Principal, Role
 from kernel.errors import Forbidden
 from kernel.ids import public_id
 from repairs.orders import queries
@@ -51,7 +51,7 @@ def sides_of(order: WorkOrder, parties: Sequence[WorkOrderParty], actor: Actor, 
         sides |= {"served"} if is_lead else {"served", "rater"}
     if is_lead:
         sides.add("lead")
-    if _may(actor, order, *queries.STAFF_ROLES):
+    if _may(actor, order, Role.TECHNICIAN):
         sides.add("technician")
     if order.assignee_id is not None and order.assignee_id == actor.person_id:
         sides.add("assignee")

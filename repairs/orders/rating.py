@@ -12,7 +12,7 @@ from repairs.orders import queries
 from repairs.orders.errors import RatedTooLate, WordsRequired
 from repairs.orders.models import WorkOrder, WorkOrderRating
 from repairs.orders.parties import SYSTEM, Actor
-from repairs.orders.schemas import TriggerBody
+from repairs.orders.schemas import OrderTriggerBody
 from repairs.orders.steps import move
 
 RATED_WITHIN: Final = timedelta(days=7)
@@ -20,7 +20,7 @@ EDITED_WITHIN: Final = timedelta(hours=12)
 LOW: Final = 2
 
 
-async def rate(session: AsyncSession, order: WorkOrder, actor: Actor, body: TriggerBody) -> None:
+async def rate(session: AsyncSession, order: WorkOrder, actor: Actor, body: OrderTriggerBody) -> None:
     """The first rating within a week, changed within hours as long as nobody has answered; after the answer one second rating,
     within a week of it. A low score waits for an answer."""
     if body.score is None:
@@ -78,7 +78,7 @@ def waits_for_answer(rating: WorkOrderRating) -> bool:
     return rating.score <= LOW and rating.answered_at is None and not rating.is_second
 
 
-async def answer(session: AsyncSession, order: WorkOrder, actor: Actor, body: TriggerBody) -> None:
+async def answer(session: AsyncSession, order: WorkOrder, actor: Actor, body: OrderTriggerBody) -> None:
     """The lead's words to whoever gave a low score: shown to them, and they may rate once more."""
     now = clock.now()
     for rating in (await queries.ratings_of(session, [order.id])).get(order.id, []):

@@ -383,7 +383,7 @@ async def turn_problem(
 
 
 @router.get("/repair_desks", responses=raises(Unauthenticated))
-async def list_desks(person: CurrentPerson, session: SessionDep) -> list[schemas.DeskView]:
+async def list_desks(person: CurrentPerson, session: SessionDep) -> list[schemas.RepairDeskView]:
     """The desks of repairs that I work at."""
     cover = person.cover_of(*queries.STAFF_ROLES)
     regions = set(cover.regions) if cover is not None else await queries.regions_in_use(session)
@@ -392,9 +392,9 @@ async def list_desks(person: CurrentPerson, session: SessionDep) -> list[schemas
     return sorted(found, key=lambda view: view.id)
 
 
-def _desk(region_id: UUID, name_zh: str, name_en: str) -> schemas.DeskView:
+def _desk(region_id: UUID, name_zh: str, name_en: str) -> schemas.RepairDeskView:
     region = public_id("reg", region_id)
-    return schemas.DeskView(
+    return schemas.RepairDeskView(
         id=desk_id(region),
         channel=desk_channel(region),
         region=region,
@@ -405,7 +405,7 @@ def _desk(region_id: UUID, name_zh: str, name_en: str) -> schemas.DeskView:
 
 @router.get(
     "/repair_desks/{desk_name}",
-    responses={200: {"model": schemas.BoardView}, **raises(Unauthenticated, Forbidden, NotFound)},
+    responses={200: {"model": schemas.RepairBoardView}, **raises(Unauthenticated, Forbidden, NotFound)},
     response_class=Response,
 )
 async def show_desk(desk_name: OrderId, person: CurrentPerson, session: SessionDep) -> Response:
@@ -431,12 +431,12 @@ async def pull_trigger(
     trigger: schemas.Trigger,
     person: CurrentPerson,
     session: SessionDep,
-    body: schemas.TriggerBody | None = None,
+    body: schemas.OrderTriggerBody | None = None,
 ) -> schemas.WorkOrderView:
     """accept, reject, merge, assign, answer, resume, cancel: the lead. claim: a technician. set_out, start, decline, hold, resume,
     finish: whoever has it. confirm, dispute, rate: the person served. withdraw, cancel: whoever raised it. What the state does
     not allow is 409 with what it does allow; a `version` that is no more, too."""
     identifier = parse_public_id(queries.PREFIX, order_id)
     actor = actor_of(person)
-    order = await service.pull(session, actor, identifier, trigger, body or schemas.TriggerBody())
+    order = await service.pull(session, actor, identifier, trigger, body or schemas.OrderTriggerBody())
     return await views.whole_view_of(session, order, actor)

@@ -106,7 +106,7 @@ class GuestRequest(_Body):
     files: Files = []
 
 
-class TriggerBody(_Body):
+class OrderTriggerBody(_Body):
     """What a trigger takes; each takes its own of these. `version` is the one that was looked at; `client_id` the change's own
     name, so that it happens once."""
 
@@ -304,7 +304,7 @@ class RatingView(BaseModel):
     answered_at: str | None
 
 
-class StepView(BaseModel):
+class OrderStepView(BaseModel):
     """One step of its life."""
 
     ordinal: int
@@ -419,7 +419,7 @@ class WorkOrderView(BaseModel):
     ratings: list[RatingView]
     # Only where one order is asked for.
     phone: str | None = None
-    history: list[StepView] | None = None
+    history: list[OrderStepView] | None = None
     notes: list[NoteView] | None = None
     checklist: list[CheckView] | None = None
     labour: list[LabourView] | None = None
@@ -444,7 +444,7 @@ class GuestOrderView(BaseModel):
     hold: HoldView | None
     files: list[AttachedFile]
     notes: list[NoteView]
-    history: list[StepView]
+    history: list[OrderStepView]
     ratings: list[RatingView]
     # Became part of another report of the same thing; this is that one.
     is_merged: bool
@@ -578,7 +578,7 @@ class ProblemView(BaseModel):
     linked: list[OrderBrief] | None = None
 
 
-class DeskView(BaseModel):
+class RepairDeskView(BaseModel):
     """A desk of repairs that I may sit at."""
 
     id: str
@@ -610,9 +610,9 @@ class Card(BaseModel):
     due_at: str | None
 
 
-class BoardView(BaseModel):
+class RepairBoardView(BaseModel):
     """A desk at a moment: subscribe to its channel after `position`."""
 
-    desk: DeskView
+    desk: RepairDeskView
     position: int
     orders: list[Card]

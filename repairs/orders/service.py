@@ -22,7 +22,7 @@ from repairs.orders.errors import ChecklistOpen, RaterInvolved, SkillMissing, Wo
 from repairs.orders.models import WorkOrder, WorkOrderChange
 from repairs.orders.notes import add_note
 from repairs.orders.parties import SYSTEM, Actor, Standing, standing_of
-from repairs.orders.schemas import TriggerBody
+from repairs.orders.schemas import OrderTriggerBody
 from repairs.orders.states import BEFORE_START, TAKEN, WORK_ORDER, sides_of_trigger
 from repairs.orders.steps import CONFIRM_TIMER, conflict, move, ref_of
 
@@ -38,7 +38,7 @@ class Pull:
     session: AsyncSession
     order: WorkOrder
     actor: Actor
-    body: TriggerBody
+    body: OrderTriggerBody
     # Earlier than now where a phone brings it along.
     happened_at: datetime
 
@@ -48,7 +48,7 @@ async def pull(
     actor: Actor,
     order_id: UUID,
     trigger: str,
-    body: TriggerBody,
+    body: OrderTriggerBody,
     *,
     happened_at: datetime | None = None,
 ) -> WorkOrder:
@@ -69,7 +69,7 @@ async def pull(
     return order
 
 
-async def _lock(session: AsyncSession, order_id: UUID, body: TriggerBody) -> WorkOrder:
+async def _lock(session: AsyncSession, order_id: UUID, body: OrderTriggerBody) -> WorkOrder:
     """A merge takes two orders: both are locked in the order of their ids."""
     wanted = [order_id]
     if body.into is not None:
@@ -79,7 +79,7 @@ async def _lock(session: AsyncSession, order_id: UUID, body: TriggerBody) -> Wor
 
 
 async def _require_allowed(
-    session: AsyncSession, order: WorkOrder, actor: Actor, standing: Standing, trigger: str, body: TriggerBody
+    session: AsyncSession, order: WorkOrder, actor: Actor, standing: Standing, trigger: str, body: OrderTriggerBody
 ) -> None:
     is_stale = body.version is not None and body.version != order.version
     if is_stale or (order.state, trigger) not in WORK_ORDER:
@@ -92,7 +92,7 @@ async def _require_allowed(
     raise Forbidden
 
 
-def _require_words(order: WorkOrder, sides: frozenset[str], trigger: str, body: TriggerBody) -> None:
+def _require_words(order: WorkOrder, sides: frozenset[str], trigger: str, body: OrderTriggerBody) -> None:
     is_own = trigger == "cancel" and "raiser" in sides and order.state in BEFORE_START
     if not body.words and not is_own and trigger in _SAY_WHY:
         raise WordsRequired(reason="say why", field="words")

@@ -18,7 +18,7 @@ from kernel.outbox import savepoint
 from repairs.orders import notes, queries, service
 from repairs.orders.models import WorkOrder
 from repairs.orders.parties import Actor, standing_of
-from repairs.orders.schemas import CheckBody, LabourBody, NoteBody, SyncResult, SyncStep, TriggerBody
+from repairs.orders.schemas import CheckBody, LabourBody, NoteBody, OrderTriggerBody, SyncResult, SyncStep
 from repairs.orders.states import allowed_to
 
 # What a phone says of its own clock is believed for so long back.
@@ -70,7 +70,7 @@ async def _do(session: AsyncSession, actor: Actor, order: WorkOrder, step: SyncS
     else:
         if step.trigger is None:
             raise Malformed(reason="which trigger", field="trigger")
-        wanted = _read(TriggerBody, {**body, "version": step.base_version})
+        wanted = _read(OrderTriggerBody, {**body, "version": step.base_version})
         await service.pull(session, actor, order.id, step.trigger, wanted, happened_at=happened_at)
 
 

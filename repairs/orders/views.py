@@ -237,13 +237,13 @@ async def whole_view_of(session: AsyncSession, order: WorkOrder, reader: Actor) 
     return schemas.WorkOrderView.model_validate(whole)
 
 
-async def history_of(session: AsyncSession, order: WorkOrder) -> list[schemas.StepView]:
+async def history_of(session: AsyncSession, order: WorkOrder) -> list[schemas.OrderStepView]:
     """Its steps, with the names of who took them."""
     steps = await queries.steps_of(session, order.id)
     people = {parse_public_id("per", step.actor) for step in steps if step.actor.startswith("per_")}
     names = {public_id("per", person): name for person, name in (await names_of(session, people)).items()}
     return [
-        schemas.StepView(
+        schemas.OrderStepView(
             ordinal=step.ordinal,
             trigger=step.trigger,
             state=step.state,

@@ -5352,6 +5352,406 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/repair_assets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Assets
+         * @description By place, kind and words, newest first.
+         */
+        get: operations["get_assets_v1_repair_assets_get"];
+        put?: never;
+        /** Post Asset */
+        post: operations["post_asset_v1_repair_assets_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/repair_assets/{asset}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show Asset */
+        get: operations["show_asset_v1_repair_assets__asset__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Patch Asset */
+        patch: operations["patch_asset_v1_repair_assets__asset__patch"];
+        trace?: never;
+    };
+    "/v1/repair_assets/{asset}/{verb}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Turn Asset
+         * @description Out of use, in use again, or a new label that ends the ones before it.
+         */
+        post: operations["turn_asset_v1_repair_assets__asset___verb__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/repair_assets/labels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Print Labels
+         * @description The label of one asset, or of all at a place, as a PDF to print and stick on.
+         */
+        get: operations["print_labels_v1_repair_assets_labels_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/repair_categories": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Categories
+         * @description The tree, as a list in which each names its parent.
+         */
+        get: operations["list_categories_v1_repair_categories_get"];
+        put?: never;
+        /** Post Category */
+        post: operations["post_category_v1_repair_categories_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/repair_categories/{category}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Patch Category
+         * @description Orders that were raised keep the checklist and the urgency that they have.
+         */
+        patch: operations["patch_category_v1_repair_categories__category__patch"];
+        trace?: never;
+    };
+    "/v1/repair_categories/{category}/{verb}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Turn Category
+         * @description Out of use, or in use again.
+         */
+        post: operations["turn_category_v1_repair_categories__category___verb__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/repair_desks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Desks
+         * @description The desks of repairs that I work at.
+         */
+        get: operations["list_desks_v1_repair_desks_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/repair_desks/{desk_name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Desk
+         * @description All open orders of a desk at a moment, compact. Subscribe to its channel after `position`.
+         */
+        get: operations["show_desk_v1_repair_desks__desk_name__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/repair_forms/{code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Open Form
+         * @description The form of a report, filled in by a scanned label of a place or of an asset. Without a sign-in where strangers may report.
+         */
+        get: operations["open_form_v1_repair_forms__code__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/repair_forms/{code}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post File
+         * @description A picture or a voice note of somebody without a sign-in, for the report that follows.
+         */
+        post: operations["post_file_v1_repair_forms__code__files_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/repair_forms/{code}/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report
+         * @description A report without a sign-in. By the ticket of the answer the guest follows it, confirms it and rates it.
+         */
+        post: operations["report_v1_repair_forms__code__orders_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/repair_problems": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Problems
+         * @description Of the regions whose desks I work at, newest first.
+         */
+        get: operations["list_problems_v1_repair_problems_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/repair_problems/{problem}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Problem
+         * @description One, with the orders that it links.
+         */
+        get: operations["show_problem_v1_repair_problems__problem__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/repair_problems/{problem}/{trigger}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Turn Problem
+         * @description identify: the cause is found. solve: it is done away with. dismiss: it is none.
+         */
+        post: operations["turn_problem_v1_repair_problems__problem___trigger__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/repair_skills": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Skills
+         * @description What technicians may be able to do.
+         */
+        get: operations["list_skills_v1_repair_skills_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/repair_tickets/{ticket}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow
+         * @description How far it has come.
+         */
+        get: operations["follow_v1_repair_tickets__ticket__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/repair_tickets/{ticket}/{trigger}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pull
+         * @description withdraw, cancel: before anybody works on it. confirm, dispute: what was done. rate: how it was.
+         */
+        post: operations["pull_v1_repair_tickets__ticket___trigger__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/repair_tickets/{ticket}/files/{file}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show File
+         * @description A picture of the guest's order, or of what was said to them.
+         */
+        get: operations["show_file_v1_repair_tickets__ticket__files__file__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/repair_tickets/{ticket}/notes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Note
+         * @description Words to those who come.
+         */
+        post: operations["post_note_v1_repair_tickets__ticket__notes_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/root_key": {
         parameters: {
             query?: never;
@@ -6121,6 +6521,114 @@ export interface paths {
         patch: operations["patch_site_v1_sites__site__patch"];
         trace?: never;
     };
+    "/v1/sla_hours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Hours
+         * @description When places work, where that is not the usual office day; newest first.
+         */
+        get: operations["list_hours_v1_sla_hours_get"];
+        put?: never;
+        /**
+         * Set Hours
+         * @description The hours of a region, or of a place and all below it; for orders from now on.
+         */
+        post: operations["set_hours_v1_sla_hours_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sla_hours/{hours_id}/retire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retire Hours
+         * @description From now on the hours of what is above count.
+         */
+        post: operations["retire_hours_v1_sla_hours__hours_id__retire_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sla_targets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Targets
+         * @description What is promised, newest first: everybody may know.
+         */
+        get: operations["list_targets_v1_sla_targets_get"];
+        put?: never;
+        /**
+         * Open Target
+         * @description A promise from a day on, today or later; the one that counted until then ends by itself.
+         */
+        post: operations["open_target_v1_sla_targets_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sla_targets/{target_id}/retire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retire Target
+         * @description It does not count any more from a day on; orders that carry it keep it.
+         */
+        post: operations["retire_target_v1_sla_targets__target_id__retire_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sla_targets/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Preview Target
+         * @description What an order raised there now would be promised.
+         */
+        get: operations["preview_target_v1_sla_targets_preview_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/statement_files": {
         parameters: {
             query?: never;
@@ -6486,6 +6994,46 @@ export interface paths {
          */
         get: operations["show_terms_v1_subsidies_terms__unit__get"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/technicians": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Technicians
+         * @description Of the regions whose desks I work at.
+         */
+        get: operations["list_technicians_v1_technicians_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/technicians/{technician}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Technician
+         * @description What somebody is sent: skills, places, how much at a time.
+         */
+        put: operations["put_technician_v1_technicians__technician__put"];
         post?: never;
         delete?: never;
         options?: never;
@@ -6967,6 +7515,192 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/work_orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Orders
+         * @description My own, those that I have to do, and those of the desks that I work at; newest first.
+         */
+        get: operations["list_orders_v1_work_orders_get"];
+        put?: never;
+        /**
+         * Raise Order
+         * @description Something is broken. A `client_id` that was sent before names the order that it has made: 200.
+         */
+        post: operations["raise_order_v1_work_orders_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/work_orders/{order_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Order
+         * @description One, with its history, notes, checklist and time.
+         */
+        get: operations["show_order_v1_work_orders__order_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/work_orders/{order_id}/{trigger}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pull Trigger
+         * @description accept, reject, merge, assign, answer, resume, cancel: the lead. claim: a technician. set_out, start, decline, hold, resume,
+         *     finish: whoever has it. confirm, dispute, rate: the person served. withdraw, cancel: whoever raised it. What the state does
+         *     not allow is 409 with what it does allow; a `version` that is no more, too.
+         */
+        post: operations["pull_trigger_v1_work_orders__order_id___trigger__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/work_orders/{order_id}/candidates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Candidates
+         * @description To whom it could go, the best first: for who assigns it.
+         */
+        get: operations["list_candidates_v1_work_orders__order_id__candidates_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/work_orders/{order_id}/checks/{ordinal}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Check
+         * @description A line of the checklist is done, or is not.
+         */
+        put: operations["put_check_v1_work_orders__order_id__checks__ordinal__put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/work_orders/{order_id}/labour": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Labour
+         * @description Time that was spent on it; the same `client_id` is the same entry.
+         */
+        post: operations["post_labour_v1_work_orders__order_id__labour_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/work_orders/{order_id}/notes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Note
+         * @description Words or pictures; the same `client_id` is the same note.
+         */
+        post: operations["post_note_v1_work_orders__order_id__notes_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/work_orders/{order_id}/sync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Synchronise
+         * @description What a phone has kept while it was without network: each change once, an answer for each, and the order as it is then.
+         */
+        post: operations["synchronise_v1_work_orders__order_id__sync_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/work_orders/duplicates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Duplicates
+         * @description What is likely to mean the same: not repaired yet, lately raised, of the same asset, or of the same place and kind.
+         */
+        get: operations["list_duplicates_v1_work_orders_duplicates_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -7261,6 +7995,108 @@ export interface components {
             status: "asked";
             /** Top Up */
             top_up: string;
+        };
+        /**
+         * AssetBrief
+         * @description An asset on an order.
+         */
+        AssetBrief: {
+            /** Code */
+            code: string;
+            /** Id */
+            id: string;
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+        };
+        /**
+         * AssetChange
+         * @description What is to be different.
+         */
+        AssetChange: {
+            /** Category */
+            category?: string | null;
+            /** Installed On */
+            installed_on?: string | null;
+            /** Model */
+            model?: string | null;
+            /** Name En */
+            name_en?: string | null;
+            /** Name Zh */
+            name_zh?: string | null;
+            /** Place */
+            place?: string | null;
+            /** Serial */
+            serial?: string | null;
+        };
+        /**
+         * AssetRequest
+         * @description A machine or a fitting that is new in the register.
+         */
+        AssetRequest: {
+            /** Category */
+            category?: string | null;
+            /** Code */
+            code: string;
+            /** Installed On */
+            installed_on?: string | null;
+            /**
+             * Model
+             * @default
+             */
+            model: string;
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Place */
+            place: string;
+            /**
+             * Serial
+             * @default
+             */
+            serial: string;
+        };
+        /**
+         * AssetView
+         * @description A machine or a fitting, and where it stands.
+         */
+        AssetView: {
+            /** Category */
+            category: string | null;
+            /** Changed At */
+            changed_at: string;
+            /** Code */
+            code: string;
+            /** Created At */
+            created_at: string;
+            /** Id */
+            id: string;
+            /** Installed On */
+            installed_on: string | null;
+            /** Is Retired */
+            is_retired: boolean;
+            /** Label */
+            label: string | null;
+            /** Label Issue */
+            label_issue: number;
+            /** Model */
+            model: string;
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Place */
+            place: string;
+            /** Place Name En */
+            place_name_en: string;
+            /** Place Name Zh */
+            place_name_zh: string;
+            /** Region */
+            region: string;
+            /** Serial */
+            serial: string;
         };
         /**
          * AttachedFile
@@ -8208,6 +9044,25 @@ export interface components {
             path: string;
         };
         /**
+         * CandidateView
+         * @description Somebody to whom an order could go, the best first.
+         */
+        CandidateView: {
+            /** Declined */
+            declined: boolean;
+            /** Fits */
+            fits: boolean;
+            /** Load */
+            load: number;
+            /** Load Max */
+            load_max: number;
+            /** On Duty */
+            on_duty: boolean;
+            person: components["schemas"]["SomebodyView"];
+            /** Reasons */
+            reasons: string[];
+        };
+        /**
          * CanteenChange
          * @description Only what is given is changed.
          */
@@ -8275,6 +9130,52 @@ export interface components {
             night?: number | null;
         };
         /**
+         * Card
+         * @description An order on the board.
+         */
+        Card: {
+            /** Assignee */
+            assignee: string | null;
+            /** Assignee Name */
+            assignee_name: string | null;
+            /** Category */
+            category: string;
+            /** Changed At */
+            changed_at: string;
+            /** Declines */
+            declines: number;
+            /** Due At */
+            due_at: string | null;
+            /** Hold Cause */
+            hold_cause: ("waiting_requester" | "parts" | "contractor" | "access" | "out_of_hours" | "other") | null;
+            /** Id */
+            id: string;
+            /** Place Text */
+            place_text: string;
+            /** Problem */
+            problem: string | null;
+            /** Raised At */
+            raised_at: string;
+            /** Round */
+            round: number;
+            /** Sla */
+            sla: ("ok" | "warned" | "breached" | "paused" | "met" | "stopped") | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "submitted" | "accepted" | "rejected" | "merged" | "withdrawn" | "cancelled" | "assigned" | "en_route" | "in_progress" | "on_hold" | "done" | "confirmed" | "disputed" | "rated" | "follow_up" | "answered";
+            /**
+             * Urgency
+             * @enum {string}
+             */
+            urgency: "low" | "normal" | "high" | "urgent";
+            /** Version */
+            version: number;
+            /** Words */
+            words: string;
+        };
+        /**
          * CardNumberRequest
          * @description A card that was held to a reader.
          */
@@ -8311,6 +9212,134 @@ export interface components {
             max_fen?: number | null;
             /** Percent */
             percent?: number | null;
+        };
+        /**
+         * CategoryBrief
+         * @description A category on an order.
+         */
+        CategoryBrief: {
+            /** Icon */
+            icon: string;
+            /** Id */
+            id: string;
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Skill */
+            skill: string | null;
+        };
+        /**
+         * CategoryChange
+         * @description What is to be different; `parent` null makes it a root.
+         */
+        CategoryChange: {
+            /** Checklist */
+            checklist?: components["schemas"]["CheckLine"][] | null;
+            /** Dispatch */
+            dispatch?: ("automatic" | "pool" | "manual") | null;
+            /** Icon */
+            icon?: string | null;
+            /** Name En */
+            name_en?: string | null;
+            /** Name Zh */
+            name_zh?: string | null;
+            /** Ordinal */
+            ordinal?: number | null;
+            /** Parent */
+            parent?: string | null;
+            /** Problem Threshold */
+            problem_threshold?: number | null;
+            /** Skill */
+            skill?: ("electrical" | "plumbing" | "hvac" | "it" | "lift" | "carpentry" | "cleaning" | "general") | null;
+            /** Urgency */
+            urgency?: ("low" | "normal" | "high" | "urgent") | null;
+        };
+        /**
+         * CategoryRequest
+         * @description A new kind of repair.
+         */
+        CategoryRequest: {
+            /**
+             * Checklist
+             * @default []
+             */
+            checklist: components["schemas"]["CheckLine"][];
+            /** Code */
+            code: string;
+            /**
+             * Dispatch
+             * @default manual
+             * @enum {string}
+             */
+            dispatch: "automatic" | "pool" | "manual";
+            /**
+             * Icon
+             * @default
+             */
+            icon: string;
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+            /**
+             * Ordinal
+             * @default 0
+             */
+            ordinal: number;
+            /** Parent */
+            parent?: string | null;
+            /**
+             * Problem Threshold
+             * @default 5
+             */
+            problem_threshold: number;
+            /** Skill */
+            skill?: ("electrical" | "plumbing" | "hvac" | "it" | "lift" | "carpentry" | "cleaning" | "general") | null;
+            /**
+             * Urgency
+             * @default normal
+             * @enum {string}
+             */
+            urgency: "low" | "normal" | "high" | "urgent";
+        };
+        /**
+         * CategoryView
+         * @description A kind of repair.
+         */
+        CategoryView: {
+            /** Checklist */
+            checklist: components["schemas"]["CheckLine"][];
+            /** Code */
+            code: string;
+            /**
+             * Dispatch
+             * @enum {string}
+             */
+            dispatch: "automatic" | "pool" | "manual";
+            /** Icon */
+            icon: string;
+            /** Id */
+            id: string;
+            /** Is Retired */
+            is_retired: boolean;
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Ordinal */
+            ordinal: number;
+            /** Parent */
+            parent: string | null;
+            /** Problem Threshold */
+            problem_threshold: number;
+            /** Skill */
+            skill: ("electrical" | "plumbing" | "hvac" | "it" | "lift" | "carpentry" | "cleaning" | "general") | null;
+            /**
+             * Urgency
+             * @enum {string}
+             */
+            urgency: "low" | "normal" | "high" | "urgent";
         };
         /**
          * ChannelBillRequest
@@ -8533,6 +9562,54 @@ export interface components {
             unit_name_en: string;
             /** Unit Name Zh */
             unit_name_zh: string;
+        };
+        /**
+         * CheckBody
+         * @description A line of the checklist.
+         */
+        CheckBody: {
+            /** Client Id */
+            client_id?: string | null;
+            /**
+             * Ticked
+             * @default true
+             */
+            ticked: boolean;
+        };
+        /**
+         * CheckLine
+         * @description A line of a category's checklist.
+         */
+        CheckLine: {
+            /**
+             * En
+             * @default
+             */
+            en: string;
+            /**
+             * Is Required
+             * @default true
+             */
+            is_required: boolean;
+            /** Zh */
+            zh: string;
+        };
+        /**
+         * CheckView
+         * @description A line of the checklist.
+         */
+        CheckView: {
+            /** En */
+            en: string;
+            /** Is Required */
+            is_required: boolean;
+            /** Ordinal */
+            ordinal: number;
+            /** Ticked At */
+            ticked_at: string | null;
+            ticked_by: components["schemas"]["SomebodyView"] | null;
+            /** Zh */
+            zh: string;
         };
         /** CodeForToken */
         CodeForToken: {
@@ -9727,6 +10804,26 @@ export interface components {
             sentence_zh: string;
         };
         /**
+         * FormView
+         * @description The form that a scan opens: where, what, and what is known to be broken there.
+         */
+        FormView: {
+            asset: components["schemas"]["AssetBrief"] | null;
+            /** Categories */
+            categories: components["schemas"]["CategoryView"][];
+            /** Category */
+            category: string | null;
+            /** Code */
+            code: string;
+            /** Open */
+            open: components["schemas"]["OrderBrief"][];
+            /** Open To Strangers */
+            open_to_strangers: boolean;
+            place: components["schemas"]["PlaceBrief"];
+            /** Signed In */
+            signed_in: boolean;
+        };
+        /**
          * FoundCardView
          * @description Whose a card is, and what became of that very card.
          */
@@ -9866,6 +10963,69 @@ export interface components {
             data: components["schemas"]["GuestView"][];
         };
         /**
+         * GuestNoteBody
+         * @description A guest's words to those who come.
+         */
+        GuestNoteBody: {
+            /** Client Id */
+            client_id?: string | null;
+            /** Words */
+            words: string;
+        };
+        /**
+         * GuestOrderView
+         * @description What a guest sees of their order.
+         */
+        GuestOrderView: {
+            /** Allowed */
+            allowed: ("withdraw" | "cancel" | "confirm" | "dispute" | "rate")[];
+            asset: components["schemas"]["AssetBrief"] | null;
+            /** Assignee Name */
+            assignee_name: string | null;
+            category: components["schemas"]["CategoryBrief"];
+            /** Changed At */
+            changed_at: string;
+            /** Confirm Due At */
+            confirm_due_at: string | null;
+            /** Confirmed By */
+            confirmed_by: ("person" | "system") | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Files */
+            files: components["schemas"]["AttachedFile"][];
+            /** Finished At */
+            finished_at: string | null;
+            /** History */
+            history: components["schemas"]["OrderStepView"][];
+            hold: components["schemas"]["HoldView"] | null;
+            /** Is Merged */
+            is_merged: boolean;
+            /** Notes */
+            notes: components["schemas"]["NoteView"][];
+            /** Place Text */
+            place_text: string;
+            /** Raised At */
+            raised_at: string;
+            /** Ratings */
+            ratings: components["schemas"]["RatingView"][];
+            /** Round */
+            round: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "submitted" | "accepted" | "rejected" | "merged" | "withdrawn" | "cancelled" | "assigned" | "en_route" | "in_progress" | "on_hold" | "done" | "confirmed" | "disputed" | "rated" | "follow_up" | "answered";
+            /**
+             * Urgency
+             * @enum {string}
+             */
+            urgency: "low" | "normal" | "high" | "urgent";
+            /** Version */
+            version: number;
+            /** Words */
+            words: string;
+        };
+        /**
          * GuestPaymentRequest
          * @description A code from a guest's own payment app.
          */
@@ -9925,6 +11085,35 @@ export interface components {
             terminal: string;
         };
         /**
+         * GuestRequest
+         * @description A report by somebody who is not signed in, at a place that takes it.
+         */
+        GuestRequest: {
+            /** Category */
+            category?: string | null;
+            /** Client Id */
+            client_id?: string | null;
+            /**
+             * Files
+             * @default []
+             */
+            files: string[];
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /**
+             * Phone
+             * @default
+             */
+            phone: string;
+            /** Urgency */
+            urgency?: ("low" | "normal" | "high") | null;
+            /** Words */
+            words: string;
+        };
+        /**
          * GuestRow
          * @description A row of a sheet, and what taking it would do.
          */
@@ -9937,6 +11126,35 @@ export interface components {
             guest: components["schemas"]["NewGuest"];
             /** Row */
             row: number;
+        };
+        /**
+         * GuestTicketView
+         * @description The ticket is said once: by it the guest follows, confirms and rates.
+         */
+        GuestTicketView: {
+            order: components["schemas"]["GuestOrderView"];
+            /** Ticket */
+            ticket: string;
+        };
+        /**
+         * GuestTriggerBody
+         * @description What a guest's trigger takes.
+         */
+        GuestTriggerBody: {
+            /** Client Id */
+            client_id?: string | null;
+            /**
+             * Score
+             * @description rate: 1 to 5; 1 and 2 say why.
+             */
+            score?: number | null;
+            /** Version */
+            version?: number | null;
+            /**
+             * Words
+             * @default
+             */
+            words: string;
         };
         /**
          * GuestView
@@ -10205,6 +11423,66 @@ export interface components {
             state: string;
         };
         /**
+         * HoldView
+         * @description Why nothing happens.
+         */
+        HoldView: {
+            /**
+             * Cause
+             * @enum {string}
+             */
+            cause: "waiting_requester" | "parts" | "contractor" | "access" | "out_of_hours" | "other";
+            /** Since */
+            since: string;
+            /** Until */
+            until: string | null;
+        };
+        /**
+         * HoursBody
+         * @description When a region or one place of it works; for orders from now on.
+         */
+        HoursBody: {
+            /** Days */
+            days: ("workday" | "weekend" | "holiday")[];
+            /** Place */
+            place?: string | null;
+            /** Region */
+            region: string;
+            /**
+             * Shifts
+             * @description Local wall time; an end of 00:00 is the end of the day.
+             */
+            shifts: [
+                string,
+                string
+            ][];
+        };
+        /**
+         * HoursView
+         * @description The hours of a region or place.
+         */
+        HoursView: {
+            /** Created At */
+            created_at: string;
+            /** Created By */
+            created_by: string;
+            /** Days */
+            days: ("workday" | "weekend" | "holiday")[];
+            /** Id */
+            id: string;
+            /** Is Retired */
+            is_retired: boolean;
+            /** Place */
+            place: string | null;
+            /** Region */
+            region: string;
+            /** Shifts */
+            shifts: [
+                string,
+                string
+            ][];
+        };
+        /**
          * HrListView
          * @description A unit's list of a month.
          */
@@ -10385,6 +11663,41 @@ export interface components {
             name_en: string;
             /** Name Zh */
             name_zh: string;
+        };
+        /**
+         * LabourBody
+         * @description Time that was spent on it.
+         */
+        LabourBody: {
+            /** Client Id */
+            client_id?: string | null;
+            /** Minutes */
+            minutes: number;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /**
+             * Words
+             * @default
+             */
+            words: string;
+        };
+        /**
+         * LabourView
+         * @description Time that somebody has spent on it.
+         */
+        LabourView: {
+            /** Id */
+            id: string;
+            /** Minutes */
+            minutes: number;
+            person: components["schemas"]["SomebodyView"];
+            /** Started At */
+            started_at: string;
+            /** Words */
+            words: string;
         };
         /**
          * LadderChange
@@ -11239,6 +12552,22 @@ export interface components {
             state: "draft" | "published" | "withdrawn";
         };
         /**
+         * MergedView
+         * @description A report that became part of this one, as it was sent.
+         */
+        MergedView: {
+            /** Files */
+            files: components["schemas"]["AttachedFile"][];
+            /** Id */
+            id: string;
+            /** Raised At */
+            raised_at: string;
+            /** Raiser Name */
+            raiser_name: string;
+            /** Words */
+            words: string;
+        };
+        /**
          * MessageBody
          * @description Words to the other side; `client_id` makes a repeated one the same.
          */
@@ -11277,6 +12606,44 @@ export interface components {
             side: "caller" | "staff";
             /** Words */
             words: string;
+        };
+        /**
+         * MilestoneView
+         * @description One of the three promises of an order.
+         */
+        MilestoneView: {
+            /** Breached At */
+            breached_at: string | null;
+            /**
+             * Due At
+             * @description None while the clock stands still before it.
+             */
+            due_at: string | null;
+            /** First Reached At */
+            first_reached_at: string | null;
+            /**
+             * Left S
+             * @description Seconds of working time that are left; below zero: so much too late.
+             */
+            left_s: number;
+            /**
+             * Milestone
+             * @enum {string}
+             */
+            milestone: "response" | "arrival" | "resolution";
+            /** Reached At */
+            reached_at: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "at_risk" | "breached" | "kept" | "missed" | "stopped";
+            /** Target S */
+            target_s: number;
+            /** Warn At */
+            warn_at: string | null;
+            /** Warned At */
+            warned_at: string | null;
         };
         /** MinuteView */
         MinuteView: {
@@ -12322,6 +13689,60 @@ export interface components {
             token: string;
         };
         /**
+         * NoteBody
+         * @description Words or pictures; `before` and `after` are pictures of the work. Public ones are seen by those it is for.
+         */
+        NoteBody: {
+            /** Client Id */
+            client_id?: string | null;
+            /**
+             * Files
+             * @default []
+             */
+            files: string[];
+            /**
+             * Is Public
+             * @default true
+             */
+            is_public: boolean;
+            /**
+             * Kind
+             * @default note
+             * @enum {string}
+             */
+            kind: "note" | "before" | "after";
+            /**
+             * Words
+             * @default
+             */
+            words: string;
+        };
+        /**
+         * NoteView
+         * @description Words or pictures at an order.
+         */
+        NoteView: {
+            /** At */
+            at: string;
+            /** Author */
+            author: string;
+            /** Author Name */
+            author_name: string;
+            /** Files */
+            files: components["schemas"]["AttachedFile"][];
+            /** Id */
+            id: string;
+            /** Is Public */
+            is_public: boolean;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "note" | "before" | "after";
+            /** Words */
+            words: string;
+        };
+        /**
          * Nutrition
          * @description In one portion.
          */
@@ -12356,11 +13777,107 @@ export interface components {
             region: string;
         };
         /**
+         * OrderBrief
+         * @description An order for who need not see all of it: likely the same thing, or part of a problem.
+         */
+        OrderBrief: {
+            category: components["schemas"]["CategoryBrief"];
+            /** Id */
+            id: string;
+            /** Place Text */
+            place_text: string;
+            /** Raised At */
+            raised_at: string;
+            /** Raisers */
+            raisers: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "submitted" | "accepted" | "rejected" | "merged" | "withdrawn" | "cancelled" | "assigned" | "en_route" | "in_progress" | "on_hold" | "done" | "confirmed" | "disputed" | "rated" | "follow_up" | "answered";
+            /** Words */
+            words: string;
+        };
+        /**
          * OrderState
          * @description Whether the meal was signed up for. A till without sign-ups sells to walk-ins only.
          * @enum {string}
          */
         OrderState: "ordered_and_ate" | "ordered_no_show" | "walk_in";
+        /**
+         * OrderStepView
+         * @description One step of its life.
+         */
+        OrderStepView: {
+            /** Actor */
+            actor: string;
+            /** Actor Name */
+            actor_name: string | null;
+            /** At */
+            at: string;
+            /** Data */
+            data: {
+                [key: string]: unknown;
+            };
+            /** Happened At */
+            happened_at: string;
+            /** Ordinal */
+            ordinal: number;
+            /** Round */
+            round: number;
+            /** State */
+            state: string;
+            /** Trigger */
+            trigger: string;
+            /** Words */
+            words: string;
+        };
+        /**
+         * OrderTriggerBody
+         * @description What a trigger takes; each takes its own of these. `version` is the one that was looked at; `client_id` the change's own
+         *     name, so that it happens once.
+         */
+        OrderTriggerBody: {
+            /**
+             * Assignee
+             * @description assign: who; left out, the rule picks.
+             */
+            assignee?: string | null;
+            /**
+             * Cause
+             * @description hold: why; `other` does not stop the clock.
+             */
+            cause?: ("waiting_requester" | "parts" | "contractor" | "access" | "out_of_hours" | "other") | null;
+            /** Client Id */
+            client_id?: string | null;
+            /**
+             * Files
+             * @default []
+             */
+            files: string[];
+            /**
+             * Into
+             * @description merge: the order that it becomes part of.
+             */
+            into?: string | null;
+            /**
+             * Score
+             * @description rate: 1 to 5; 1 and 2 say why.
+             */
+            score?: number | null;
+            /**
+             * Until
+             * @description hold: when it is likely to go on.
+             */
+            until?: string | null;
+            /** Version */
+            version?: number | null;
+            /**
+             * Words
+             * @default
+             */
+            words: string;
+        };
         /**
          * OrganisationKind
          * @description A `unit` pays for its people, a `department` is part of a unit, an `operator` runs canteens.
@@ -12466,6 +13983,13 @@ export interface components {
         Page_ApprovalView_: {
             /** Data */
             data: components["schemas"]["ApprovalView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[AssetView] */
+        Page_AssetView_: {
+            /** Data */
+            data: components["schemas"]["AssetView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -12644,6 +14168,13 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
+        /** Page[HoursView] */
+        Page_HoursView_: {
+            /** Data */
+            data: components["schemas"]["HoursView"][];
+            /** Has More */
+            has_more: boolean;
+        };
         /** Page[HrListView] */
         Page_HrListView_: {
             /** Data */
@@ -12777,6 +14308,13 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
+        /** Page[ProblemView] */
+        Page_ProblemView_: {
+            /** Data */
+            data: components["schemas"]["ProblemView"][];
+            /** Has More */
+            has_more: boolean;
+        };
         /** Page[QuotaView] */
         Page_QuotaView_: {
             /** Data */
@@ -12847,6 +14385,13 @@ export interface components {
             /** Has More */
             has_more: boolean;
         };
+        /** Page[SlaTargetView] */
+        Page_SlaTargetView_: {
+            /** Data */
+            data: components["schemas"]["SlaTargetView"][];
+            /** Has More */
+            has_more: boolean;
+        };
         /** Page[StatementFileView] */
         Page_StatementFileView_: {
             /** Data */
@@ -12900,6 +14445,13 @@ export interface components {
         Page_WithdrawalView_: {
             /** Data */
             data: components["schemas"]["WithdrawalView"][];
+            /** Has More */
+            has_more: boolean;
+        };
+        /** Page[WorkOrderView] */
+        Page_WorkOrderView_: {
+            /** Data */
+            data: components["schemas"]["WorkOrderView"][];
             /** Has More */
             has_more: boolean;
         };
@@ -13010,6 +14562,18 @@ export interface components {
             /** Theirs Fen */
             theirs_fen: number;
         };
+        /**
+         * PartyView
+         * @description Whose order it is.
+         */
+        PartyView: {
+            /** Id */
+            id: string;
+            /** Is Guest */
+            is_guest: boolean;
+            /** Name */
+            name: string;
+        };
         /** PasswordChange */
         PasswordChange: {
             /** New */
@@ -13058,6 +14622,26 @@ export interface components {
             /** Label */
             label: string;
             state: components["schemas"]["PathState"];
+        };
+        /**
+         * PauseView
+         * @description A time that did not count. `done`: between the end of the work and its reopening.
+         */
+        PauseView: {
+            /**
+             * Cause
+             * @enum {string}
+             */
+            cause: "waiting_requester" | "parts" | "contractor" | "access" | "out_of_hours" | "done";
+            /**
+             * Counted S
+             * @description Working time that it has kept from counting.
+             */
+            counted_s: number;
+            /** Ends At */
+            ends_at: string | null;
+            /** Starts At */
+            starts_at: string;
         };
         /**
          * PayBody
@@ -13360,6 +14944,22 @@ export interface components {
             has_pin: boolean;
             /** Person */
             person: string;
+        };
+        /**
+         * PlaceBrief
+         * @description A place, by name.
+         */
+        PlaceBrief: {
+            /** Full Name En */
+            full_name_en: string;
+            /** Full Name Zh */
+            full_name_zh: string;
+            /** Id */
+            id: string;
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
         };
         /** PlaceChange */
         PlaceChange: {
@@ -13734,6 +15334,33 @@ export interface components {
             name_zh: string | null;
         };
         /**
+         * PreviewView
+         * @description What an order raised there now would be promised.
+         */
+        PreviewView: {
+            /** Due */
+            due: {
+                [key: string]: string;
+            };
+            /**
+             * Hours
+             * @enum {string}
+             */
+            hours: "office" | "own" | "always";
+            /** Seconds */
+            seconds: {
+                [key: string]: number;
+            };
+            /** @description None: nobody has written one, the house's own counts. */
+            target: components["schemas"]["SlaTargetView"] | null;
+            /** Warning */
+            warning: "calendar_year_missing" | null;
+            /** Years Missing */
+            years_missing: number[];
+            /** Zone */
+            zone: string;
+        };
+        /**
          * PriceChange
          * @description Prices and limits of one canteen, or (null) of every canteen without its own, to be changed together.
          */
@@ -13814,6 +15441,48 @@ export interface components {
             columns: number;
             /** Terminal */
             terminal: string;
+        };
+        /**
+         * ProblemBody
+         * @description identify: the cause; solve: what was done; dismiss: why it is none.
+         */
+        ProblemBody: {
+            /** Words */
+            words: string;
+        };
+        /**
+         * ProblemView
+         * @description Many of one kind.
+         */
+        ProblemView: {
+            /** Allowed */
+            allowed: ("identify" | "solve" | "dismiss")[];
+            category: components["schemas"]["CategoryBrief"];
+            /** Cause */
+            cause: string;
+            /** Changed At */
+            changed_at: string;
+            /** Closed At */
+            closed_at: string | null;
+            /** Id */
+            id: string;
+            /** Linked */
+            linked?: components["schemas"]["OrderBrief"][] | null;
+            /** Opened At */
+            opened_at: string;
+            /** Orders */
+            orders: number;
+            /** Place Text */
+            place_text: string;
+            /** Region */
+            region: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "identified" | "solved" | "dismissed";
+            /** Words */
+            words: string;
         };
         /**
          * ProgressView
@@ -13986,6 +15655,30 @@ export interface components {
             line: number;
             /** Quantity */
             quantity: number | null;
+        };
+        /**
+         * RatingView
+         * @description What one of those who were served thought of it, and the lead's answer.
+         */
+        RatingView: {
+            /** Answer */
+            answer: string;
+            /** Answered At */
+            answered_at: string | null;
+            /** Edited At */
+            edited_at: string | null;
+            /** Is Mine */
+            is_mine: boolean;
+            /** Is Second */
+            is_second: boolean;
+            /** Rated At */
+            rated_at: string;
+            /** Score */
+            score: number;
+            /** Who */
+            who: string;
+            /** Words */
+            words: string;
         };
         /**
          * Reach
@@ -14315,12 +16008,47 @@ export interface components {
             timezone: string;
         };
         /**
+         * RepairBoardView
+         * @description A desk at a moment: subscribe to its channel after `position`.
+         */
+        RepairBoardView: {
+            desk: components["schemas"]["RepairDeskView"];
+            /** Orders */
+            orders: components["schemas"]["Card"][];
+            /** Position */
+            position: number;
+        };
+        /**
+         * RepairDeskView
+         * @description A desk of repairs that I may sit at.
+         */
+        RepairDeskView: {
+            /** Channel */
+            channel: string;
+            /** Id */
+            id: string;
+            /** Region */
+            region: string;
+            /** Region Name En */
+            region_name_en: string;
+            /** Region Name Zh */
+            region_name_zh: string;
+        };
+        /**
          * ResolveBody
          * @description What was found out about a late sale.
          */
         ResolveBody: {
             /** Note */
             note: string;
+        };
+        /**
+         * RetireBody
+         * @description From this day on it does not count any more; today, where it is left out.
+         */
+        RetireBody: {
+            /** Effective Until */
+            effective_until?: string | null;
         };
         /**
          * ReversalView
@@ -15270,6 +16998,21 @@ export interface components {
             region: string;
         };
         /**
+         * SkillView
+         * @description What one may be able to do.
+         */
+        SkillView: {
+            /**
+             * Code
+             * @enum {string}
+             */
+            code: "electrical" | "plumbing" | "hvac" | "it" | "lift" | "carpentry" | "cleaning" | "general";
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+        };
+        /**
          * SkippedView
          * @description An occurrence that could not be held, and what could be had instead.
          */
@@ -15282,6 +17025,84 @@ export interface components {
             starts_at: string;
             /** Suggestions */
             suggestions: components["schemas"]["SuggestionView"][];
+        };
+        /**
+         * SlaTargetView
+         * @description One promise of the table.
+         */
+        SlaTargetView: {
+            /** Arrival S */
+            arrival_s: number;
+            /** Category */
+            category: string | null;
+            /** Created At */
+            created_at: string;
+            /** Created By */
+            created_by: string;
+            /**
+             * Effective From
+             * Format: date
+             */
+            effective_from: string;
+            /** Effective Until */
+            effective_until: string | null;
+            /**
+             * Hours
+             * @enum {string}
+             */
+            hours: "place" | "always";
+            /** Id */
+            id: string;
+            /** Region */
+            region: string;
+            /** Resolution S */
+            resolution_s: number;
+            /** Response S */
+            response_s: number;
+            /**
+             * Urgency
+             * @enum {string}
+             */
+            urgency: "low" | "normal" | "high" | "urgent";
+            /** Warn Percent */
+            warn_percent: number;
+        };
+        /**
+         * SlaView
+         * @description An order's clock, for everybody who may see the order.
+         */
+        SlaView: {
+            /** Due At */
+            due_at: string | null;
+            /**
+             * Hours
+             * @enum {string}
+             */
+            hours: "office" | "own" | "always";
+            /** Milestones */
+            milestones: components["schemas"]["MilestoneView"][];
+            /** Next */
+            next: ("response" | "arrival" | "resolution") | null;
+            /** Paused Cause */
+            paused_cause: string | null;
+            /** Pauses */
+            pauses: components["schemas"]["PauseView"][];
+            /** Round */
+            round: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "ok" | "warned" | "breached" | "paused" | "met" | "stopped";
+            /**
+             * Warning
+             * @description A due time lies in a year whose holidays nobody has entered yet; it is counted anew when they are.
+             */
+            warning: "calendar_year_missing" | null;
+            /** Years Missing */
+            years_missing: number[];
+            /** Zone */
+            zone: string;
         };
         /**
          * Slips
@@ -15516,6 +17337,131 @@ export interface components {
             words: string;
         };
         /**
+         * SyncBody
+         * @description What a phone brings along, in the order in which it happened.
+         */
+        SyncBody: {
+            /** Steps */
+            steps: components["schemas"]["SyncStep"][];
+        };
+        /**
+         * SyncResult
+         * @description What became of one change. `refused` says why; `repeated` had been done before.
+         */
+        SyncResult: {
+            /** Allowed */
+            allowed: string[];
+            /**
+             * Client Id
+             * Format: uuid
+             */
+            client_id: string;
+            /** Code */
+            code?: string | null;
+            /**
+             * Data
+             * @default {}
+             */
+            data: {
+                [key: string]: unknown;
+            };
+            /** Message */
+            message?: string | null;
+            /** State */
+            state: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "done" | "repeated" | "refused";
+            /** Version */
+            version: number;
+        };
+        /**
+         * SyncStep
+         * @description One change that a phone has kept while it was without network. `base_version` is the version that it believed in when it
+         *     was made, its own triggers before it counted.
+         */
+        SyncStep: {
+            /** Base Version */
+            base_version: number;
+            /**
+             * Body
+             * @description The same body as that of the change's own address.
+             * @default {}
+             */
+            body: {
+                [key: string]: unknown;
+            };
+            /**
+             * Client Id
+             * Format: uuid
+             */
+            client_id: string;
+            /** Happened At */
+            happened_at?: string | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "trigger" | "note" | "check" | "labour";
+            /** Ordinal */
+            ordinal?: number | null;
+            /** Trigger */
+            trigger?: ("accept" | "reject" | "merge" | "withdraw" | "cancel" | "assign" | "claim" | "set_out" | "start" | "decline" | "hold" | "finish" | "resume" | "confirm" | "dispute" | "rate" | "answer") | null;
+        };
+        /**
+         * SyncView
+         * @description An answer for each change, and the order as it is now.
+         */
+        SyncView: {
+            order: components["schemas"]["WorkOrderView"];
+            /** Results */
+            results: components["schemas"]["SyncResult"][];
+        };
+        /**
+         * TargetBody
+         * @description What is promised from a day on. The one before it ends by itself.
+         */
+        TargetBody: {
+            /** Arrival S */
+            arrival_s: number;
+            /**
+             * Category
+             * @description A category's id (`rcat_...`); none is all categories.
+             */
+            category?: string | null;
+            /**
+             * Effective From
+             * Format: date
+             */
+            effective_from: string;
+            /**
+             * Hours
+             * @description Those of the place, or every minute.
+             * @default place
+             * @enum {string}
+             */
+            hours: "place" | "always";
+            /** Region */
+            region: string;
+            /** Resolution S */
+            resolution_s: number;
+            /** Response S */
+            response_s: number;
+            /**
+             * Urgency
+             * @enum {string}
+             */
+            urgency: "low" | "normal" | "high" | "urgent";
+            /**
+             * Warn Percent
+             * @description After so much of the time somebody is warned.
+             * @default 80
+             */
+            warn_percent: number;
+        };
+        /**
          * TargetView
          * @description What a call can be handed over to.
          */
@@ -15526,6 +17472,54 @@ export interface components {
             name_en: string;
             /** Name Zh */
             name_zh: string;
+        };
+        /**
+         * TechnicianBody
+         * @description What somebody is sent: the role itself is granted elsewhere.
+         */
+        TechnicianBody: {
+            /**
+             * Is Active
+             * @default true
+             */
+            is_active: boolean;
+            /**
+             * Load Max
+             * @default 5
+             */
+            load_max: number;
+            /**
+             * Places
+             * @default []
+             */
+            places: string[];
+            /** Region */
+            region: string;
+            /** Skills */
+            skills: ("electrical" | "plumbing" | "hvac" | "it" | "lift" | "carpentry" | "cleaning" | "general")[];
+        };
+        /**
+         * TechnicianView
+         * @description What somebody is sent, and how much they have.
+         */
+        TechnicianView: {
+            /** Declines 30D */
+            declines_30d: number;
+            /** Is Active */
+            is_active: boolean;
+            /** Load */
+            load: number;
+            /** Load Max */
+            load_max: number;
+            /** On Duty */
+            on_duty: boolean;
+            person: components["schemas"]["SomebodyView"];
+            /** Places */
+            places: components["schemas"]["PlaceBrief"][];
+            /** Region */
+            region: string;
+            /** Skills */
+            skills: ("electrical" | "plumbing" | "hvac" | "it" | "lift" | "carpentry" | "cleaning" | "general")[];
         };
         /** TerminalChange */
         TerminalChange: {
@@ -16063,6 +18057,154 @@ export interface components {
              * @enum {string}
              */
             state: "asked" | "sending" | "unknown" | "paid" | "failed" | "declined" | "cancelled";
+        };
+        /**
+         * WorkOrderRequest
+         * @description A report. `client_id` is its own name: sent twice, it is one order. Where no place is named, the home region's office
+         *     gets it; where no category is, it is `other`.
+         */
+        WorkOrderRequest: {
+            /** Asset */
+            asset?: string | null;
+            /** Category */
+            category?: string | null;
+            /** Client Id */
+            client_id?: string | null;
+            /**
+             * Files
+             * @default []
+             */
+            files: string[];
+            /**
+             * Phone
+             * @default
+             */
+            phone: string;
+            /**
+             * Place
+             * @description A place's id (`pla_...`).
+             */
+            place?: string | null;
+            /**
+             * Place Code
+             * @description The text of a scanned label, of a place or of an asset.
+             */
+            place_code?: string | null;
+            /** Preferred From */
+            preferred_from?: string | null;
+            /** Preferred Until */
+            preferred_until?: string | null;
+            /**
+             * Same As
+             * @description Me too: an order of `GET /v1/work_orders/duplicates` that this one becomes part of.
+             */
+            same_as?: string | null;
+            /**
+             * Served
+             * @description Who is served, if not whoever raises it (`per_...`).
+             */
+            served?: string | null;
+            /** Urgency */
+            urgency?: ("low" | "normal" | "high" | "urgent") | null;
+            /** Words */
+            words: string;
+        };
+        /**
+         * WorkOrderView
+         * @description A work order as its reader may see it, with the triggers that they may pull.
+         */
+        WorkOrderView: {
+            /** Accepted At */
+            accepted_at: string | null;
+            /** Allowed */
+            allowed: ("accept" | "reject" | "merge" | "withdraw" | "cancel" | "assign" | "claim" | "set_out" | "start" | "decline" | "hold" | "finish" | "resume" | "confirm" | "dispute" | "rate" | "answer")[];
+            asset: components["schemas"]["AssetBrief"] | null;
+            assignee: components["schemas"]["SomebodyView"] | null;
+            /** Call */
+            call: string | null;
+            category: components["schemas"]["CategoryBrief"];
+            /** Changed At */
+            changed_at: string;
+            /** Checklist */
+            checklist?: components["schemas"]["CheckView"][] | null;
+            /** Client Id */
+            client_id: string;
+            /** Confirm Due At */
+            confirm_due_at: string | null;
+            /** Confirmed At */
+            confirmed_at: string | null;
+            /** Confirmed By */
+            confirmed_by: ("person" | "system") | null;
+            /** Declines */
+            declines: number;
+            /** Desk */
+            desk: string;
+            /** Duplicates */
+            duplicates?: components["schemas"]["OrderBrief"][] | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Files */
+            files: components["schemas"]["AttachedFile"][];
+            /** Finished At */
+            finished_at: string | null;
+            /** History */
+            history?: components["schemas"]["OrderStepView"][] | null;
+            hold: components["schemas"]["HoldView"] | null;
+            /** Id */
+            id: string;
+            /** Is Mine */
+            is_mine: boolean;
+            /** Is Served */
+            is_served: boolean;
+            /** Labour */
+            labour?: components["schemas"]["LabourView"][] | null;
+            /** Merged */
+            merged?: components["schemas"]["MergedView"][] | null;
+            /** Merged Into */
+            merged_into: string | null;
+            /** Notes */
+            notes?: components["schemas"]["NoteView"][] | null;
+            /** Phone */
+            phone?: string | null;
+            /** Place */
+            place: string | null;
+            /** Place Text */
+            place_text: string;
+            /** Preferred From */
+            preferred_from: string | null;
+            /** Preferred Until */
+            preferred_until: string | null;
+            /** Problem */
+            problem: string | null;
+            /** Raised At */
+            raised_at: string;
+            /** Raisers */
+            raisers: components["schemas"]["PartyView"][];
+            /** Ratings */
+            ratings: components["schemas"]["RatingView"][];
+            /** Region */
+            region: string;
+            /** Round */
+            round: number;
+            /** Served */
+            served: components["schemas"]["PartyView"][];
+            sla: components["schemas"]["SlaView"] | null;
+            /** Started At */
+            started_at: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "submitted" | "accepted" | "rejected" | "merged" | "withdrawn" | "cancelled" | "assigned" | "en_route" | "in_progress" | "on_hold" | "done" | "confirmed" | "disputed" | "rated" | "follow_up" | "answered";
+            /**
+             * Urgency
+             * @enum {string}
+             */
+            urgency: "low" | "normal" | "high" | "urgent";
+            /** Version */
+            version: number;
+            /** Words */
+            words: string;
         };
     };
     responses: never;
@@ -35503,6 +37645,1403 @@ export interface operations {
             };
         };
     };
+    get_assets_v1_repair_assets_get: {
+        parameters: {
+            query?: {
+                also_retired?: boolean;
+                /** @description This place and all below it. */
+                below?: string | null;
+                category?: string | null;
+                /** @description How many rows at the most. */
+                limit?: number;
+                place?: string | null;
+                q?: string | null;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AssetView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_asset_v1_repair_assets_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AssetRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssetView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `ASSET_CODE_TAKEN`: Another asset has this code; `ASSET_RETIRED`: This asset is out of use */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_asset_v1_repair_assets__asset__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                asset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssetView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    patch_asset_v1_repair_assets__asset__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                asset: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AssetChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssetView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `ASSET_CODE_TAKEN`: Another asset has this code; `ASSET_RETIRED`: This asset is out of use */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    turn_asset_v1_repair_assets__asset___verb__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                asset: string;
+                verb: "retire" | "reopen" | "replace_label";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssetView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `ASSET_CODE_TAKEN`: Another asset has this code; `ASSET_RETIRED`: This asset is out of use */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    print_labels_v1_repair_assets_labels_get: {
+        parameters: {
+            query?: {
+                asset?: string | null;
+                /** @description Also of all places below it. */
+                below?: boolean;
+                /** @description `sheet`: one on a page; `labels`: eight on a page. */
+                layout?: "sheet" | "labels";
+                place?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/pdf": unknown;
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_categories_v1_repair_categories_get: {
+        parameters: {
+            query?: {
+                also_retired?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CategoryView"][];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_category_v1_repair_categories_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CategoryRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CategoryView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `CATEGORY_UNFIT`: This category cannot be used */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    patch_category_v1_repair_categories__category__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                category: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CategoryChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CategoryView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `CATEGORY_UNFIT`: This category cannot be used */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    turn_category_v1_repair_categories__category___verb__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                category: string;
+                verb: "retire" | "reopen";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CategoryView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_desks_v1_repair_desks_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepairDeskView"][];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_desk_v1_repair_desks__desk_name__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                desk_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepairBoardView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    open_form_v1_repair_forms__code__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The letters of a scanned label. */
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FormView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PLACE_LABEL_UNKNOWN`: This is no place code of ours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PLACE_LABEL_ENDED`: This place code is out of use; please choose the place */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_file_v1_repair_forms__code__files_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 16 to 100 random characters that the page has made for itself. */
+                "Guest-Key"?: string | null;
+            };
+            path: {
+                /** @description The letters of a scanned label. */
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttachedFile"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PLACE_LABEL_UNKNOWN`: This is no place code of ours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PLACE_LABEL_ENDED`: This place code is out of use; please choose the place */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FILE_TOO_LARGE`: The file is too large; `VOICE_TOO_LONG`: The voice note is too long */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FILE_KIND_NOT_TAKEN`: Pictures are taken as JPEG, PNG, WebP or AVIF; voice as WebM, Ogg or MP4 */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FILE_NAME_HAS_PATH`: A file's name must not hold a path; `FILE_DAMAGED`: The file is damaged and cannot be opened; `PICTURE_TOO_LARGE`: The picture has too many pixels; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `REPORTED_TOO_OFTEN`: Reported too often; try again in {retry_after_s} seconds, or telephone the duty desk; `TOO_MANY_REQUESTS`: Too many requests; try again in {retry_after_s} seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    report_v1_repair_forms__code__orders_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description 16 to 100 random characters that the page has made for itself. */
+                "Guest-Key"?: string | null;
+            };
+            path: {
+                /** @description The letters of a scanned label. */
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GuestRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuestTicketView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PLACE_LABEL_UNKNOWN`: This is no place code of ours; `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PLACE_LABEL_ENDED`: This place code is out of use; please choose the place; `CATEGORY_UNFIT`: This category cannot be used; `FILE_IN_USE`: This file already belongs to something else; please choose it again */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `REPORTED_TOO_OFTEN`: Reported too often; try again in {retry_after_s} seconds, or telephone the duty desk */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_problems_v1_repair_problems_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                region?: string | null;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+                state?: ("open" | "identified" | "solved" | "dismissed") | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ProblemView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_problem_v1_repair_problems__problem__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                problem: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    turn_problem_v1_repair_problems__problem___trigger__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                problem: string;
+                trigger: "identify" | "solve" | "dismiss";
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProblemBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_skills_v1_repair_skills_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SkillView"][];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    follow_v1_repair_tickets__ticket__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                ticket: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuestOrderView"];
+                };
+            };
+            /** @description `TICKET_UNKNOWN`: No order is followed by this ticket */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `REPORTED_TOO_OFTEN`: Reported too often; try again in {retry_after_s} seconds, or telephone the duty desk */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    pull_v1_repair_tickets__ticket___trigger__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                ticket: string;
+                trigger: "withdraw" | "cancel" | "confirm" | "dispute" | "rate";
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["GuestTriggerBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuestOrderView"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this; `RATER_INVOLVED`: Whoever worked on it, or leads those who did, cannot rate it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TICKET_UNKNOWN`: No order is followed by this ticket; `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `ORDER_RATED_TOO_LATE`: It is too late to rate this order */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `WORDS_REQUIRED`: Please say why; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `REPORTED_TOO_OFTEN`: Reported too often; try again in {retry_after_s} seconds, or telephone the duty desk */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_file_v1_repair_tickets__ticket__files__file__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file: string;
+                ticket: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": unknown;
+                };
+            };
+            /** @description `TICKET_UNKNOWN`: No order is followed by this ticket; `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_note_v1_repair_tickets__ticket__notes_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                ticket: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GuestNoteBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this; `RATER_INVOLVED`: Whoever worked on it, or leads those who did, cannot rate it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TICKET_UNKNOWN`: No order is followed by this ticket; `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `ORDER_RATED_TOO_LATE`: It is too late to rate this order */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `WORDS_REQUIRED`: Please say why; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `REPORTED_TOO_OFTEN`: Reported too often; try again in {retry_after_s} seconds, or telephone the duty desk */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     show_root_key_v1_root_key_get: {
         parameters: {
             query?: never;
@@ -38089,6 +41628,409 @@ export interface operations {
             };
         };
     };
+    list_hours_v1_sla_hours_get: {
+        parameters: {
+            query?: {
+                /** @description How many rows at the most. */
+                limit?: number;
+                region?: string | null;
+                /** @description Those that count no more as well. */
+                retired?: boolean;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_HoursView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    set_hours_v1_sla_hours_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoursBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoursView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `SLA_HOURS_UNSOUND`: Service hours are in order, not empty and not overlapping; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    retire_hours_v1_sla_hours__hours_id__retire_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                hours_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoursView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_targets_v1_sla_targets_get: {
+        parameters: {
+            query?: {
+                /** @description Only those that count on this day. */
+                at?: string | null;
+                category?: string | null;
+                /** @description How many rows at the most. */
+                limit?: number;
+                region?: string | null;
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+                urgency?: ("low" | "normal" | "high" | "urgent") | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SlaTargetView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    open_target_v1_sla_targets_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TargetBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SlaTargetView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `SLA_TARGET_NOT_AHEAD`: A target begins today or later: what was promised stays promised; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    retire_target_v1_sla_targets__target_id__retire_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                target_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RetireBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SlaTargetView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `SLA_TARGET_NOT_AHEAD`: A target begins today or later: what was promised stays promised; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    preview_target_v1_sla_targets_preview_get: {
+        parameters: {
+            query: {
+                category?: string | null;
+                place: string;
+                urgency?: "low" | "normal" | "high" | "urgent";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     list_statement_files_v1_statement_files_get: {
         parameters: {
             query: {
@@ -39411,6 +43353,126 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TermsView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_technicians_v1_technicians_get: {
+        parameters: {
+            query?: {
+                region?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TechnicianView"][];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    put_technician_v1_technicians__technician__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                technician: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TechnicianBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TechnicianView"];
                 };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
@@ -41111,6 +45173,657 @@ export interface operations {
             };
             /** @description `STATE_CONFLICT`: The present state does not allow this */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_orders_v1_work_orders_get: {
+        parameters: {
+            query?: {
+                asset?: string | null;
+                assignee?: string | null;
+                /** @description This kind and those right below it. */
+                category?: string | null;
+                /** @description How many rows at the most. */
+                limit?: number;
+                /** @description Mine: raised by me or for me, mine to do, or either. */
+                mine?: ("raised" | "assigned" | "any") | null;
+                /** @description This place and all below it. */
+                place?: string | null;
+                problem?: string | null;
+                q?: string | null;
+                region?: string | null;
+                /** @description Under way, over, or all. */
+                stage?: "open" | "over" | "all";
+                /** @description Id of the last row of the page before. */
+                starting_after?: string | null;
+                state?: ("submitted" | "accepted" | "rejected" | "merged" | "withdrawn" | "cancelled" | "assigned" | "en_route" | "in_progress" | "on_hold" | "done" | "confirmed" | "disputed" | "rated" | "follow_up" | "answered")[] | null;
+                urgency?: ("low" | "normal" | "high" | "urgent") | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WorkOrderView_"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    raise_order_v1_work_orders_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkOrderRequest"];
+            };
+        };
+        responses: {
+            /** @description The order that this report has made before. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkOrderView"];
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkOrderView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name; `PLACE_LABEL_UNKNOWN`: This is no place code of ours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `PLACE_LABEL_ENDED`: This place code is out of use; please choose the place; `NOWHERE_TO_REPAIR`: Please choose a place first: without a home region nobody knows whose office it is; `CATEGORY_UNFIT`: This category cannot be used; `FILE_IN_USE`: This file already belongs to something else; please choose it again */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_order_v1_work_orders__order_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkOrderView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    pull_trigger_v1_work_orders__order_id___trigger__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+                trigger: "accept" | "reject" | "merge" | "withdraw" | "cancel" | "assign" | "claim" | "set_out" | "start" | "decline" | "hold" | "finish" | "resume" | "confirm" | "dispute" | "rate" | "answer";
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["OrderTriggerBody"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkOrderView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this; `RATER_INVOLVED`: Whoever worked on it, or leads those who did, cannot rate it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `CHECKLIST_OPEN`: Required lines of the checklist are not ticked yet; `SKILL_MISSING`: This person does not fit this order; `ORDER_RATED_TOO_LATE`: It is too late to rate this order; `ALREADY_MERGED`: It cannot be merged into that order; `FILE_IN_USE`: This file already belongs to something else; please choose it again */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `WORDS_REQUIRED`: Please say why; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_candidates_v1_work_orders__order_id__candidates_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CandidateView"][];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    put_check_v1_work_orders__order_id__checks__ordinal__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+                ordinal: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CheckBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkOrderView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_labour_v1_work_orders__order_id__labour_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LabourBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkOrderView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_note_v1_work_orders__order_id__notes_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NoteBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoteView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `FILE_IN_USE`: This file already belongs to something else; please choose it again */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    synchronise_v1_work_orders__order_id__sync_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SyncBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SyncView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_duplicates_v1_work_orders_duplicates_get: {
+        parameters: {
+            query?: {
+                asset?: string | null;
+                category?: string | null;
+                place?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderBrief"][];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -34,11 +34,15 @@ export interface EventData {
   'person.status_changed': PersonStatusChanged
   'places.changed': PlacesChanged
   'reconciliation.finished': ReconciliationFinished
+  'repair_problem.changed': ProblemChanged
   'roles.changed': RolesChanged
   'session.ended': SessionEnded
   'settlement.advanced': SettlementAdvanced
   'shift.handed_over': ShiftHandedOver
   'shift.opened': ShiftOpened
+  'sla.breached': SlaBreached
+  'sla.recounted': SlaRecounted
+  'sla.warned': SlaWarned
   'statement.sent': StatementSent
   'subsidy.carried_over': SubsidyCarriedOver
   'subsidy.expired': SubsidyExpired
@@ -51,6 +55,8 @@ export interface EventData {
   'top_up.refunded': TopUpRefunded
   'top_up.succeeded': TopUpSucceeded
   'withdrawal.changed': WithdrawalChanged
+  'work_order.changed': WorkOrderChanged
+  'work_order.noted': WorkOrderNoted
 }
 /**
  * It was approved, rejected, withdrawn, or ran out of time; who asked is told.
@@ -499,6 +505,18 @@ export interface ReconciliationFinished {
   vanished: number
 }
 /**
+ * Many of one kind have become a problem, or somebody has found out more about it.
+ */
+export interface ProblemChanged {
+  category: string
+  happened_at: string
+  orders: number
+  place_text: string
+  problem: string
+  region: string
+  state: string
+}
+/**
  * A role was granted or taken away. For handlers: open sockets check again what they may hear.
  */
 export interface RolesChanged {
@@ -547,6 +565,35 @@ export interface ShiftOpened {
   happened_at: string
   shift: string
   terminal: string
+}
+/**
+ * A promise was not kept.
+ */
+export interface SlaBreached {
+  due_at: string
+  happened_at: string
+  leads: string[]
+  milestone: string
+  order: string
+  region: string
+}
+/**
+ * The calendar was changed: running orders of a region are due at other times than was shown.
+ */
+export interface SlaRecounted {
+  happened_at: string
+  orders: string[]
+  region: string
+}
+/**
+ * A promise is at risk: most of its time has gone by.
+ */
+export interface SlaWarned {
+  due_at: string
+  happened_at: string
+  milestone: string
+  order: string
+  region: string
 }
 /**
  * A canteen got its statement of a period: it may confirm or dispute until the day that is named.
@@ -685,4 +732,43 @@ export interface WithdrawalChanged {
   person: string
   state: string
   withdrawal: string
+}
+/**
+ * A step of an order's life. `trigger` is `raise` or one of the state table's; the rest is its card on the board.
+ */
+export interface WorkOrderChanged {
+  assignee: string | null
+  assignee_name: string | null
+  category: string
+  changed_at: string
+  declines: number
+  happened_at: string
+  hold_cause: string | null
+  merged_into: string | null
+  order: string
+  order_version: number
+  people: string[]
+  place: string | null
+  place_text: string
+  problem: string | null
+  raised_at: string
+  region: string
+  round: number
+  state: string
+  trigger: string
+  urgency: string
+  words: string
+}
+/**
+ * Words, pictures, a tick or time at an order; its version stays as it is.
+ */
+export interface WorkOrderNoted {
+  author: string
+  author_name: string
+  happened_at: string
+  kind: string
+  order: string
+  people: string[]
+  region: string
+  words: string
 }
