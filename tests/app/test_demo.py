@@ -389,3 +389,20 @@ class TestBookings:
             gate, room = await session.scalars(query)
             way = await find_way(session, gate, room, step_free=True)
         assert [leg.points[-1].kind for leg in way.legs] == ["door", "lift", "door"]
+
+
+class TestMeetings:
+    async def test_one_is_over_and_charged_and_the_others_wait_or_are_called_off(
+        self, province: tuple[Database, dict[str, Any]]
+    ) -> None:
+        async with province[0].session() as session:
+            found = await session.execute(text("SELECT state, count(*) AS many FROM meetings GROUP BY state"))
+            assert {row.state: row.many for row in found} == {
+                "settled": 1,
+                "confirmed": 1,
+                "pending_approval": 1,
+                "cancelled": 1,
+            }
+            charged = await session.scalar(text("SELECT sum(amount_fen) FROM meeting_charges"))
+            eaten = await session.scalar(text("SELECT had_fen FROM meeting_lines WHERE had_fen > 0 AND kind = 'meals'"))
+            assert charged == eaten
