@@ -26,6 +26,7 @@ from app.demo_data.offices import fill_the_desks, staff_canteens
 from app.demo_data.people import Population, demo_people, logins_of, open_population
 from app.demo_data.places import Places, open_places
 from app.demo_data.plans import draw_plans
+from app.demo_data.repairs import keep_repairs
 from app.demo_data.settlement import close_last_month
 from app.demo_data.subsidies import fill_the_subsidy_office
 from app.demo_logins import read_demo_logins
@@ -67,6 +68,7 @@ async def seed_demo(db: Database, say: Callable[[str], None] = _silent) -> dict[
         await fill_the_desks(db, places, population, kitchens, today)
         await keep_a_rota(db, places, population)
         await place_calls(db, places, population)
+        await keep_repairs(db, places, population)
         await draw_plans(db)
         await fill_the_booking_office(db, places, population)
         await plan_meetings(db, places, population)
