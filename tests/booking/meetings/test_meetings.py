@@ -348,6 +348,8 @@ class TestOthers:
     async def test_lists_are_one_s_own_and_the_office_s(self, campus: Campus) -> None:
         assert told(await campus.zhou.http.get("/v1/meetings"))["data"] == []
         first = await campus.wang.has(campus.hall())
+        # Ids begin with their millisecond, and the clock stands still.
+        clock.advance(timedelta(milliseconds=5))
         second = await campus.wang.holds(campus.hall(1))
         told(await campus.wang.http.patch(f"/v1/meetings/{second['id']}", json={"helpers": [campus.zhou.id]}))
 
