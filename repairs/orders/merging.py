@@ -9,6 +9,7 @@ from repairs.orders.models import URGENCIES, WorkOrder, WorkOrderParty
 from repairs.orders.parties import Actor
 from repairs.orders.states import UNREPAIRED
 from repairs.orders.steps import DISPATCH_TIMER, move, ref_of, tell
+from repairs.sla.api import change_sla
 
 
 def may_absorb(target: WorkOrder, order: WorkOrder) -> bool:
@@ -25,7 +26,10 @@ async def merge(session: AsyncSession, actor: Actor, order: WorkOrder, target: W
     order.merged_into = target.id
     await move(session, order, "merge", actor, words, data={"into": ref_of(target)})
     await _bring_along(session, order, target)
-    target.urgency = max(order.urgency, target.urgency, key=URGENCIES.index)
+    urgency = max(order.urgency, target.urgency, key=URGENCIES.index)
+    if urgency != target.urgency:
+        target.urgency = urgency
+        await change_sla(session, target.id, category_id=target.category_id, urgency=urgency, at=order.changed_at)
     # No step of the other's own: a phone that works on it without network still has the right version.
     await tell(session, target, "absorb")
 

@@ -216,6 +216,7 @@ class TestHandingOver:
     async def test_to_another_trade_with_everything_kept(
         self, room: Switchroom, connected: Json, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(hand_over, "_targets", {})
         refused = await room.pull(room.first, connected, "hand_over", target="repair")
         assert (refused.status_code, refused.json()["code"]) == (409, "TARGET_UNKNOWN")
         workshop = Workshop()

@@ -210,8 +210,9 @@ class TestRating:
             ):
                 await puller.pulls(order, trigger, **({"assignee": shop.lamp.id} if trigger == "assign" else {}))
             orders.append((who, order))
-        await shop.wait(timedelta(days=3, hours=12))
+        await shop.wait(timedelta(days=4))
         for who, order in orders:
+            await shop.signs_in_again(who)
             assert (await who.sees(order))["confirmed_by"] == "system"
             refused = await who.pull(order, "rate", score=5)
             assert (refused.status_code, refused.json()["code"]) == (403, "RATER_INVOLVED")
@@ -221,7 +222,11 @@ class TestMerging:
     async def test_twins_are_shown_and_merged_with_both_raisers(self, shop: Workshop) -> None:
         first = await shop.raised(words="灯不亮")
         second = await shop.zhou.raises(
-            shop.categories["lamp"], place=shop.place("office"), words="黑的", files=[await shop.zhou.sends_photo()]
+            shop.categories["lamp"],
+            place=shop.place("office"),
+            words="黑的",
+            files=[await shop.zhou.sends_photo()],
+            urgency="urgent",
         )
         assert [twin["id"] for twin in (await shop.lead.sees(first))["duplicates"]] == [second["id"]]
 
@@ -230,6 +235,7 @@ class TestMerging:
         assert (merged["state"], merged["merged_into"]) == ("merged", first["id"])
         kept = await shop.zhou.sees(first)
         assert (kept["version"], kept["merged"][0]["words"], len(kept["merged"][0]["files"])) == (1, "黑的", 1)
+        assert (kept["urgency"], kept["sla"]["due_at"] < first["sla"]["due_at"]) == ("urgent", True)
         assert {raiser["id"] for raiser in kept["raisers"]} == {shop.wang.id, shop.zhou.id}
         told = [event for event in await shop.told("work_order.changed") if event["trigger"] == "absorb"]
         assert set(told[0]["people"]) == {shop.wang.id, shop.zhou.id}

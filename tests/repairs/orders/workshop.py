@@ -130,6 +130,10 @@ class Workshop:
         while await timers.fire_due(self.db, {**jobs.TIMERS, **sla_jobs.TIMERS}):
             pass
 
+    async def signs_in_again(self, who: Somebody) -> None:
+        """Those with a role are signed out after some hours."""
+        who.http.headers["Authorization"] = f"Bearer {await self.house.token(who.person_id)}"
+
     async def told(self, kind: str) -> list[Json]:
         """The data of every event of a type, in order."""
         async with self.db.session() as session:
