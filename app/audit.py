@@ -1,4 +1,4 @@
-"""`guanjia audit`: whether the books are right, from the command line. Ends with 1 if they are not."""
+"""`guanjia audit`: whether the books are right, and no call lies forgotten, from the command line. Ends with 1 if not."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,11 +9,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from app.invariants import audit
 from kernel import audit_log
 from kernel.audit_log import Anchor
 from kernel.db import Database
+from kernel.invariants import Finding
 from kernel.settings import get_settings
-from payments.invariants import Finding, audit
 
 T = TypeVar("T")
 
@@ -28,7 +29,7 @@ AnchorOption = Annotated[
 
 @commands.command("audit", rich_help_panel="Money")
 def audit_books(log: LogOption = False, anchor: AnchorOption = None) -> None:
-    """Check every invariant of the books; whatever breaks one is named. Ends with 1 if anything does."""
+    """Check every invariant, of books and of calls; whatever breaks one is named. Ends with 1 if anything does."""
     if not (_audit_log(_parse_anchor(anchor)) if log else _audit_books()):
         raise typer.Exit(1)
 
@@ -50,7 +51,7 @@ async def _find(db: Database) -> list[Finding]:
 
 
 def _table_of(findings: Sequence[Finding]) -> Table:
-    table = Table("", "invariant", "rows that break it", title="账目审计  Audit of the books")
+    table = Table("", "invariant", "rows that break it", title="账目与呼叫审计  Audit of books and calls")
     for finding in findings:
         count = "[green]0[/]" if finding.holds else f"[red]{finding.offender_count}[/]"
         table.add_row(finding.invariant.name, f"{finding.invariant.zh}\n[dim]{finding.invariant.en}[/]", count)

@@ -28,7 +28,7 @@ T = TypeVar("T")
 # module: names of its commands.
 COMMANDS_OF_DOMAINS: Final[dict[str, tuple[str, ...]]] = {
     "identity.commands": ("import", "administrators"),
-    "payments.commands": ("audit",),
+    "app.audit": ("audit",),
     "payments.settlement.commands": ("settle",),
     "app.explain": ("explain",),
     "app.reconcile": ("reconcile",),

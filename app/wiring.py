@@ -51,6 +51,7 @@ import repairs.orders.form_routes
 import repairs.orders.routes
 import repairs.sla.routes
 from app import demo
+from app.invariants import INVARIANTS
 from app.request_metrics import sampling
 from app.services import Services
 from booking import jobs as booking_jobs
@@ -330,7 +331,7 @@ LOOPS: Final[tuple[Loop, ...]] = (
         "payments reconciliation",
         lambda s: reconciliation_jobs.reconcile_for_ever(s.database, open_channels(s.settings)),
     ),
-    Loop("payments audit", lambda s: payments_jobs.audit_every_night(s.database)),
+    Loop("payments audit", lambda s: payments_jobs.audit_every_night(s.database, INVARIANTS)),
     Loop("door webhooks", lambda s: stripe_door_jobs.deliver_webhooks(s.database)),
     Loop("door reversals", _every(1, stripe_door_jobs.hear_of_reversals)),
     Loop("door left behind", _every(2, stripe_door_jobs.end_left_behind)),

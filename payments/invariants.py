@@ -1,59 +1,18 @@
 """What must hold of money at every moment, as a list: a name, a sentence, and the SQL that returns the offending rows.
 
-`guanjia audit` and the nightly job run the list, the tests of payments assert after each story that it finds nothing,
-and docs/invariants.md is made from it. Each query (invariant_queries.py) is one statement and so sees one moment, also while
-payments run; it returns no row where all is well.
-
-The numbers are those of the design.
+The tests of payments assert after each story that it finds nothing. The queries stand in invariant_queries.py; the numbers are
+those of the design. app/invariants.py has this list beside those of other domains.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kernel import invariants
+from kernel.invariants import Finding, Invariant, Offender, find_offenders
 from payments import invariant_queries
 
-OFFENDERS_SHOWN: Final = 20
-_NAMED: Final = (
-    "SELECT what, subject, detail, count(*) OVER () AS total FROM ({}) AS offending ORDER BY what, subject LIMIT {}"
-)
-# An audit of a year may take its time; it locks nothing.
-_STATEMENT_TIMEOUT: Final = "SET LOCAL statement_timeout = '30min'"
-
-
-@dataclass(frozen=True, slots=True)
-class Invariant:
-    """One promise. `sql` finds whatever breaks it: (what, subject, detail)."""
-
-    name: str
-    zh: str
-    en: str
-    sql: str
-
-
-@dataclass(frozen=True, slots=True)
-class Offender:
-    """A row that breaks an invariant, in words."""
-
-    what: str
-    subject: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one invariant's query found: how many rows, and the first of them."""
-
-    invariant: Invariant
-    offender_count: int
-    offenders: tuple[Offender, ...]
-
-    @property
-    def holds(self) -> bool:
-        return self.offender_count == 0
-
+__all__ = ["INVARIANTS", "Finding", "Invariant", "Offender", "audit", "find_offenders"]
 
 INVARIANTS: Final = (
     Invariant(
@@ -143,14 +102,6 @@ INVARIANTS: Final = (
 )
 
 
-async def find_offenders(session: AsyncSession, invariant: Invariant) -> Finding:
-    """Ask one invariant's question; the first rows that break it are named, the others counted."""
-    rows = (await session.execute(text(_NAMED.format(invariant.sql, OFFENDERS_SHOWN)))).all()
-    offenders = tuple(Offender(row.what, row.subject or "", row.detail or "") for row in rows)
-    return Finding(invariant, rows[0].total if rows else 0, offenders)
-
-
 async def audit(session: AsyncSession) -> list[Finding]:
-    """Ask every invariant's question, in order."""
-    await session.execute(text(_STATEMENT_TIMEOUT))
-    return [await find_offenders(session, invariant) for invariant in INVARIANTS]
+    """Ask every question about money, in order."""
+    return await invariants.audit(session, INVARIANTS)

@@ -1,7 +1,7 @@
 """Payments' background steps, run by the worker: partitions ahead, checkpoints, expiry, old answers away, the audit."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from kernel import clock
 from kernel.db import Database
+from kernel.invariants import Finding, Invariant, audit
 from kernel.partitions import drop_expired_partitions
 from kernel.settings import get_settings
 from kernel.timers import TimerHandler
@@ -18,7 +19,7 @@ from payments import handlers, holds, ledger, metrics, tables
 from payments.disputes import deadlines
 from payments.disputes.service import strike
 from payments.gateways import channel_orders, looks
-from payments.invariants import Finding, audit
+from payments.invariants import INVARIANTS
 from payments.subsidies import expiry, schedule
 
 log = structlog.get_logger(__name__)
@@ -78,11 +79,11 @@ async def forget_old_requests(db: Database) -> None:
         )
 
 
-async def audit_every_night(db: Database) -> None:
-    """Check the invariants each night at three; what breaks one is logged by name and counted for the operator."""
+async def audit_every_night(db: Database, invariants: Sequence[Invariant]) -> None:
+    """Check these invariants each night at three; what breaks one is logged by name and counted for the operator."""
     while True:
         await asyncio.sleep((next_audit_at(clock.now(), get_settings().zone) - clock.now()).total_seconds())
-        await audit_books(db)
+        await audit_books(db, invariants)
 
 
 def next_audit_at(after: datetime, zone: ZoneInfo) -> datetime:
@@ -92,10 +93,10 @@ def next_audit_at(after: datetime, zone: ZoneInfo) -> datetime:
     return today if today > local else datetime.combine(local.date() + timedelta(days=1), AUDIT_AT, zone)
 
 
-async def audit_books(db: Database) -> list[Finding]:
+async def audit_books(db: Database, invariants: Sequence[Invariant] = INVARIANTS) -> list[Finding]:
     """Check every invariant once; returns what was found."""
     async with db.session() as session:
-        findings = await audit(session)
+        findings = await audit(session, invariants)
     for finding in findings:
         metrics.OFFENDERS.labels(finding.invariant.name).set(finding.offender_count)
         for offender in finding.offenders:

@@ -1,13 +1,13 @@
-"""docs/invariants.md: what must hold of money, from payments/invariants.py."""
+"""docs/invariants.md: what must hold of money and of calls, from app/invariants.py."""
 
 from typing import Final
 
 from app.handbook.markdown import fenced, page, table
-from payments.invariants import INVARIANTS
+from app.invariants import INVARIANTS
 
 _LEAD: Final = (
-    "What must hold of money at every moment. Each is a query that returns what breaks it, and nothing where all is well. "
-    "`./guanjia audit` asks them all, the worker does so every night, and each story of tests/payments ends with them."
+    "What must hold of money (I) and of calls for help (C) at every moment. Each is a query that returns what breaks it, and nothing where all is well. "
+    "`./guanjia audit` asks them all, the worker does so every night, and each story of tests/payments and tests/realtime/calls ends with its own."
 )
 
 

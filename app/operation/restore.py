@@ -18,6 +18,7 @@ from app import migrate
 from app.data_folder import only_user_of
 from app.demo_logins import demo_file
 from app.embedded.child import make_private_folder
+from app.invariants import audit
 from app.operation.archive import DEMO, DUMP, SECRET_KEY, Manifest, read_archive
 from app.operation.backup import back_up, read_heads
 from app.operation.postgres_programs import find_program, surroundings
@@ -28,7 +29,6 @@ from kernel import audit_log, clock
 from kernel.audit_log import Anchor
 from kernel.db import Database
 from kernel.settings import Settings
-from payments.invariants import audit
 
 _HOLDS_DATA: Final = """
     SELECT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p'))
