@@ -31,9 +31,9 @@ from app.demo_data.settlement import close_last_month
 from app.demo_data.subsidies import fill_the_subsidy_office
 from app.demo_logins import read_demo_logins
 from canteen.handlers import TAKINGS_HANDLER, keep_takings
-from kernel import clock, ids
+from kernel import clock, ids, mail
 from kernel.calendar import seed_calendar
-from kernel.db import Database
+from kernel.db import Database, SessionDep
 from kernel.errors import NotFound
 from kernel.handlers import run_handler
 from kernel.http import raises
@@ -44,6 +44,7 @@ from payments.stripe_door.api import make_key
 SEED: Final = 20_261_123
 WEEKS: Final = 4
 _MENUS_FROM_DAYS_AGO: Final = 3
+_MAILS_SHOWN: Final = 50
 
 
 def _silent(_sentence: str) -> None:
@@ -180,6 +181,29 @@ async def list_demo_logins(request: Request) -> dict[str, list[dict[str, Any]]]:
     first_canteen = logins["terminals"][0]["canteen"]
     tills = [till for till in logins["terminals"] if till["canteen"] == first_canteen]
     return {"data": [*_one_of_each_class(employees), *staff], "terminals": tills}
+
+
+@router.get("/demo_mails", responses=raises(NotFound))
+async def list_demo_mails(request: Request, session: SessionDep) -> dict[str, list[dict[str, Any]]]:
+    """Where no mail server is set, the invitations that would have gone out, the last fifty; 404 in production, without
+    a demo, and where letters do go out."""
+    settings: Settings = request.app.state.settings
+    is_demo = not settings.production and read_demo_logins(settings.data_dir) is not None
+    if not is_demo or mail.is_set_up(settings):
+        raise NotFound
+    letters = await mail.waiting_invitations(session, _MAILS_SHOWN)
+    return {
+        "data": [
+            {
+                "to": letter.to_address,
+                "subject": letter.subject,
+                "body": letter.body,
+                "method": letter.invitation.method if letter.invitation else None,
+                "calendar": letter.invitation.calendar.decode() if letter.invitation else None,
+            }
+            for letter in letters
+        ]
+    }
 
 
 def _one_of_each_class(employees: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
+from bench import booking_hot_hour
 from bench.rig import Rig
 from bench.rows import Row, at_most, told
 from booking.catalogue import open_bookable
@@ -46,7 +47,8 @@ async def measure(rig: Rig) -> list[Row]:
     database = Database(rig.postgres.url, pool_size=AT_ONCE)
     try:
         world = await _World.open(rig, database)
-        return [*await _measure_alone(world), *await _measure_together(world)]
+        meetings = [*await _measure_alone(world), *await _measure_together(world)]
+        return [*meetings, *await booking_hot_hour.measure(rig, database, _office(world.organiser))]
     finally:
         await database.close()
 

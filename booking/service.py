@@ -11,9 +11,10 @@ from typing import Final
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import inspect
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import make_transient_to_detached
 
 from booking import charging, delegates, drivers, invitations, queries, quotas
 from booking.alternatives import clash, suggestions
@@ -141,11 +142,16 @@ def new_row(bookable: Bookable, organiser_id: UUID, span: Span, request_id: UUID
 async def _is_written(session: AsyncSession, booking: Booking, bookable: Bookable) -> bool:
     """False where it is taken: by an overlapping booking, or by the same request a moment before; or nobody can drive."""
 
-    async def write() -> None:
-        session.add(booking)
-        await session.flush()
-
-    return await _takes(session, booking, bookable, span_of(booking.blocked), write)
+    for driver_id in await drivers.to_try(session, booking, bookable, span_of(booking.blocked)):
+        booking.driver_id = driver_id
+        row = {column.key: getattr(booking, column.key) for column in Booking.__table__.columns}
+        # Not inserted and then undone: two who insert the same time would each wait for the other.
+        written = insert(Booking).values(row).on_conflict_do_nothing().returning(Booking.id)
+        if await session.scalar(written) is not None:
+            make_transient_to_detached(booking)
+            session.add(booking)
+            return True
+    return False
 
 
 async def _takes(
@@ -160,8 +166,7 @@ async def _takes(
         except IntegrityError as error:
             if not _is_taken(error):
                 raise
-            if inspect(booking).persistent:
-                await session.refresh(booking)
+            await session.refresh(booking)
             if _constraint_of(error) != _NOBODYS_DRIVER:
                 return False
         else:

@@ -382,6 +382,23 @@ class TestBookings:
         assert await scalar(db, "SELECT count(*) FROM mails WHERE calendar_method = 'REQUEST'") == 1
         assert await scalar(db, "SELECT sum(charged_fen) FROM bookings WHERE meeting_id IS NULL") == 40_000
 
+    async def test_invitations_are_looked_at_where_no_mail_server_is_set_and_never_in_production(
+        self, province: tuple[Database, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        app = FastAPI()
+        install_error_handlers(app)
+        app.include_router(demo.router)
+        app.state.database, app.state.settings = province[0], get_settings()
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://demo") as http:
+            monkeypatch.setattr(demo, "read_demo_logins", lambda _: None)
+            assert (await http.get("/v1/demo_mails")).status_code == 404
+            monkeypatch.setattr(demo, "read_demo_logins", lambda _: {})
+            (letter,) = (await http.get("/v1/demo_mails")).json()["data"]
+            monkeypatch.setattr(get_settings(), "production", True)
+            refused = await http.get("/v1/demo_mails")
+        assert (letter["to"], letter["method"], refused.status_code) == ("zhao@partner.example", "REQUEST", 404)
+        assert "BEGIN:VEVENT" in letter["calendar"]
+
     async def test_a_guest_is_led_from_the_gate_up_to_a_room(self, province: tuple[Database, dict[str, Any]]) -> None:
         db, _ = province
         query = text("SELECT id FROM places WHERE code IN ('U1', 'U1-3-2-3') ORDER BY code")

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import text
@@ -185,6 +185,8 @@ def test_random_bookings_moves_and_cancellations_are_what_the_model_says(house_u
             max_examples=8,
             stateful_step_count=20,
             deadline=None,
+            # Each example opens halls of its own: making a failure smaller would take longer than a test may.
+            phases=(Phase.generate,),
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
         ),
     )
