@@ -10,12 +10,16 @@ export const router = createRouter({
     { path: '/', component: () => import('./phone/PhonePage.vue'), meta: { title: 'phone' } },
     { path: '/pay/:code?', component: () => import('./pay/PayPage.vue'), meta: { title: 'pay' } },
     { path: '/activate/:code?', component: () => import('./ActivatePage.vue'), meta: { title: 'activate' } },
+    { path: '/repair/:code?', component: () => import('./RepairsGuestPage.vue'), meta: { title: 'repairs' } },
+    // Without a network only `/` opens: the work of whoever repairs is a page of the phone.
+    { path: '/work', redirect: (to) => ({ path: '/', query: { ...to.query, tab: 'work' } }) },
     { path: '/terminal', component: () => import('./TillPage.vue'), meta: { title: 'terminal' } },
     { path: '/demo', component: () => import('./demo/DemoPage.vue'), meta: { title: 'demo' } },
     // The label on a wall leads to the button, with the place filled in.
     { path: '/at/:code', redirect: (to) => ({ path: '/', query: { tab: 'call', at: String(to.params.code) } }) },
     { path: '/desk', component: () => import('./DeskPage.vue'), meta: { title: 'desk' } },
     { path: '/desk/wall', component: () => import('./WallPage.vue'), meta: { title: 'wall' } },
+    { path: '/desk/repairs', component: () => import('./RepairsBoardPage.vue'), meta: { title: 'repairsBoard' } },
     { path: '/desk/canteen', component: () => import('./BoardPage.vue'), meta: { title: 'board' } },
     { path: '/desk/shifts', component: () => import('./ShiftsPage.vue'), meta: { title: 'shifts' } },
     { path: '/desk/disputes', component: () => import('./DisputesPage.vue'), meta: { title: 'disputes' } },

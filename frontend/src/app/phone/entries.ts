@@ -31,6 +31,19 @@ export const ENTRIES: readonly PhoneEntry[] = [
     hasOwnButton: true,
   },
   {
+    page: 'repairs',
+    icon: 'tool',
+    label: 'app.phone.repairs',
+    load: () => import('./RepairsPage.vue'),
+  },
+  {
+    page: 'work',
+    icon: 'check',
+    label: 'app.phone.work',
+    load: () => import('./WorkPage.vue'),
+    isFor: (roles) => roles.includes('technician'),
+  },
+  {
     page: 'scan',
     icon: 'scan',
     label: 'payments.scan.title',

@@ -72,7 +72,8 @@ export class WorkQueue {
       base_version: step.version + triggers,
       happened_at: new Date().toISOString(),
       body: step.body ?? {},
-      photos: step.photos ?? [],
+      // A list that a form watches is no list that a database takes.
+      photos: [...(step.photos ?? [])],
       sent: [],
     }
     await this.store.put(made)
