@@ -1495,6 +1495,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/demo_mails": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Demo Mails
+         * @description Where no mail server is set, the invitations that would have gone out, the last fifty; 404 in production, without
+         *     a demo, and where letters do go out.
+         */
+        get: operations["list_demo_mails_v1_demo_mails_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/desks": {
         parameters: {
             query?: never;
@@ -23617,6 +23638,48 @@ export interface operations {
         };
     };
     list_demo_logins_v1_demo_logins_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: {
+                            [key: string]: unknown;
+                        }[];
+                    };
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_demo_mails_v1_demo_mails_get: {
         parameters: {
             query?: never;
             header?: never;
