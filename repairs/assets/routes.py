@@ -40,7 +40,7 @@ async def get_assets(
     place: PublicId | None = None,
     below: Annotated[PublicId | None, Query(description="This place and all below it.")] = None,
     category: PublicId | None = None,
-    q: Annotated[str | None, Query(max_length=60)] = None,
+    q: Annotated[str | None, Query(max_length=60, pattern=r"^[^\x00]*$")] = None,
     limit: LimitQuery = 20,
     starting_after: StartingAfterQuery = None,
     *,

@@ -135,7 +135,7 @@ async def list_orders(
     problem: schemas.PublicId | None = None,
     urgency: schemas.Urgency | None = None,
     region: schemas.PublicId | None = None,
-    q: Annotated[str | None, Query(max_length=60)] = None,
+    q: Annotated[str | None, Query(max_length=60, pattern=r"^[^\x00]*$")] = None,
     limit: LimitQuery = 20,
     starting_after: StartingAfterQuery = None,
 ) -> Page[schemas.WorkOrderView]:
@@ -232,7 +232,11 @@ async def post_labour(
     responses=raises(Unauthenticated, Forbidden, NotFound, StateConflict),
 )
 async def put_check(
-    order_id: OrderId, ordinal: int, body: schemas.CheckBody, person: CurrentPerson, session: SessionDep
+    order_id: OrderId,
+    ordinal: Annotated[int, Path(ge=1, le=200)],
+    body: schemas.CheckBody,
+    person: CurrentPerson,
+    session: SessionDep,
 ) -> schemas.WorkOrderView:
     """A line of the checklist is done, or is not."""
     order = await queries.get_order(session, parse_public_id(queries.PREFIX, order_id))

@@ -1,9 +1,10 @@
 """Wire forms of work orders, categories, technicians and problems."""
 
-from typing import Annotated, Any, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from repairs.sla.schemas import SlaState, SlaView
 
@@ -61,6 +62,8 @@ Phone = Annotated[str, StringConstraints(strip_whitespace=True, max_length=32, p
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,40}$")]
 PublicId = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 FileId = Annotated[str, StringConstraints(pattern=r"^file_[0-9a-f]{32}$", max_length=37)]
+# Inside of what a clock, a database and a calendar can all count.
+Moment = Annotated[AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), le=datetime(2200, 1, 1, tzinfo=UTC))]
 Files = Annotated[list[FileId], Field(max_length=9)]
 
 
@@ -84,14 +87,20 @@ class WorkOrderRequest(_Body):
     asset: PublicId | None = None
     words: SomeWords
     urgency: Urgency | None = None
-    preferred_from: AwareDatetime | None = None
-    preferred_until: AwareDatetime | None = None
+    preferred_from: Moment | None = None
+    preferred_until: Moment | None = None
     served: PublicId | None = Field(default=None, description="Who is served, if not whoever raises it (`per_...`).")
     phone: Phone = ""
     files: Files = []
     same_as: PublicId | None = Field(
         default=None, description="Me too: an order of `GET /v1/work_orders/duplicates` that this one becomes part of."
     )
+
+    @model_validator(mode="after")
+    def _begins_before_it_ends(self) -> Self:
+        if self.preferred_from and self.preferred_until and self.preferred_from >= self.preferred_until:
+            raise ValueError("preferred_until comes after preferred_from")
+        return self
 
 
 class GuestRequest(_Body):
@@ -116,7 +125,7 @@ class OrderTriggerBody(_Body):
     assignee: PublicId | None = Field(default=None, description="assign: who; left out, the rule picks.")
     into: PublicId | None = Field(default=None, description="merge: the order that it becomes part of.")
     cause: HoldCause | None = Field(default=None, description="hold: why; `other` does not stop the clock.")
-    until: AwareDatetime | None = Field(default=None, description="hold: when it is likely to go on.")
+    until: Moment | None = Field(default=None, description="hold: when it is likely to go on.")
     score: int | None = Field(default=None, ge=1, le=5, description="rate: 1 to 5; 1 and 2 say why.")
     files: Files = []
 
@@ -151,7 +160,7 @@ class LabourBody(_Body):
     """Time that was spent on it."""
 
     client_id: UUID | None = None
-    started_at: AwareDatetime
+    started_at: Moment
     minutes: int = Field(ge=1, le=1440)
     words: Words = ""
 
@@ -169,7 +178,7 @@ class SyncStep(_Body):
 
     client_id: UUID
     base_version: int = Field(ge=0)
-    happened_at: AwareDatetime | None = None
+    happened_at: Moment | None = None
     kind: Literal["trigger", "note", "check", "labour"]
     trigger: Trigger | None = None
     ordinal: int | None = Field(default=None, ge=1, le=200)

@@ -67,6 +67,21 @@ class TestRaising:
         assert order.status_code == 404
         assert (await shop.wang.http.get("/v1/work_orders?mine=raised")).json()["data"] == []
 
+    @pytest.mark.parametrize(
+        "bad",
+        [
+            {"preferred_from": "2026-11-24T02:00:00Z", "preferred_until": "2026-11-24T01:00:00Z"},
+            {"preferred_from": "0001-01-01T00:00:00+14:00"},
+            {"words": "a\x00b"},
+            {"words": " "},
+            {"urgency": "now"},
+            {"colour": "red"},
+        ],
+    )
+    async def test_what_makes_no_sense_is_malformed(self, shop: Workshop, bad: dict[str, str]) -> None:
+        answer = await shop.wang.post("work_orders", **{"words": "灯", "category": shop.categories["lamp"], **bad})
+        assert (answer.status_code, answer.json()["code"]) == (422, "MALFORMED")
+
 
 class TestRaces:
     async def test_of_two_claims_at_once_one_has_it_and_the_other_is_told_who(self, shop: Workshop) -> None:
@@ -309,7 +324,7 @@ class TestSync:
         assert refused["message"]
         assert refused["data"]["taken_by"]["id"] == shop.lamp.id
         assert kept["status"] == "done"
-        assert [(note["words"], len(note["files"])) for note in late["order"]["notes"]] == [("甲", 1), ("乙", 1)]
+        assert {note["words"]: len(note["files"]) for note in late["order"]["notes"]} == {"甲": 1, "乙": 1}
         assert (await shop.lamp.syncs(order, *other))["results"][0]["status"] == "refused"
 
     async def test_one_bad_change_does_not_undo_the_others(self, shop: Workshop) -> None:
