@@ -1,10 +1,9 @@
 """Who is at the desk: a lease of thirty seconds for each page, renewed every ten; never a sign-off that somebody forgets."""
 
-from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, not_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,10 +12,11 @@ from kernel import clock
 from kernel.db import Database
 from kernel.ids import public_id
 from kernel.outbox import publish
+from realtime.calls import queries
 from realtime.calls.events import DeskPresenceChanged
 from realtime.calls.models import DeskPresence
 
-LEASE: Final = timedelta(seconds=30)
+LEASE: Final = queries.LEASE
 HEARTBEAT_EVERY_S: Final = 10
 # Pages of one person at once; more are somebody's loop.
 _DEVICES_MAX: Final = 20
@@ -58,7 +58,7 @@ async def _devices_of(session: AsyncSession, person_id: UUID, region_id: UUID) -
         select(DeskPresence.device).where(
             DeskPresence.person_id == person_id,
             DeskPresence.region_id == region_id,
-            DeskPresence.until > clock.now(),
+            queries.is_live(clock.now()),
         )
     )
     return set(rows)
@@ -69,7 +69,7 @@ async def sweep(db: Database) -> int:
     async with db.session() as session:
         gone = await session.execute(
             select(DeskPresence)
-            .where(DeskPresence.until <= clock.now())
+            .where(not_(queries.is_live(clock.now())))
             .order_by(DeskPresence.person_id, DeskPresence.device)
             .limit(_SWEPT_AT_ONCE)
             .with_for_update(skip_locked=True)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, false, func, or_, select, text
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity.api import Principal, Role
@@ -34,6 +34,9 @@ TEAM: Final = "dty"
 # Whoever answers at a desk, and who answers for it.
 STAFF_ROLES: Final = (Role.DUTY_STAFF, Role.DISPATCHER)
 LEAD_ROLES: Final = (Role.DISPATCHER,)
+
+# For how long a page at a desk is believed to be open after it last said so.
+LEASE: Final = timedelta(seconds=30)
 
 _CALLER_CLASS: Final = 4_204_261
 # A minute's head start for each press beyond the first: what comes first at the desk.
@@ -269,15 +272,21 @@ async def buttons_named(session: AsyncSession, ids: Collection[UUID]) -> dict[UU
 # ---- the desk
 
 
+def is_live(at: datetime) -> ColumnElement[bool]:
+    """A page's lease that holds. One that ends later than any lease given now was given by a clock that has been stepped back
+    since: it proves nothing, and the page says again within ten seconds that it is there."""
+    return and_(DeskPresence.until > at, DeskPresence.until <= at + LEASE)
+
+
 async def live_devices(session: AsyncSession, people: Collection[UUID], at: datetime) -> list[DeskPresence]:
     """Pages of these people that are open at any desk."""
-    query = select(DeskPresence).where(DeskPresence.person_id.in_(people), DeskPresence.until > at)
+    query = select(DeskPresence).where(DeskPresence.person_id.in_(people), is_live(at))
     return list(await session.scalars(query.order_by(DeskPresence.person_id, DeskPresence.device)))
 
 
 async def present_at(session: AsyncSession, region_id: UUID, at: datetime) -> list[DeskPresence]:
     """Pages that are open at a region's desk."""
-    query = select(DeskPresence).where(DeskPresence.region_id == region_id, DeskPresence.until > at)
+    query = select(DeskPresence).where(DeskPresence.region_id == region_id, is_live(at))
     return list(await session.scalars(query.order_by(DeskPresence.since, DeskPresence.person_id, DeskPresence.device)))
 
 
@@ -338,7 +347,7 @@ async def counts_at(session: AsyncSession, region_id: UUID) -> DeskCounts:
 async def regions_in_use(session: AsyncSession, at: datetime) -> set[UUID]:
     """Regions with calls under way, or with somebody at their desk."""
     called = await session.scalars(select(Call.region_id).where(Call.due_at.is_not(None)).distinct())
-    manned = await session.scalars(select(DeskPresence.region_id).where(DeskPresence.until > at).distinct())
+    manned = await session.scalars(select(DeskPresence.region_id).where(is_live(at)).distinct())
     return set(called) | set(manned)
 
 

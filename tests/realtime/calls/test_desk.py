@@ -80,6 +80,16 @@ class TestPresence:
         }
         assert [one["person_id"] for one in await room.deliveries()] == [room.second.id]
 
+    async def test_after_the_clock_was_stepped_back_an_old_lease_proves_no_page(self, room: Switchroom) -> None:
+        await _give_address(room, room.first)
+        await _make_staff(room, room.first)
+        await room.page_open(room.first)
+        clock.advance(-timedelta(minutes=10))
+        await room.placed()
+        reached = [one["person_id"] for one in await room.deliveries()]
+        assert reached == [room.first.id], "outside, as nobody knows of a page of theirs"
+        assert await presence.sweep(room.db) == 1
+
     async def test_shown_is_the_pages_own_word_and_the_caller_sees_on_how_many_screens(self, room: Switchroom) -> None:
         call = await room.placed()
         path = f"/v1/calls/{call['id']}/receipts"
