@@ -4,6 +4,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+import booking.meetings.invariants
 import payments.invariants
 import realtime.calls.invariants
 from kernel import invariants
@@ -12,6 +13,7 @@ from kernel.invariants import Finding, Invariant
 INVARIANTS: Final[tuple[Invariant, ...]] = (
     *payments.invariants.INVARIANTS,
     *realtime.calls.invariants.INVARIANTS,
+    *booking.meetings.invariants.INVARIANTS,
 )
 
 

@@ -1,4 +1,4 @@
-"""docs/invariants.md: what must hold of money and of calls, from app/invariants.py."""
+"""docs/invariants.md: what must hold of money, of calls and of meetings, from app/invariants.py."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ from app.handbook.markdown import fenced, page, table
 from app.invariants import INVARIANTS
 
 _LEAD: Final = (
-    "What must hold of money (I) and of calls for help (C) at every moment. Each is a query that returns what breaks it, and nothing where all is well. "
+    "What must hold of money (I), of calls for help (C) and of meetings (M) at every moment. Each is a query that returns what breaks it, and nothing where all is well. "
     "`./guanjia audit` asks them all, the worker does so every night, and each story of tests/payments and tests/realtime/calls ends with its own."
 )
 

@@ -17,6 +17,7 @@ from app import demo
 from app.demo_data import dishes
 from app.demo_data.people import STAFF, draw_people, usernames_of
 from app.demo_logins import write_demo_logins
+from booking.meetings.invariants import INVARIANTS
 from canteen.api import CanteenPricing
 from canteen.queries import list_canteens
 from canteen.setup import setup_of
@@ -26,6 +27,7 @@ from kernel import clock
 from kernel.db import Database
 from kernel.http import install_error_handlers
 from kernel.ids import parse_public_id
+from kernel.invariants import audit
 from kernel.settings import Settings, get_settings
 from payments.api import ItemRequest, PaymentRequest, Posting, TerminalCache, issue_pay_code, queue_item
 from payments.service import purses_view
@@ -423,3 +425,4 @@ class TestMeetings:
             charged = await session.scalar(text("SELECT sum(amount_fen) FROM meeting_charges"))
             eaten = await session.scalar(text("SELECT had_fen FROM meeting_lines WHERE had_fen > 0 AND kind = 'meals'"))
             assert charged == eaten
+            assert [finding for finding in await audit(session, INVARIANTS) if not finding.holds] == []
