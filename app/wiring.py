@@ -50,6 +50,8 @@ import repairs.assets.routes
 import repairs.orders.form_routes
 import repairs.orders.routes
 import repairs.sla.routes
+import repairs.stock.routes
+import repairs.suggestions.routes
 from app import demo
 from app.invariants import INVARIANTS
 from app.request_metrics import sampling
@@ -107,6 +109,8 @@ from realtime.reaching import jobs as reaching_jobs
 from repairs.orders import api as work_orders
 from repairs.orders import jobs as work_order_jobs
 from repairs.sla import jobs as sla_jobs
+from repairs.stock.handlers import FOLLOWED as FOLLOWED_OF_ORDERS
+from repairs.stock.handlers import follow_orders
 
 # A part of the web process: opened in this order, closed in reverse; it may put itself into `app.state`.
 WebPart = Callable[[FastAPI, Services], AbstractAsyncContextManager[None]]
@@ -142,6 +146,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     canteen.routes.router,
     canteen.covers.routes.router,
     repairs.sla.routes.router,
+    repairs.stock.routes.router,
+    repairs.suggestions.routes.router,
     repairs.assets.routes.router,
     repairs.orders.form_routes.router,
     # Behind the other folders of repairs: its triggers of an order take in all that stands below an order.
@@ -295,6 +301,11 @@ async def _follow_adjustments(db: Database) -> None:
         pass
 
 
+async def _follow_orders(db: Database) -> None:
+    while await run_handler(db, "repairs.follow_orders", follow_orders, types=FOLLOWED_OF_ORDERS):
+        pass
+
+
 async def _follow_people(db: Database) -> None:
     while await run_handler(db, "payments.follow_people", follow_people, types=FOLLOWED_OF_PEOPLE):
         pass
@@ -339,6 +350,7 @@ LOOPS: Final[tuple[Loop, ...]] = (
     Loop("work calendar", lambda s: calendar.keep_calendar(s.database)),
     Loop("timers", lambda s: timers.fire_for_ever(s.database, TIMER_HANDLERS)),
     Loop("repair promises", _every(30, sla_jobs.recount_clocks)),
+    Loop("repair costs", _every(1, _follow_orders)),
     Loop("repair problems", _every(1, work_order_jobs.follow_problems)),
     Loop("repair forgets", _every(3600, work_order_jobs.forget_changes)),
     Loop("calls watchdog", lambda s: calls_jobs.watch_clocks(s.database)),

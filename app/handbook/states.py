@@ -19,6 +19,7 @@ import realtime.calls.states
 import realtime.duty.states
 import realtime.reaching.states
 import repairs.orders.states
+import repairs.suggestions.states
 from app.handbook.markdown import fenced, page, table
 
 Machine = Mapping[tuple[str, str], str]
@@ -44,6 +45,7 @@ MACHINES: Final[Mapping[str, Mapping[str, Machine]]] = {
     "meetings": booking.meetings.states.TABLES,
     "calls": realtime.calls.states.TABLES,
     "repairs": repairs.orders.states.TABLES,
+    "suggestions": repairs.suggestions.states.TABLES,
 }
 
 _LEAD: Final = (

@@ -17,6 +17,8 @@ import identity.routes
 import repairs.assets.routes
 import repairs.orders.form_routes
 import repairs.orders.routes
+import repairs.stock.routes
+import repairs.suggestions.routes
 from identity.api import NewPlace, Place, Role, open_place, place_code_of
 from kernel import clock, timers
 from kernel.db import Database
@@ -171,6 +173,8 @@ async def open_workshop(house: House) -> AsyncIterator[Workshop]:
     for router in (
         identity.routes.router,
         repairs.assets.routes.router,
+        repairs.stock.routes.router,
+        repairs.suggestions.routes.router,
         repairs.orders.form_routes.router,
         repairs.orders.routes.router,
     ):
