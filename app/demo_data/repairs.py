@@ -57,11 +57,12 @@ _MACHINES: Final = (
     ("ZM-1-L", "U1-1-E2", "大厅吊灯", "Chandelier in the lobby", "lamp"),
     ("YS-2-1", "U1-2-1-2", "102 饮水机", "Water dispenser 102", "other"),
 )
-_SENT: Final = (("lead", "accept", {}), ("lead", "assign", {}))
-_BEGUN: Final = (*_SENT, ("tech", "set_out", {}), ("tech", "start", {}))
-_DONE: Final = (*_BEGUN, ("tech", "finish", {"words": "已修复，试用正常"}))
-_CONFIRMED: Final = (*_DONE, ("raiser", "confirm", {}))
-_LOW: Final = (*_CONFIRMED, ("raiser", "rate", {"score": 2, "words": "等了一整天"}))
+_Steps = tuple[tuple[str, str, dict[str, Any]], ...]
+_SENT: Final[_Steps] = (("lead", "accept", {}), ("lead", "assign", {}))
+_BEGUN: Final[_Steps] = (*_SENT, ("tech", "set_out", {}), ("tech", "start", {}))
+_DONE: Final[_Steps] = (*_BEGUN, ("tech", "finish", {"words": "已修复，试用正常"}))
+_CONFIRMED: Final[_Steps] = (*_DONE, ("raiser", "confirm", {}))
+_LOW: Final[_Steps] = (*_CONFIRMED, ("raiser", "rate", {"score": 2, "words": "等了一整天"}))
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class _Story:
     kind: str
     place: str
     words: str
-    then: tuple[tuple[str, str, dict[str, Any]], ...] = ()
+    then: _Steps = ()
     more: Mapping[str, Any] = field(default_factory=dict)
     # By the first demo login, so that whoever tries it out has something of their own.
     is_mine: bool = False
