@@ -28,7 +28,7 @@ async def list_suggestions(
     whose: WhoseQuery = "public",
     limit: LimitQuery = 20,
     starting_after: StartingAfterQuery = None,
-) -> Page[schemas.SuggestionView]:
+) -> Page[schemas.SuggestionBoxView]:
     """Newest first; nobody is named."""
     query = {
         "public": queries.list_public(),
@@ -49,7 +49,7 @@ async def list_suggestions(
 @router.post("/suggestions", status_code=201, responses=raises(Unauthenticated, NotFound))
 async def raise_suggestion(
     body: schemas.SuggestionBody, person: CurrentPerson, session: SessionDep
-) -> schemas.SuggestionView:
+) -> schemas.SuggestionBoxView:
     """Into the box; only I shall know whose it is."""
     return views.view_of(await service.raise_suggestion(session, person, body), person)
 
@@ -57,7 +57,7 @@ async def raise_suggestion(
 @router.get("/suggestions/{suggestion_id}", responses=raises(Unauthenticated, NotFound))
 async def read_suggestion(
     suggestion_id: SuggestionId, person: CurrentPerson, session: SessionDep
-) -> schemas.SuggestionView:
+) -> schemas.SuggestionBoxView:
     """Mine, one of a box that I keep, or a public one."""
     row = await service.read(session, person, parse_public_id(queries.PREFIX, suggestion_id))
     return views.view_of(row, person)
@@ -69,7 +69,7 @@ async def read_suggestion(
 )
 async def rate_suggestion(
     suggestion_id: SuggestionId, body: schemas.SuggestionRatingBody, person: CurrentPerson, session: SessionDep
-) -> schemas.SuggestionView:
+) -> schemas.SuggestionBoxView:
     """What I think of the answer to my own."""
     row = await service.rate(session, person, parse_public_id(queries.PREFIX, suggestion_id), body)
     return views.view_of(row, person)
@@ -78,7 +78,7 @@ async def rate_suggestion(
 @router.post("/suggestions/{suggestion_id}/withdraw", responses=raises(Unauthenticated, NotFound, StateConflict))
 async def withdraw_suggestion(
     suggestion_id: SuggestionId, body: schemas.SuggestionStepBody, person: CurrentPerson, session: SessionDep
-) -> schemas.SuggestionView:
+) -> schemas.SuggestionBoxView:
     """I take mine back before it is answered."""
     row = await service.withdraw(session, person, parse_public_id(queries.PREFIX, suggestion_id), body)
     return views.view_of(row, person)
@@ -94,7 +94,7 @@ async def handle_suggestion(
     body: schemas.SuggestionStepBody,
     person: CurrentPerson,
     session: SessionDep,
-) -> schemas.SuggestionView:
+) -> schemas.SuggestionBoxView:
     """The office takes it up, declines it with a reason, or answers it in public."""
     row = await service.handle(session, person, parse_public_id(queries.PREFIX, suggestion_id), trigger, body)
     return views.view_of(row, person)

@@ -41,7 +41,7 @@ class SuggestionRatingBody(_Body):
     words: Words = ""
 
 
-class SuggestionView(BaseModel):
+class SuggestionBoxView(BaseModel):
     """A suggestion. Whose it is stands nowhere; `is_mine` is told to its raiser alone."""
 
     id: str

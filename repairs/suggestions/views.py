@@ -5,15 +5,15 @@ from kernel import clock
 from kernel.ids import public_id
 from repairs.suggestions import queries
 from repairs.suggestions.models import Suggestion
-from repairs.suggestions.schemas import SuggestionView
+from repairs.suggestions.schemas import SuggestionBoxView
 from repairs.suggestions.service import side_of
 from repairs.suggestions.states import allowed_to
 
 
-def view_of(suggestion: Suggestion, reader: Principal) -> SuggestionView:
+def view_of(suggestion: Suggestion, reader: Principal) -> SuggestionBoxView:
     """With what this reader may do."""
     side = side_of(suggestion, reader)
-    return SuggestionView.model_validate(
+    return SuggestionBoxView.model_validate(
         {
             "id": public_id(queries.PREFIX, suggestion.id),
             "region": public_id("reg", suggestion.region_id),
