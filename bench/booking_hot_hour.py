@@ -127,7 +127,8 @@ async def _bare_rate(rig: Rig, hall: UUID, first: datetime) -> float:
                 start = _hour(first, number)
                 try:
                     await connection.execute(_BARE, uuid4(), hall, start, start + timedelta(hours=1))
-                except asyncpg.ExclusionViolationError:
+                except (asyncpg.ExclusionViolationError, asyncpg.DeadlockDetectedError):
+                    # Of two who insert at the same instant each may wait for the other: one of them is thrown out.
                     continue
 
     started = time.perf_counter()
