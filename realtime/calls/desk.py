@@ -175,7 +175,10 @@ class DeskMirror:
     async def _forget_all(self) -> None:
         """Whatever an earlier writer has left."""
         self._written = Truth()
-        stale = [key async for key in self._valkey.scan_iter(match=PREFIX + "*", count=1000)]
+        # In a cluster all of it is in one slot: one node is asked. A single server has no such question.
+        node_of = getattr(self._valkey, "get_node_from_key", None)
+        where: dict[str, Any] = {"target_nodes": node_of(MARK)} if node_of is not None else {}
+        stale = [key async for key in self._valkey.scan_iter(match=PREFIX + "*", count=1000, **where)]
         if stale:
             await self._valkey.delete(*stale)
 
