@@ -11,6 +11,8 @@ const BELOW = {
   realtime: ['kernel', 'identity'],
   payments: ['kernel', 'identity', 'realtime'],
   canteen: ['kernel', 'identity', 'realtime', 'payments'],
+  repairs: ['kernel', 'identity', 'realtime', 'payments'],
+  booking: ['kernel', 'identity', 'realtime', 'payments'],
 }
 const FOLDERS = [...Object.keys(BELOW), 'app']
 
@@ -22,7 +24,7 @@ const directions = Object.entries(BELOW).map(([folder, allowed]) => ({
       {
         patterns: FOLDERS.filter((other) => other !== folder && !allowed.includes(other)).map((other) => ({
           group: [`@/${other}/*`, `**/../${other}/*`],
-          message: `${folder} may not import ${other}: app > canteen > payments > realtime > identity > kernel.`,
+          message: `${folder} may not import ${other}: app > canteen | repairs | booking > payments > realtime > identity > kernel.`,
         })),
       },
     ],

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, Request, expect
 
+from kernel import clock
 from tests.browser.conftest import DESK, PHONE, NewPage
 from tests.browser.looking import FAULTS, REQUEST_ID, Heard, fits, serious, speak, unreachable
 from tests.browser.screens import SCREENS, SESSION_OF, STATES, Screen
@@ -53,7 +55,30 @@ def places(product: Product) -> Json:
         "wall_code": wall["text"],
         "activation": slips["data"][0]["code"],
         "person": diner.http.get("/v1/me").json()["id"],
-    }
+    } | _bookings(product)
+
+
+def _bookings(product: Product) -> Json:
+    """A booking and a meeting of the employee's, its guide, and the door of its hall."""
+    office, employee = product.staff("system_admin"), product.diner(32).http
+    region = employee.get("/v1/me").json()["region"]["id"]
+    body = {"kind": "venue", "name_zh": f"厅 {uuid4().hex[:6]}", "name_en": "Hall", "region": region, "capacity": 30}
+    hall = office.post("/v1/bookables", json=body).json()
+    days = [clock.now().replace(microsecond=0) + timedelta(days=ahead) for ahead in (1, 2)]
+    times = [
+        {"starts_at": f"{at:%Y-%m-%dT%H:%M:%SZ}", "ends_at": f"{at + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"}
+        for at in days
+    ]
+    booking = {"bookable": hall["id"], **times[0], "title": "碰头会", "request_id": str(uuid4())}
+    held = employee.post("/v1/bookings", json=booking).json()
+    employee.post(f"/v1/bookings/{held['id']}/confirm").raise_for_status()
+    line = {"kind": "venue", "bookable": hall["id"], **times[1]}
+    new = {"request_id": str(uuid4()), "title": "座谈会", "attendees": 5, "lines": [line]}
+    meeting = employee.post("/v1/meetings", json=new).json()
+    employee.post(f"/v1/meetings/{meeting['id']}/confirm", json={}).raise_for_status()
+    employee.post(f"/v1/meetings/{meeting['id']}/guests", json={"name": "程远山"}).raise_for_status()
+    door = office.post(f"/v1/bookables/{hall['id']}/door").json()["url"]
+    return {"meeting": meeting["id"], "guide": meeting["guide_code"], "door": door.rsplit("/", 1)[1]}
 
 
 def _pay_another_amount(product: Product) -> None:

@@ -77,6 +77,12 @@ export const OFFICE: { about: string; pages: OfficePage[] }[] = [
         label: 'realtime.policies.title',
         roles: ['system_admin', 'dispatcher'],
       },
+      {
+        path: 'bookings',
+        icon: 'calendar',
+        label: 'app.admin.bookings',
+        roles: ['system_admin', 'dispatcher'],
+      },
       { path: 'developers', icon: 'key', label: 'payments.developers.title', roles: ['finance', 'system_admin'] },
       { path: 'security', icon: 'lock', label: 'identity.door.security' },
     ],

@@ -56,6 +56,12 @@ export const ENTRIES: readonly PhoneEntry[] = [
     load: () => import('@/payments/topUp/TopUpPanel.vue'),
   },
   {
+    page: 'booking',
+    icon: 'calendar',
+    label: 'app.phone.booking',
+    load: () => import('./BookingEntry.vue'),
+  },
+  {
     page: 'card',
     icon: 'wallet',
     label: 'payments.card.title',

@@ -35,7 +35,7 @@ export function soundAsk(): void {
   tone(587, 0.16, 0.1)
 }
 
-function tone(frequency: number, afterS: number, lastsS: number, type: OscillatorType = 'sine'): void {
+export function tone(frequency: number, afterS: number, lastsS: number, type: OscillatorType = 'sine'): void {
   try {
     context ??= new AudioContext()
     if (context.state === 'suspended') void context.resume()

@@ -1,0 +1,7 @@
+import type { Schema } from '@/kernel/wire'
+
+export const POINT_KINDS = ['way', 'door', 'stairs', 'lift'] as const
+export type PlanRow = Schema<'PlanView'>
+export type Plan = Schema<'DrawnPlan'>
+export type DrawnPoint = Schema<'PointView'>
+export type DrawnEdge = Omit<Schema<'EdgeView'>, 'metres'>
