@@ -91,7 +91,6 @@ SCREENS: Final[tuple[Screen, ...]] = (
         without={"empty": "there is always the button", "loading": "the button waits for nothing"},
     ),
     Screen("my repairs", "/", "/?tab=repairs", "employee", "[data-testid=raise-new]"),
-    Screen("suggestions", "/", "/?tab=suggestions", "employee", "[data-testid=suggestions], [data-testid=suggestion-new]"),
     Screen(
         "report a fault",
         "/",
