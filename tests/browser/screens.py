@@ -92,6 +92,9 @@ SCREENS: Final[tuple[Screen, ...]] = (
     ),
     Screen("my repairs", "/", "/?tab=repairs", "employee", "[data-testid=raise-new]"),
     Screen(
+        "suggestions", "/", "/?tab=suggestions", "employee", "[data-testid=suggestions], [data-testid=suggestion-new]"
+    ),
+    Screen(
         "report a fault",
         "/",
         "/?tab=repairs&raise=1",

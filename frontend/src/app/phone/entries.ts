@@ -37,6 +37,12 @@ export const ENTRIES: readonly PhoneEntry[] = [
     load: () => import('./RepairsPage.vue'),
   },
   {
+    page: 'suggestions',
+    icon: 'bulb',
+    label: 'app.phone.suggestions',
+    load: () => import('./SuggestionsPage.vue'),
+  },
+  {
     page: 'work',
     icon: 'check',
     label: 'app.phone.work',

@@ -1,0 +1,3 @@
+import type { Schema } from '@/kernel/wire'
+
+export type Suggestion = Schema<'SuggestionBoxView'>
