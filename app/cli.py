@@ -91,7 +91,9 @@ def web(
 def bench(
     only: Annotated[
         str | None,
-        typer.Option(help="One bench: codes, posting, http, stripe, realtime, screens, close, growth or fan_out."),
+        typer.Option(
+            help="One bench: codes, posting, http, stripe, realtime, calls, booking, repairs, screens, close, growth, fan_out."
+        ),
     ] = None,
 ) -> None:
     """Measure: start servers of its own, run the benches, print a table, write bench/results/latest.json."""

@@ -48,7 +48,7 @@ async def measure(rig: Rig) -> list[Row]:
     try:
         world = await _World.open(rig, database)
         meetings = [*await _measure_alone(world), *await _measure_together(world)]
-        return [*meetings, *await booking_hot_hour.measure(rig, database, _office(world.organiser))]
+        return [*meetings, *await booking_hot_hour.measure(rig, database, office_of(world.organiser))]
     finally:
         await database.close()
 
@@ -65,7 +65,7 @@ class _World:
         async with database.session() as session:
             organiser = await principal_of(session, rig.people[0], clock.now().date())
         world = cls(rig, database, organiser)
-        office = _office(organiser)
+        office = office_of(organiser)
         async with database.session() as session:
             for number in range(_HALLS):
                 world.halls.append(public_id("bkb", (await open_bookable(session, office, world._hall(number))).id))
@@ -119,7 +119,8 @@ class _World:
         return "held"
 
 
-def _office(person: Principal) -> Principal:
+def office_of(person: Principal) -> Principal:
+    """The same person with the office's rights."""
     return Principal(
         person.person_id,
         person.name,

@@ -5,12 +5,24 @@ import sys
 
 import uvloop
 
-from bench import booking, close, growth, http_payments, posting, realtime, realtime_fan_out, screens, stripe_door
+from bench import (
+    booking,
+    calls,
+    close,
+    growth,
+    http_payments,
+    posting,
+    realtime,
+    realtime_fan_out,
+    repairs,
+    screens,
+    stripe_door,
+)
 from bench.audited import refuse_unclean_books
 from bench.rig import open_rig
 from bench.rows import Row, save, show
 
-NAMES = ("codes", "posting", "http", "stripe", "realtime", "booking", "screens", "close")
+NAMES = ("codes", "posting", "http", "stripe", "realtime", "calls", "booking", "repairs", "screens", "close")
 # These take minutes, and gigabytes or ten thousand open files: they run only where they are asked for by name.
 LONG = ("growth", "fan_out")
 
@@ -66,9 +78,17 @@ async def _run(only: str | None) -> list[Row]:
             _say("one web process and 1,000, then 10,000 sockets ...")
             rows += await realtime_fan_out.measure(rig)
             rows += await realtime.measure_me(rig)
+        if "calls" in wanted:
+            _say("presses for help, until they ring ...")
+            rows += await calls.measure(rig)
+            save(rows)
         if "booking" in wanted:
             _say("meetings of twelve lines ...")
             rows += await booking.measure(rig)
+            save(rows)
+        if "repairs" in wanted:
+            _say("work orders, and promises of time ...")
+            rows += await repairs.measure(rig)
             save(rows)
         _say("auditing ...")
         await refuse_unclean_books(rig)
