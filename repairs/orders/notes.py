@@ -28,9 +28,16 @@ _CLOSED = ("rejected", "merged", "withdrawn", "cancelled")
 
 
 async def write_note(
-    session: AsyncSession, actor: Actor, order: WorkOrder, body: NoteBody, *, happened_at: datetime | None = None
+    session: AsyncSession,
+    actor: Actor,
+    order: WorkOrder,
+    body: NoteBody,
+    *,
+    happened_at: datetime | None = None,
+    is_late: bool = False,
 ) -> WorkOrderNote:
-    """Words or pictures, by whose order it is or who works on it."""
+    """Words or pictures, by whose order it is or who works on it. What a phone of the staff brings along late is kept also where
+    the order was called off in the meantime: it was seen and done."""
     standing = await standing_of(session, order, actor)
     if not body.words and not body.files:
         raise Malformed(reason="words or files are needed", field="words")
@@ -41,7 +48,8 @@ async def write_note(
     known = await queries.find_note(session, order.id, actor.key, client_id)
     if known is not None:
         return known
-    _require_open(order, "note", standing)
+    if not (is_late and is_staff(standing.sides)):
+        _require_open(order, "note", standing)
     return await add_note(
         session,
         actor,

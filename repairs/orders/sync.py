@@ -1,7 +1,7 @@
 """A phone that was without network brings along what its person has done: each change once, an answer for each.
 
-Every change carries the phone's own name for it and the version of the order that it was made upon. Notes, pictures, ticks and
-time are kept whatever has happened in the meantime; a trigger counts only where the order still has that version, so that the
+Every change carries the phone's own name for it and the version of the order that it was made upon. Notes and pictures are kept
+whatever has happened in the meantime, ticks and time unless the order was called off; a trigger counts only where the order still has that version, so that the
 state follows the table and whoever comes second is told why. One refused change does not undo the others.
 """
 
@@ -60,7 +60,7 @@ async def _do(session: AsyncSession, actor: Actor, order: WorkOrder, step: SyncS
     happened_at = _believed(step.happened_at, order)
     body: Mapping[str, Any] = {**step.body, "client_id": str(step.client_id)}
     if step.kind == "note":
-        await notes.write_note(session, actor, order, _read(NoteBody, body), happened_at=happened_at)
+        await notes.write_note(session, actor, order, _read(NoteBody, body), happened_at=happened_at, is_late=True)
     elif step.kind == "labour":
         await notes.enter_labour(session, actor, order, _read(LabourBody, body))
     elif step.kind == "check":

@@ -327,6 +327,19 @@ class TestSync:
         assert {note["words"]: len(note["files"]) for note in late["order"]["notes"]} == {"甲": 1, "乙": 1}
         assert (await shop.lamp.syncs(order, *other))["results"][0]["status"] == "refused"
 
+    async def test_what_was_seen_is_kept_though_the_order_was_called_off_meanwhile(self, shop: Workshop) -> None:
+        order = await shop.assigned()
+        picture = await shop.lamp.sends_photo()
+        await shop.lead.pulls(order, "cancel", words="整层停用")
+        late = await shop.lamp.syncs(
+            order,
+            change("trigger", 3, trigger="start"),
+            change("note", 4, body={"words": "灯座烧了", "files": [picture]}),
+        )
+        assert [result["status"] for result in late["results"]] == ["refused", "done"]
+        assert [(note["words"], len(note["files"])) for note in late["order"]["notes"]] == [("灯座烧了", 1)]
+        assert (await shop.wang.post(f"work_orders/{order['id']}/notes", words="晚了")).status_code == 409
+
     async def test_one_bad_change_does_not_undo_the_others(self, shop: Workshop) -> None:
         order = await shop.assigned()
         steps = [
