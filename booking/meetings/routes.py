@@ -23,6 +23,7 @@ from kernel.http import LimitQuery, Page, StartingAfterQuery, page_of, raises
 from kernel.ids import parse_public_id, public_id
 from kernel.qr import qr_svg
 from kernel.uploads import TABLE_BODY, XLSX, read_file
+from payments.charges.errors import NothingServes
 from realtime.api import channel_position
 
 router = APIRouter(prefix="/v1", tags=["meetings"])
@@ -406,7 +407,7 @@ async def show_arrivals(meeting_id: MeetingId, person: CurrentPerson, session: S
 
 @router.post(
     "/meetings/{meeting_id}/{trigger}",
-    responses=raises(Unauthenticated, Forbidden, NotFound, StateConflict),
+    responses=raises(Unauthenticated, Forbidden, NotFound, StateConflict, NothingServes),
 )
 async def pull_trigger(
     meeting_id: MeetingId,

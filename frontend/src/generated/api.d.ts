@@ -31117,7 +31117,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            /** @description `STATE_CONFLICT`: The present state does not allow this; `NOTHING_SERVES`: That organisation runs no site that could be paid */
             409: {
                 headers: {
                     [name: string]: unknown;
