@@ -26,3 +26,10 @@ async def room(house: House, valkey_url: str) -> AsyncIterator[Switchroom]:
         yield opened
         async with house.db.session() as session:
             assert [finding for finding in await audit(session, INVARIANTS) if not finding.holds] == []
+
+
+@pytest.fixture
+async def forced_room(house: House, valkey_url: str) -> AsyncIterator[Switchroom]:
+    """For who puts calls into states by SQL: what nobody lived through, no invariant holds of."""
+    async with open_switchroom(house, valkey_url) as opened:
+        yield opened

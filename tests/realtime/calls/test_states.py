@@ -73,7 +73,8 @@ async def test_the_database_takes_exactly_these_states(db: Database) -> None:
         assert set(re.findall(r"'([^']+)'", index or "")) == set(OPEN)
 
 
-async def test_everybody_pulls_their_own_triggers_and_no_others(room: Switchroom) -> None:
+async def test_everybody_pulls_their_own_triggers_and_no_others(forced_room: Switchroom) -> None:
+    room = forced_room
     call = await room.placed()
     acker, stranger = room.second, await somebody(room.house, "路人")
     people = {"caller": room.caller, "rung": room.first, "acker": acker, "lead": room.lead, "stranger": stranger}

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from kernel.calendar import (
@@ -53,11 +53,21 @@ def paused(draw: st.DrawFn, *, open_end: bool = False) -> PausedCalendar:
     return PausedCalendar(draw(calendars()), pauses)
 
 
+def added(counting: PausedCalendar, start: datetime, seconds: int) -> datetime | None:
+    """A place that is open for a minute a day has no sixty hours in any year that a calendar looks ahead, and says so."""
+    try:
+        return counting.add(start, seconds)
+    except ValueError as error:
+        if "too few working hours" not in str(error):
+            raise
+        reject()
+
+
 class TestAddAndElapsed:
     @settings(max_examples=300)
     @given(paused(), instants, st.integers(0, 60 * 8 * HOUR_S))
     def test_what_was_added_has_elapsed(self, counting: PausedCalendar, start: datetime, seconds: int) -> None:
-        due_at = counting.add(start, seconds)
+        due_at = added(counting, start, seconds)
         assert due_at is not None
         assert counting.elapsed(start, due_at) == seconds
 
@@ -65,7 +75,7 @@ class TestAddAndElapsed:
     def test_an_open_pause_is_either_after_what_is_due_or_stops_it(
         self, counting: PausedCalendar, start: datetime, seconds: int
     ) -> None:
-        due_at = counting.add(start, seconds)
+        due_at = added(counting, start, seconds)
         stands_still_at = max(counting.pauses[-1].starts_at, start)
         if due_at is None:
             assert counting.elapsed(start, stands_still_at + timedelta(days=400)) < seconds or seconds == 0
@@ -75,7 +85,7 @@ class TestAddAndElapsed:
 
     @given(paused(), instants, st.lists(st.integers(0, 20 * HOUR_S), min_size=2, max_size=2))
     def test_more_is_never_due_earlier(self, counting: PausedCalendar, start: datetime, seconds: list[int]) -> None:
-        less, more = (counting.add(start, amount) for amount in sorted(seconds))
+        less, more = (added(counting, start, amount) for amount in sorted(seconds))
         assert less is not None
         assert more is not None
         assert less <= more
