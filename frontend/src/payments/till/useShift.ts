@@ -160,8 +160,9 @@ export function useShift(configuration: () => TillConfiguration, reload: () => P
       const error = await voidSigned(asked.payment, signature)
       if (error) throw error
     }
-    question.value = null
+    // First what the shift says now: whoever takes back the next one is asked for by it.
     await reload()
+    question.value = null
   }
 
   async function handOver(signature: Signature): Promise<void> {
