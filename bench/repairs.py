@@ -21,7 +21,7 @@ from kernel import clock
 from repairs.orders.categories import open_category
 from repairs.orders.schemas import CategoryRequest
 
-ORDERS: Final = 5_000
+ORDERS: Final = 1_000
 CONNECTIONS: Final = 32
 PEOPLE: Final = 200
 # Smaller for a first try: BENCH_PROMISES=5000.
@@ -53,7 +53,7 @@ async def _measure_raising(rig: Rig) -> list[Row]:
 async def _open_category(rig: Rig) -> str:
     async with rig.database.session() as session:
         person = await principal_of(session, rig.people[0], clock.now().date())
-        wanted = CategoryRequest(code="bench-lamp", name_zh="照明", name_en="Lighting")
+        wanted = CategoryRequest(code="bench_lamp", name_zh="照明", name_en="Lighting")
         return f"rcat_{(await open_category(session, office_of(person), wanted)).id.hex}"
 
 
