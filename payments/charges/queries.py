@@ -25,7 +25,6 @@ async def list_charges(
     limit: int,
     *,
     unit_id: UUID | None = None,
-    reference: UUID | None = None,
     before: UUID | None = None,
 ) -> list[ServiceCharge]:
     """Those whose payer or payee lies within `cover` (None: all), newest first, one more than the limit."""
@@ -41,8 +40,6 @@ async def list_charges(
         )
     if unit_id is not None:
         query = query.where(ServiceCharge.unit_id == unit_id)
-    if reference is not None:
-        query = query.where(ServiceCharge.reference == reference)
     if before is not None:
         last = await get_charge(session, before)
         query = query.where(
