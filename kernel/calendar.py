@@ -65,6 +65,14 @@ class Shift(NamedTuple):
     end: time
 
 
+class OutOfReach(ValueError):
+    """So much working time does not come in any year that is looked ahead; `searched_until` is where the search ended."""
+
+    def __init__(self, searched_until: datetime) -> None:
+        super().__init__("this calendar has too few working hours to get there")
+        self.searched_until = searched_until
+
+
 OFFICE_HOURS: Final = (Shift(time(8, 30), time(12)), Shift(time(14), time(17, 30)))
 AROUND_THE_CLOCK: Final = (Shift(time(0), time(0)),)
 
@@ -105,7 +113,7 @@ class WorkCalendar:
         return [year for year in range(first, last + 1) if year not in self.known_years]
 
     def add(self, start: datetime, seconds: float) -> datetime:
-        """The instant by which `seconds` of working time have passed since `start`."""
+        """The instant by which `seconds` of working time have passed since `start`; OutOfReach where they never will."""
         if seconds < 0:
             raise ValueError("working time runs forwards")
         left = timedelta(seconds=seconds)
@@ -117,7 +125,8 @@ class WorkCalendar:
             if closes - begins >= left:
                 return begins + left
             left -= max(closes - begins, timedelta(0))
-        raise ValueError("this calendar has too few working hours to get there")
+        # A day more than the last one that was looked at: later than anything that was found.
+        raise OutOfReach(at + (_SEARCH_DAYS_MAX + 2) * _DAY)
 
     def elapsed(self, start: datetime, end: datetime) -> float:
         """Seconds of working time between two instants; negative when they are the other way round."""

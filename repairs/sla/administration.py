@@ -1,6 +1,7 @@
 """What administrators keep: targets with the days on which they count, and the hours of places. Each change is in the audit log."""
 
-from datetime import date, time
+from collections.abc import Iterable
+from datetime import date, time, timedelta
 from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -8,19 +9,21 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity.api import Principal, Role, place_names, place_summary
+from identity.api import Principal, Role, place_names, place_summary, regions_up
 from kernel import audit_log, clock
-from kernel.calendar import WorkCalendar
+from kernel.calendar import OutOfReach, WorkCalendar
 from kernel.configuration import bump_configuration
 from kernel.errors import Malformed, NotFound
 from kernel.ids import parse_public_id, public_id, uuid7
 from repairs.sla import queries
-from repairs.sla.errors import HoursUnsound, TargetNotAhead
+from repairs.sla.errors import HoursUnsound, PromiseOutOfReach, TargetNotAhead
 from repairs.sla.models import SlaHours, SlaTarget
-from repairs.sla.promises import shifts_of
+from repairs.sla.promises import HOUSE_TARGETS, OFFICE, Book, Hours, day_types, fresh_book, shifts_of
 from repairs.sla.schemas import HoursBody, TargetBody
 
 KEEPER_ROLES: Final = (Role.DISPATCHER, Role.SYSTEM_ADMIN)
+# What is due later than in two years is no promise.
+DUE_WITHIN: Final = timedelta(days=730)
 
 
 async def open_target(session: AsyncSession, person: Principal, body: TargetBody) -> SlaTarget:
@@ -35,6 +38,11 @@ async def open_target(session: AsyncSession, person: Principal, body: TargetBody
     category_id = parse_public_id(queries.CATEGORY, body.category) if body.category is not None else None
     # Two who write the same promise at once queue here.
     await bump_configuration(session)
+    if body.hours == "place":
+        book = await fresh_book(session)
+        near = await _regions_beside(session, region_id, (region for region, _ in book.hours))
+        for hours in (OFFICE, *(own for (region, _), own in book.hours.items() if region in near)):
+            _refuse_out_of_reach(book, hours, body.resolution_s)
     target = SlaTarget(
         id=uuid7(),
         region_id=region_id,
@@ -89,6 +97,7 @@ async def set_hours(session: AsyncSession, person: Principal, body: HoursBody) -
     """The hours of a region or place, for orders from now on; those before it are retired."""
     region_id = parse_public_id("reg", body.region)
     person.require(*KEEPER_ROLES, region_id=region_id)
+    today = await _today(session, region_id)
     place_id = parse_public_id("pla", body.place) if body.place is not None else None
     if place_id is not None:
         await _refuse_foreign_place(session, place_id, region_id)
@@ -98,6 +107,7 @@ async def set_hours(session: AsyncSession, person: Principal, body: HoursBody) -
     except ValueError as error:
         raise HoursUnsound from error
     await bump_configuration(session)
+    await _refuse_too_few(session, region_id, Hours("own", day_types(body.days), shifts_of(shifts)), today)
     await _retire_like(session, region_id, place_id)
     hours = SlaHours(
         id=uuid7(),
@@ -125,6 +135,33 @@ async def retire_hours(session: AsyncSession, person: Principal, hours_id: UUID)
         hours.retired_at = clock.now()
         await _note(session, person, "hours.retire", public_id(queries.HOURS, hours.id), {})
     return hours
+
+
+async def _refuse_too_few(session: AsyncSession, region_id: UUID, hours: Hours, today: date) -> None:
+    """Everything that is promised, now or from a later day on, to whom these hours may count, and the house's own promises."""
+    book = await fresh_book(session)
+    standing = [row for row in book.targets if row.effective_until is None or row.effective_until > today]
+    near = await _regions_beside(session, region_id, (row.region_id for row in standing))
+    written = [row.resolution_s for row in standing if row.hours == "place" and row.region_id in near]
+    house = [target.seconds["resolution"] for target in HOUSE_TARGETS.values() if target.hours == "place"]
+    _refuse_out_of_reach(book, hours, max(*written, *house))
+
+
+async def _regions_beside(session: AsyncSession, region_id: UUID, others: Iterable[UUID]) -> set[UUID]:
+    """Those of the others that lie above the region or below it, and itself."""
+    above = set(await regions_up(session, region_id))
+    return {region for region in set(others) if region in above or region_id in await regions_up(session, region)}
+
+
+def _refuse_out_of_reach(book: Book, hours: Hours, resolution_s: int) -> None:
+    """In any zone of the house an hour is as long: the days' own is near enough."""
+    now = clock.now()
+    try:
+        due_at = book.calendar(ZoneInfo("UTC"), hours).add(now, resolution_s)
+    except OutOfReach as error:
+        due_at = error.searched_until
+    if due_at - now > DUE_WITHIN:
+        raise PromiseOutOfReach(hours=-(-resolution_s // 3600), days_max=DUE_WITHIN.days)
 
 
 async def _retire_like(session: AsyncSession, region_id: UUID, place_id: UUID | None) -> None:

@@ -2,13 +2,16 @@
 
 `add` and `elapsed` are each other's inverse, as those of the calendar are: elapsed(s, add(s, x)) == x, whatever pauses and
 reopenings lie between. A pause that has not ended yet stops everything after it: nobody knows when it will be due.
+
+What the hours of a place never reach is due at the end of what is looked ahead, some ten years on: administration refuses such
+hours, but days may be edited after them, and an order is raised all the same.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from kernel.calendar import WorkCalendar
+from kernel.calendar import OutOfReach, WorkCalendar
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,14 @@ class Pause:
 
     starts_at: datetime
     ends_at: datetime | None = None
+
+
+def due_after(calendar: WorkCalendar, start: datetime, seconds: float) -> datetime:
+    """The instant by which so much time has counted; the end of what is looked ahead, where that never happens."""
+    try:
+        return calendar.add(start, seconds)
+    except OutOfReach as error:
+        return error.searched_until
 
 
 @dataclass(frozen=True)
@@ -46,14 +57,14 @@ class PausedCalendar:
             if pause.starts_at > at:
                 worked = self.calendar.elapsed(at, pause.starts_at)
                 if worked >= left:
-                    return self.calendar.add(at, left)
+                    return due_after(self.calendar, at, left)
                 left -= worked
             elif left <= 0:
                 return at
             if pause.ends_at is None:
                 return None
             at = pause.ends_at.astimezone(UTC)
-        return self.calendar.add(at, left)
+        return due_after(self.calendar, at, left)
 
     def elapsed(self, start: datetime, end: datetime) -> float:
         """Seconds that have counted between two instants; `end` does not lie before `start`."""

@@ -33,6 +33,7 @@ from kernel.configuration import configuration_version
 from kernel.errors import NotFound
 from kernel.ids import public_id
 from repairs.sla import queries
+from repairs.sla.counting import due_after
 from repairs.sla.models import SlaHours, SlaTarget
 
 _PLACES_MAX: Final = 20_000
@@ -170,6 +171,11 @@ async def open_book(session: AsyncSession) -> Book:
     return book
 
 
+async def fresh_book(session: AsyncSession) -> Book:
+    """The same within a change of it: read now and kept by nobody, for the change may yet be given up."""
+    return await _read_book(session, await configuration_version(session))
+
+
 async def _read_book(session: AsyncSession, version: int) -> Book:
     days = await load_calendar(session, ZoneInfo("UTC"))
     return Book(
@@ -224,5 +230,5 @@ class Due:
 
 def due_of(calendar: WorkCalendar, target: Target, at: datetime) -> Due:
     """All three, from one start."""
-    due_at = {milestone: calendar.add(at, seconds) for milestone, seconds in target.seconds.items()}
+    due_at = {milestone: due_after(calendar, at, seconds) for milestone, seconds in target.seconds.items()}
     return Due(due_at, calendar.unknown_years(at, max(due_at.values())))

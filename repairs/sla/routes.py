@@ -13,7 +13,7 @@ from kernel.errors import Forbidden, NotFound, Unauthenticated
 from kernel.http import LimitQuery, Page, StartingAfterQuery, page_of, raises
 from kernel.ids import parse_public_id
 from repairs.sla import administration, queries, schemas
-from repairs.sla.errors import HoursUnsound, TargetNotAhead
+from repairs.sla.errors import HoursUnsound, PromiseOutOfReach, TargetNotAhead
 from repairs.sla.kinds import Urgency
 from repairs.sla.models import SlaHours, SlaTarget
 from repairs.sla.promises import due_of, find_where, open_book
@@ -47,7 +47,11 @@ async def list_targets(
     return page_of([target_view(row) for row in await session.scalars(query)], limit)
 
 
-@router.post("/sla_targets", status_code=201, responses=raises(Unauthenticated, Forbidden, NotFound, TargetNotAhead))
+@router.post(
+    "/sla_targets",
+    status_code=201,
+    responses=raises(Unauthenticated, Forbidden, NotFound, TargetNotAhead, PromiseOutOfReach),
+)
 async def open_target(body: schemas.TargetBody, person: CurrentPerson, session: SessionDep) -> schemas.SlaTargetView:
     """A promise from a day on, today or later; the one that counted until then ends by itself."""
     return target_view(await administration.open_target(session, person, body))
@@ -109,7 +113,11 @@ async def list_hours(
     return page_of([hours_view(row) for row in await session.scalars(query)], limit)
 
 
-@router.post("/sla_hours", status_code=201, responses=raises(Unauthenticated, Forbidden, NotFound, HoursUnsound))
+@router.post(
+    "/sla_hours",
+    status_code=201,
+    responses=raises(Unauthenticated, Forbidden, NotFound, HoursUnsound, PromiseOutOfReach),
+)
 async def set_hours(body: schemas.HoursBody, person: CurrentPerson, session: SessionDep) -> schemas.HoursView:
     """The hours of a region, or of a place and all below it; for orders from now on."""
     return hours_view(await administration.set_hours(session, person, body))

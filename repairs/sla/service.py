@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kernel import clock, timers
 from kernel.ids import public_id
 from repairs.sla import queries, striking
-from repairs.sla.counting import Pause, PausedCalendar
+from repairs.sla.counting import Pause, PausedCalendar, due_after
 from repairs.sla.kinds import DONE, MILESTONES, PAUSE_CAUSES
 from repairs.sla.models import SlaMilestone, SlaPause
 from repairs.sla.promises import Book, Hours, Target, due_of, find_where, open_book
@@ -41,7 +41,7 @@ async def start_sla(
     hours = book.hours_of(where, target)
     calendar = book.calendar(where.zone, hours)
     due = due_of(calendar, target, at)
-    warn_at = {name: calendar.add(at, warn_after_s(seconds, target)) for name, seconds in target.seconds.items()}
+    warn_at = {name: due_after(calendar, at, warn_after_s(seconds, target)) for name, seconds in target.seconds.items()}
     await queries.insert_clock(
         session,
         {

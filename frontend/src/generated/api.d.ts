@@ -42662,7 +42662,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `SLA_HOURS_UNSOUND`: Service hours are in order, not empty and not overlapping; `MALFORMED`: The request cannot be read: {reason} */
+            /** @description `SLA_HOURS_UNSOUND`: Service hours are in order, not empty and not overlapping; `SLA_PROMISE_OUT_OF_REACH`: In these hours a promise of {hours} hours would not be due within {days_max} days: work longer, or promise less; `MALFORMED`: The request cannot be read: {reason} */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -42899,7 +42899,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `SLA_TARGET_NOT_AHEAD`: A target begins today or later: what was promised stays promised; `MALFORMED`: The request cannot be read: {reason} */
+            /** @description `SLA_TARGET_NOT_AHEAD`: A target begins today or later: what was promised stays promised; `SLA_PROMISE_OUT_OF_REACH`: In these hours a promise of {hours} hours would not be due within {days_max} days: work longer, or promise less; `MALFORMED`: The request cannot be read: {reason} */
             422: {
                 headers: {
                     [name: string]: unknown;

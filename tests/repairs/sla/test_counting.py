@@ -20,6 +20,8 @@ from kernel.calendar import (
 from repairs.sla.counting import Pause, PausedCalendar
 
 HOUR_S = 3600
+# Nearly as far as a calendar looks ahead.
+TOO_FAR = timedelta(days=3_650)
 SHANGHAI, NEW_YORK = ZoneInfo("Asia/Shanghai"), ZoneInfo("America/New_York")
 ZONES = [SHANGHAI, NEW_YORK, ZoneInfo("Australia/Lord_Howe"), ZoneInfo("Pacific/Apia")]
 
@@ -55,12 +57,10 @@ def paused(draw: st.DrawFn, *, open_end: bool = False) -> PausedCalendar:
 
 def added(counting: PausedCalendar, start: datetime, seconds: int) -> datetime | None:
     """A place that is open for a minute a day has no sixty hours in any year that a calendar looks ahead, and says so."""
-    try:
-        return counting.add(start, seconds)
-    except ValueError as error:
-        if "too few working hours" not in str(error):
-            raise
+    due_at = counting.add(start, seconds)
+    if due_at is not None and due_at > start + TOO_FAR:
         reject()
+    return due_at
 
 
 class TestAddAndElapsed:
@@ -97,6 +97,23 @@ class TestAddAndElapsed:
         middle, end = start + first, start + first + second
         parts = counting.elapsed(start, middle) + counting.elapsed(middle, end)
         assert counting.elapsed(start, end) == pytest.approx(parts, abs=1e-5)
+
+    @given(paused(), instants, st.integers(0, 365 * 24 * HOUR_S), st.integers(0, 365 * 24 * HOUR_S))
+    def test_whatever_the_hours_are_something_is_due_and_more_is_due_no_earlier(
+        self, counting: PausedCalendar, start: datetime, less: int, more: int
+    ) -> None:
+        first, second = counting.add(start, min(less, more)), counting.add(start, max(less, more))
+        assert first is not None
+        assert second is not None
+        latest = max([start, *(pause.ends_at for pause in counting.pauses if pause.ends_at is not None)])
+        assert start <= first <= second <= latest + timedelta(days=3_703)
+
+    def test_a_minute_a_day_is_due_at_the_end_of_what_is_looked_ahead(self) -> None:
+        start = datetime(2026, 11, 23, 9, tzinfo=SHANGHAI)
+        minute = PausedCalendar(WorkCalendar(SHANGHAI, [Shift(time(9), time(9, 1))]))
+        due_at = minute.add(start, 80 * HOUR_S)
+        assert due_at is not None
+        assert due_at - start > timedelta(days=3_700)
 
     def test_a_pause_of_working_hours_moves_what_is_due_and_one_at_night_does_not(self) -> None:
         start = datetime(2026, 11, 23, 9, tzinfo=SHANGHAI)

@@ -7,8 +7,10 @@ from identity.api import Role
 from identity.principal import Place
 from kernel import clock
 from kernel.audit_log import AuditRow
+from kernel.configuration import bump_configuration
 from kernel.ids import public_id, uuid7
 from repairs.sla.api import start_sla
+from repairs.sla.models import SlaHours
 from tests.repairs.sla.conftest import Workshop, at
 
 
@@ -124,6 +126,68 @@ class TestHours:
         body = {"region": region, "days": ["workday"], "shifts": [["14:00", "18:00"], ["08:00", "15:00"]]}
         refused = await office.post("/v1/sla_hours", json=body)
         assert (refused.status_code, refused.json()["code"]) == (422, "SLA_HOURS_UNSOUND")
+
+    async def test_hours_of_a_minute_a_day_are_refused_and_orders_are_raised(
+        self, workshop: Workshop, office: httpx.AsyncClient
+    ) -> None:
+        region = public_id("reg", workshop.house.city)
+        body = {"region": region, "days": ["workday"], "shifts": [["09:00", "09:01"]]}
+        refused = await office.post("/v1/sla_hours", json=body, headers={"Accept-Language": "en"})
+        assert (refused.status_code, refused.json()["code"]) == (422, "SLA_PROMISE_OUT_OF_REACH")
+        assert refused.json()["data"] == {"hours": 80, "days_max": 730}
+        assert (await office.get("/v1/sla_hours")).json()["data"] == []
+        assert await response_due(workshop) == clock.rfc3339(at("2026-11-23T11:00"))
+
+    async def test_hours_that_what_is_promised_above_needs_longer_are_refused(
+        self, workshop: Workshop, office: httpx.AsyncClient
+    ) -> None:
+        everywhere = await workshop.house.person("总管", Role.SYSTEM_ADMIN)
+        headers = {"Authorization": f"Bearer {await workshop.house.token(everywhere)}"}
+        long = promise(workshop, region=public_id("reg", workshop.house.province), resolution_s=90 * 86_400)
+        assert (await office.post("/v1/sla_targets", json=long, headers=headers)).status_code == 201
+        short_day = {
+            "region": public_id("reg", workshop.house.city),
+            "place": public_id("pla", workshop.room),
+            "days": ["workday"],
+            "shifts": [["09:00", "10:00"]],
+        }
+        refused = await office.post("/v1/sla_hours", json=short_day)
+        assert (refused.status_code, refused.json()["code"]) == (422, "SLA_PROMISE_OUT_OF_REACH")
+        assert refused.json()["data"]["hours"] == 90 * 24
+
+    async def test_a_promise_that_hours_never_reach_is_refused(
+        self, workshop: Workshop, office: httpx.AsyncClient
+    ) -> None:
+        short_day = {
+            "region": public_id("reg", workshop.house.city),
+            "days": ["workday"],
+            "shifts": [["09:00", "10:00"]],
+        }
+        assert (await office.post("/v1/sla_hours", json=short_day)).status_code == 201
+        assert (await office.post("/v1/sla_targets", json=promise(workshop))).status_code == 201
+        refused = await office.post("/v1/sla_targets", json=promise(workshop, resolution_s=90 * 86_400))
+        assert (refused.status_code, refused.json()["code"]) == (422, "SLA_PROMISE_OUT_OF_REACH")
+        always = promise(workshop, resolution_s=90 * 86_400, hours="always")
+        assert (await office.post("/v1/sla_targets", json=always)).status_code == 201
+
+    async def test_an_order_is_raised_though_days_were_edited_until_no_hour_is_left(self, workshop: Workshop) -> None:
+        async with workshop.db.session() as session:
+            session.add(
+                SlaHours(
+                    id=uuid7(),
+                    region_id=workshop.house.city,
+                    place_id=None,
+                    days=["holiday"],
+                    shifts=[["09:00", "09:01"]],
+                    created_by="system",
+                    created_at=clock.now(),
+                )
+            )
+            await bump_configuration(session)
+        order = await workshop.raised()
+        view = await workshop.view(order)
+        assert view.due_at is not None
+        assert view.due_at > "2036"
 
     async def test_a_technician_reads_what_is_promised_and_changes_nothing(
         self, workshop: Workshop, office: httpx.AsyncClient
