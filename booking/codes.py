@@ -1,6 +1,6 @@
 """Check-in codes: what a door shows changes every minute, so that a photograph of it is worth nothing; a booking's own stays.
 
-A code is base32 of one letter of kind, the id (16 bytes), the minute (4 bytes, 0 for a booking's) and the first ten bytes of
+A code is base32 of one letter of kind, the id (16 bytes), the minute (4 bytes, 0 for a booking's and for an invitation's) and the first ten bytes of
 an HMAC-SHA256 over them. Only the server reads them.
 """
 
@@ -14,7 +14,7 @@ from booking.errors import CodeUnknown
 from kernel import clock
 from kernel.sealing import derived_key
 
-_DOOR, _BOOKING = b"D", b"B"
+_DOOR, _BOOKING, _INVITATION = b"D", b"B", b"I"
 _TAG_LENGTH: Final = 10
 _BODY_LENGTH: Final = 21
 _LENGTH: Final = _BODY_LENGTH + _TAG_LENGTH
@@ -32,8 +32,30 @@ def booking_code(booking_id: UUID) -> str:
     return _written(_BOOKING + booking_id.bytes + bytes(4))
 
 
+def invitation_code(invitee_id: UUID) -> str:
+    """What stands in the letter: whoever holds it answers for them."""
+    return _written(_INVITATION + invitee_id.bytes + bytes(4))
+
+
+def read_invitation_code(code: str) -> UUID:
+    """Whose it is; CodeUnknown for any other text."""
+    letter, identifier, _ = _read(code)
+    if letter != _INVITATION:
+        raise CodeUnknown
+    return identifier
+
+
 def read_code(scanned: str) -> tuple[CodeKind, UUID]:
     """What a code is of; CodeUnknown for any other text, and for what a door showed before."""
+    letter, identifier, minute = _read(scanned)
+    if letter == _BOOKING:
+        return "booking", identifier
+    if letter != _DOOR or not 0 <= _minute(clock.now()) - minute < _MINUTES_GOOD:
+        raise CodeUnknown
+    return "door", identifier
+
+
+def _read(scanned: str) -> tuple[bytes, UUID, int]:
     letters = scanned.strip().rpartition("/")[2].upper()
     try:
         block = base64.b32decode(letters + "=" * (-len(letters) % 8))
@@ -42,12 +64,7 @@ def read_code(scanned: str) -> tuple[CodeKind, UUID]:
     body, tag = block[:_BODY_LENGTH], block[_BODY_LENGTH:]
     if len(block) != _LENGTH or not hmac.compare_digest(_tag(body), tag):
         raise CodeUnknown
-    identifier, minute = UUID(bytes=body[1:17]), int.from_bytes(body[17:])
-    if body[:1] == _BOOKING:
-        return "booking", identifier
-    if not 0 <= _minute(clock.now()) - minute < _MINUTES_GOOD:
-        raise CodeUnknown
-    return "door", identifier
+    return body[:1], UUID(bytes=body[1:17]), int.from_bytes(body[17:])
 
 
 def _minute(at: datetime) -> int:

@@ -20,6 +20,12 @@ async def acts_for(session: AsyncSession, person_id: UUID) -> frozenset[UUID]:
     return frozenset(rows)
 
 
+async def principals_of(session: AsyncSession, person_id: UUID) -> Sequence[PersonSummary]:
+    """The same with their names, by name."""
+    people = await person_summary(session, list(await acts_for(session, person_id)))
+    return sorted(people.values(), key=lambda person: (person.name, person.id))
+
+
 async def delegates_of(session: AsyncSession, person_id: UUID) -> Sequence[PersonSummary]:
     """Whom somebody has named, in the order in which they were."""
     rows = await session.scalars(

@@ -9,22 +9,25 @@ from typing import Final
 from uuid import UUID
 
 from icalendar import vCalAddress
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.calendar_events import Where, empty_calendar, event_of, written
 from booking.calendar_feed import where_of
+from booking.codes import invitation_code, read_invitation_code
+from booking.errors import CodeUnknown
 from booking.models import Bookable, Booking, BookingInvitee, BookingStep
 from booking.queries import span_of
-from booking.schemas import NewInvitees
+from booking.schemas import NewInvitees, OneInvitee
 from identity.api import contacts_of, today
 from kernel import clock, mail
-from kernel.errors import Malformed, NotFound
+from kernel.errors import Malformed, NotFound, StateConflict
 from kernel.ids import parse_public_id, public_id, uuid7
 from kernel.settings import get_settings
 
 _STANDING: Final = frozenset({"confirmed", "checked_in", "in_use"})
 _OFF: Final = frozenset({"cancelled", "superseded", "rejected", "no_show", "expired"})
+INVITED_MAX: Final = 400
 _AT_LEAST: Final = timedelta(days=1)
 # With each of these a standing booking has another time, or stands for the first time.
 _TOLD_WITH: Final = frozenset({"confirm", "approve", "move"})
@@ -58,6 +61,31 @@ async def invite(session: AsyncSession, booking: Booking, bookable: Bookable, ne
         await _send(session, booking, bookable, gone, "CANCEL")
 
 
+async def invite_one(session: AsyncSession, booking: Booking, bookable: Bookable, new: OneInvitee) -> None:
+    """One more; whoever is invited already stays so, with the answer that they gave."""
+    one = NewInvitees(people=[new.person] if new.person else [], guests=[new.guest] if new.guest else [])
+    present = {row.address.casefold() for row in (await invitees_of(session, [booking.id]))[booking.id]}
+    wanted = await _wanted(session, booking, one)
+    come = [row for address, row in wanted.items() if address.casefold() not in present]
+    if come and len(present) >= INVITED_MAX:
+        raise Malformed(reason="at most 400 are invited to one booking", field="guest")
+    session.add_all(come)
+    await session.flush()
+    if booking.state in _STANDING:
+        await _send(session, booking, bookable, come, "REQUEST")
+
+
+async def uninvite(session: AsyncSession, booking: Booking, bookable: Bookable, invitee_id: UUID) -> None:
+    """One less, who is told that it is off."""
+    row = await session.get(BookingInvitee, invitee_id)
+    if row is None or row.booking_id != booking.id or row.removed_at is not None:
+        raise NotFound(what="invitee")
+    row.removed_at = clock.now()
+    await session.flush()
+    if booking.state in _STANDING:
+        await _send(session, booking, bookable, [row], "CANCEL")
+
+
 async def _wanted(session: AsyncSession, booking: Booking, new: NewInvitees) -> dict[str, BookingInvitee]:
     ids = [parse_public_id("per", person) for person in new.people]
     known = await contacts_of(session, ids, today())
@@ -77,6 +105,9 @@ async def _wanted(session: AsyncSession, booking: Booking, new: NewInvitees) -> 
             address=address,
             created_at=clock.now(),
             removed_at=None,
+            answer=None,
+            answered_at=None,
+            mail_id=None,
         )
         for person_id, name, address in everybody
     }
@@ -90,6 +121,9 @@ async def follow(session: AsyncSession, booking: Booking, bookable: Bookable, tr
     if not invited:
         return
     if booking.state == "confirmed":
+        # Who could come then has not said that they can come now.
+        for row in invited if trigger == "move" else ():
+            row.answer = row.answered_at = None
         await _send(session, booking, bookable, invited, "REQUEST")
     elif await _was_told(session, booking):
         await _send(session, booking, bookable, invited, "CANCEL")
@@ -98,6 +132,45 @@ async def follow(session: AsyncSession, booking: Booking, bookable: Bookable, tr
 async def _was_told(session: AsyncSession, booking: Booking) -> bool:
     stood = select(BookingStep.version).where(BookingStep.booking_id == booking.id, BookingStep.state == "confirmed")
     return await session.scalar(stood.limit(1)) is not None
+
+
+# ---- what they answer
+
+
+async def find_invitation(session: AsyncSession, code: str) -> BookingInvitee:
+    """Whose code it is; who is no longer invited has none."""
+    try:
+        row = await session.get(BookingInvitee, read_invitation_code(code))
+    except CodeUnknown as error:
+        raise NotFound(what="invitation") from error
+    if row is None or row.removed_at is not None:
+        raise NotFound(what="invitation")
+    return row
+
+
+async def invitations_of(session: AsyncSession, person_id: UUID) -> Sequence[BookingInvitee]:
+    """To what stands and is not over yet, in order of time."""
+    rows = await session.scalars(
+        select(BookingInvitee)
+        .join(Booking, Booking.id == BookingInvitee.booking_id)
+        .where(
+            BookingInvitee.person_id == person_id,
+            BookingInvitee.removed_at.is_(None),
+            Booking.state.in_(_STANDING),
+            func.upper(Booking.during) > clock.now(),
+        )
+        .order_by(func.lower(Booking.during), BookingInvitee.id)
+        .limit(100)
+    )
+    return rows.all()
+
+
+async def answer(session: AsyncSession, row: BookingInvitee, booking: Booking, said: str) -> None:
+    """Whether they come; as often as they change their mind, until it is over."""
+    if booking.state not in _STANDING or span_of(booking.during).end <= clock.now():
+        raise StateConflict(state=booking.state, trigger="answer", allowed=[])
+    row.answer, row.answered_at = said, clock.now()
+    await session.flush()
 
 
 def is_possible() -> bool:
@@ -123,7 +196,8 @@ async def _send(
         subject, body = _words(booking, where, row, organiser.name if organiser else "", method, language)
         life = max(span_of(booking.during).end - clock.now(), _AT_LEAST)
         invitation = mail.Invitation(method, calendar)
-        await mail.write_mail(session, row.address, subject, body, life=life, invitation=invitation)
+        row.mail_id = await mail.write_mail(session, row.address, subject, body, life=life, invitation=invitation)
+    await session.flush()
 
 
 def _calendar(booking: Booking, where: Where, row: BookingInvitee, organiser: tuple[str, str], method: str) -> bytes:
@@ -150,12 +224,14 @@ def _words(
     start, end = (at.astimezone(where.zone) for at in (during.start, during.end))
     until = f"{end:%H:%M}" if start.date() == end.date() else f"{end:%Y-%m-%d %H:%M}"
     when = f"{start:%Y-%m-%d %H:%M} - {until}"
+    is_off = method == "CANCEL"
+    address = f"{(get_settings().public_url or '').rstrip('/')}/invitation/{invitation_code(row.id)}"
     if language == "en":
-        is_off = method == "CANCEL"
         subject = f"{'Cancelled' if is_off else 'Invitation'}: {booking.title}, {when}"
         sentence = "this does not take place, or you are no longer invited" if is_off else "you are invited"
-        return subject, f"{row.name},\n\n{sentence}.\n\n{booking.title}\n{when}\n{where.name}\n\n{organiser}\n"
-    is_off = method == "CANCEL"
+        ask = "" if is_off else f"Will you come? {address}\n\n"
+        return subject, f"{row.name},\n\n{sentence}.\n\n{booking.title}\n{when}\n{where.name}\n\n{ask}{organiser}\n"
     subject = f"{'取消' if is_off else '邀请'}：{booking.title}，{when}"
     sentence = "以下安排已取消，或不再需要您参加。" if is_off else "邀请您参加以下安排。"
-    return subject, f"{row.name}：\n\n{sentence}\n\n{booking.title}\n{when}\n{where.name}\n\n{organiser}\n"
+    ask = "" if is_off else f"是否参加，请在这里答复：{address}\n\n"
+    return subject, f"{row.name}：\n\n{sentence}\n\n{booking.title}\n{when}\n{where.name}\n\n{ask}{organiser}\n"

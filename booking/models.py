@@ -212,6 +212,10 @@ class BookingInvitee(Base):
     address: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Instant)
     removed_at: Mapped[datetime | None] = mapped_column(Instant)
+    # Whether they come: accepted, tentative or declined; forgotten with each new time.
+    answer: Mapped[str | None] = mapped_column(Text)
+    answered_at: Mapped[datetime | None] = mapped_column(Instant)
+    mail_id: Mapped[UUID | None]
 
 
 class BookingAddress(Base):

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking import catalogue, delegates, over_time, queries, quotas, schemas, views
 from booking.models import BookingQuota
-from identity.api import CurrentPerson, PersonSummary, Principal
+from identity.api import CurrentPerson, PersonSummary, Principal, find_people_to_name, today
 from kernel.db import SessionDep
 from kernel.errors import Forbidden, Malformed, NotFound, Unauthenticated
 from kernel.http import LimitQuery, Page, StartingAfterQuery, page_of, raises
@@ -125,6 +125,33 @@ async def delete_delegate(delegate: Id, person: CurrentPerson, session: SessionD
     """They may no more; what they have booked stands."""
     await delegates.end_delegate(session, person, parse_public_id("per", delegate))
     return Response(status_code=204)
+
+
+@router.get("/me/booking_principals", responses=raises(Unauthenticated))
+async def list_principals(person: CurrentPerson, session: SessionDep) -> schemas.PeopleView:
+    """Who has named me as their delegate: for them I may book and act."""
+    return _people(await delegates.principals_of(session, person.person_id))
+
+
+@router.get("/booking_people", responses=raises(Unauthenticated))
+async def find_people(
+    person: CurrentPerson,
+    session: SessionDep,
+    q: Annotated[str, Query(min_length=1, max_length=80, pattern=r"^[^\x00]*$")],
+) -> schemas.FoundPeople:
+    """Whom one may invite, name as delegate or book for: colleagues by a part of their name, others by the whole of it."""
+    found = await find_people_to_name(session, q.strip(), person.unit_id, today())
+    return schemas.FoundPeople(
+        data=[
+            schemas.FoundPersonView(
+                id=public_id("per", row.id),
+                name=row.name,
+                organisation_name_zh=row.organisation_zh,
+                organisation_name_en=row.organisation_en,
+            )
+            for row in found
+        ]
+    )
 
 
 def _people(rows: Sequence[PersonSummary]) -> schemas.PeopleView:

@@ -123,6 +123,11 @@ async def get_booking(session: AsyncSession, booking_id: UUID) -> Booking:
     return found
 
 
+async def bookings_by_id(session: AsyncSession, ids: Collection[UUID]) -> Mapping[UUID, Booking]:
+    rows = await session.scalars(select(Booking).where(Booking.id.in_(ids)))
+    return {row.id: row for row in rows}
+
+
 async def lock_booking(session: AsyncSession, booking_id: UUID) -> Booking:
     """The row as it stands now, and nobody else's until this transaction ends."""
     found = await session.get(Booking, booking_id, with_for_update=True, populate_existing=True)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from booking import catalogue, check_ins, codes, delegates, queries, rules, schemas, series, service, views
+from booking import catalogue, check_ins, codes, delegates, invitations, queries, rules, schemas, series, service, views
 from booking.errors import (
     BookingClash,
     CodeUnknown,
@@ -32,6 +32,7 @@ router = APIRouter(prefix="/v1", tags=["booking"])
 BookableId = Annotated[str, Path(max_length=80)]
 BookingId = Annotated[str, Path(max_length=80)]
 SeriesId = Annotated[str, Path(max_length=80)]
+InvitationCode = Annotated[str, Path(max_length=120)]
 _WINDOW_MAX = timedelta(days=62)
 
 
@@ -287,6 +288,49 @@ async def put_invitees(
     """Who is invited: exactly these. Letters go out once it is confirmed, and with every change."""
     booking = await service.name_invitees(session, person, parse_public_id("bkg", booking_id), body)
     return (await views.booking_views(session, [booking], person))[0]
+
+
+@router.post("/bookings/{booking_id}/invitees", responses=raises(Unauthenticated, Forbidden, NotFound, StateConflict))
+async def post_invitee(
+    booking_id: BookingId, body: schemas.OneInvitee, person: CurrentPerson, session: SessionDep
+) -> schemas.BookingView:
+    """One more is invited; who is already stays so."""
+    booking = await service.invite_one(session, person, parse_public_id("bkg", booking_id), body)
+    return (await views.booking_views(session, [booking], person))[0]
+
+
+@router.delete(
+    "/bookings/{booking_id}/invitees/{invitee}", responses=raises(Unauthenticated, Forbidden, NotFound, StateConflict)
+)
+async def delete_invitee(
+    booking_id: BookingId, invitee: Annotated[str, Path(max_length=80)], person: CurrentPerson, session: SessionDep
+) -> schemas.BookingView:
+    """One less; they are told that it is off for them."""
+    identifiers = parse_public_id("bkg", booking_id), parse_public_id("bki", invitee)
+    booking = await service.uninvite(session, person, *identifiers)
+    return (await views.booking_views(session, [booking], person))[0]
+
+
+@router.get("/me/invitations", responses=raises(Unauthenticated))
+async def list_my_invitations(person: CurrentPerson, session: SessionDep) -> schemas.InvitationsView:
+    """To what colleagues have invited me, in order of time."""
+    rows = await invitations.invitations_of(session, person.person_id)
+    return schemas.InvitationsView(data=await views.invitation_views(session, rows))
+
+
+@router.get("/invitations/{code}", responses=raises(NotFound))
+async def show_invitation(code: InvitationCode, session: SessionDep) -> schemas.InvitationView:
+    """For whoever holds the letter; nobody is signed in."""
+    return (await views.invitation_views(session, [await invitations.find_invitation(session, code)]))[0]
+
+
+@router.post("/invitations/{code}", responses=raises(NotFound, StateConflict))
+async def answer_invitation(
+    code: InvitationCode, body: schemas.NewInvitationAnswer, session: SessionDep
+) -> schemas.InvitationView:
+    """Whether they come; the last answer counts."""
+    invited, _, _ = await service.answer_invitation(session, code, body.answer)
+    return (await views.invitation_views(session, [invited]))[0]
 
 
 @router.post(

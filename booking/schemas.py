@@ -1,10 +1,10 @@
 """Wire forms of booking. Times are RFC 3339; opening hours are local wall time of the bookable's place."""
 
 from datetime import date, datetime, time
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Kind = Literal["venue", "hotel_room", "car"]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=r"^[^\x00]*$")]
@@ -47,6 +47,7 @@ LayoutName = Literal["theatre", "classroom", "u_shape", "board", "banquet", "coc
 HowMany = Annotated[int, Field(ge=1, le=100_000)]
 RoomType = Literal["single", "twin", "double", "suite", "accessible"]
 RatePer = Literal["hour", "night", "booking"]
+InvitationAnswer = Literal["accepted", "tentative", "declined"]
 Weekdays = Annotated[list[Weekday], Field(min_length=1, max_length=7), AfterValidator(_each_once)]
 
 
@@ -192,6 +193,17 @@ class OnePerson(_Wire):
 
 class PeopleView(BaseModel):
     data: list[BookingPersonView]
+
+
+class FoundPersonView(BookingPersonView):
+    """Somebody who may be named, and where they work, which tells two of one name apart."""
+
+    organisation_name_zh: str | None
+    organisation_name_en: str | None
+
+
+class FoundPeople(BaseModel):
+    data: list[FoundPersonView]
 
 
 class SpanView(BaseModel):
@@ -360,6 +372,51 @@ class InviteeView(BaseModel):
     name: str
     person: str | None
     address: str
+    answer: InvitationAnswer | None
+    answered_at: str | None
+    letter: Literal["none", "waiting", "retrying", "sent", "failed"] = Field(
+        description="How far the last letter has come; none: there is no address, or nothing to tell yet."
+    )
+
+
+class OneInvitee(_Wire):
+    """One more who is invited: a colleague, or a guest."""
+
+    person: PublicId | None = None
+    guest: Guest | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.person is None) == (self.guest is None):
+            raise ValueError("a person or a guest")
+        return self
+
+
+class NewInvitationAnswer(_Wire):
+    answer: InvitationAnswer
+
+
+class InvitationView(BaseModel):
+    """An invitation as the invited see it; `code` is theirs to answer with."""
+
+    code: str
+    name: str
+    title: str
+    organiser_name: str
+    bookable_name_zh: str
+    bookable_name_en: str
+    place_name_zh: str | None
+    place_name_en: str | None
+    starts_at: str
+    ends_at: str
+    zone: str
+    state: str
+    answer: InvitationAnswer | None
+    answered_at: str | None
+
+
+class InvitationsView(BaseModel):
+    data: list[InvitationView]
 
 
 class DoorCodeView(BaseModel):

@@ -6,7 +6,7 @@ the state allows now. What becomes free is offered to the waiting list in the sa
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -23,7 +23,7 @@ from booking.deadlines import HOLD_FOR, OFFER_FOR, set_clock
 from booking.errors import NotNow
 from booking.events import BookingChanged
 from booking.meetings.errors import BookingOfMeeting
-from booking.models import Bookable, Booking, BookingStep
+from booking.models import Bookable, Booking, BookingInvitee, BookingStep
 from booking.pricing import cost_of
 from booking.queries import range_of, span_of
 from booking.rules import (
@@ -35,7 +35,7 @@ from booking.rules import (
     span_wanted,
     who_is_served,
 )
-from booking.schemas import BookingAnswer, NewBooking, NewClosure, NewInvitees
+from booking.schemas import BookingAnswer, NewBooking, NewClosure, NewInvitees, OneInvitee
 from booking.spans import Span
 from booking.states import BOOKING, OPEN, allowed_to, may_pull, next_state, occupies
 from identity.api import Principal
@@ -382,6 +382,36 @@ async def seen_booking(session: AsyncSession, reader: Principal, booking_id: UUI
 
 async def name_invitees(session: AsyncSession, actor: Principal, booking_id: UUID, new: NewInvitees) -> Booking:
     """Who is invited from now on, by its organiser or the office."""
+    booking, bookable = await _lock_to_invite(session, actor, booking_id)
+    await invitations.invite(session, booking, bookable, new)
+    return booking
+
+
+async def invite_one(session: AsyncSession, actor: Principal, booking_id: UUID, new: OneInvitee) -> Booking:
+    """One more, the others as they are."""
+    booking, bookable = await _lock_to_invite(session, actor, booking_id)
+    await invitations.invite_one(session, booking, bookable, new)
+    return booking
+
+
+async def uninvite(session: AsyncSession, actor: Principal, booking_id: UUID, invitee_id: UUID) -> Booking:
+    """One less."""
+    booking, bookable = await _lock_to_invite(session, actor, booking_id)
+    await invitations.uninvite(session, booking, bookable, invitee_id)
+    return booking
+
+
+async def answer_invitation(session: AsyncSession, code: str, said: str) -> tuple[BookingInvitee, Booking, Bookable]:
+    """What one of the invited says; the organiser sees it at once."""
+    invited = await invitations.find_invitation(session, code)
+    booking = await queries.lock_booking(session, invited.booking_id)
+    bookable = await queries.get_bookable(session, booking.bookable_id)
+    await invitations.answer(session, invited, booking, said)
+    publish(session, changed(booking, "answer", bookable, at=clock.now()))
+    return invited, booking, bookable
+
+
+async def _lock_to_invite(session: AsyncSession, actor: Principal, booking_id: UUID) -> tuple[Booking, Bookable]:
     booking, bookable = await seen_booking(session, actor, booking_id)
     await queries.lock_booking(session, booking_id)
     sides = sides_of(booking, bookable, actor, await delegates.acts_for(session, actor.person_id))
@@ -389,8 +419,7 @@ async def name_invitees(session: AsyncSession, actor: Principal, booking_id: UUI
         raise Forbidden
     if booking.state not in OPEN:
         raise StateConflict(state=booking.state, trigger="invite", allowed=allowed_to(booking.state, sides))
-    await invitations.invite(session, booking, bookable, new)
-    return booking
+    return booking, bookable
 
 
 # ---- the office
@@ -465,11 +494,13 @@ async def _note(session: AsyncSession, booking: Booking, trigger: str, actor: st
     publish(session, changed(booking, trigger, bookable))
 
 
-def changed(booking: Booking, trigger: str, bookable: Bookable | None = None) -> BookingChanged:
-    """What is told of a booking after a step; with the bookable, to the desk of its region too."""
+def changed(
+    booking: Booking, trigger: str, bookable: Bookable | None = None, *, at: datetime | None = None
+) -> BookingChanged:
+    """What is told of a booking after a step, or `at` another moment; with the bookable, to the desk of its region too."""
     during = span_of(booking.during)
     return BookingChanged(
-        happened_at=clock.rfc3339(booking.changed_at),
+        happened_at=clock.rfc3339(at or booking.changed_at),
         booking=public_id("bkg", booking.id),
         bookable=public_id("bkb", booking.bookable_id),
         organiser=public_id("per", booking.organiser_id),

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from pydantic import TypeAdapter
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking import queries, schemas
 from booking.catalogue import OFFICE_ROLES
-from booking.codes import door_code
+from booking.codes import door_code, invitation_code
 from booking.delegates import acts_for
 from booking.drivers import drivers_of
 from booking.invitations import invitees_of
@@ -32,7 +33,7 @@ from identity.api import (
     place_names,
     place_summary,
 )
-from kernel import clock
+from kernel import clock, mail
 from kernel.audit_log import AuditRow
 from kernel.ids import parse_public_id, public_id
 from kernel.qr import qr_svg
@@ -119,13 +120,17 @@ async def booking_views(session: AsyncSession, rows: Sequence[Booking], reader: 
     bookables = await queries.bookables_of(session, {row.bookable_id for row in rows})
     ids = [row.id for row in rows]
     people = {person for row in rows for person in (row.organiser_id, row.served_id, row.driver_id) if person}
+    invited = await invitees_of(session, ids)
     told = _Told(
         reader=reader,
         acts_for=await acts_for(session, reader.person_id),
         places=await place_summary(session, [row.place_id for row in bookables.values() if row.place_id is not None]),
         people=await person_summary(session, list(people)),
         steps=await queries.steps_of(session, ids),
-        invitees=await invitees_of(session, ids),
+        invitees=invited,
+        letters=await mail.states_of(
+            session, [row.mail_id for each in invited.values() for row in each if row.mail_id]
+        ),
     )
     return [_booking(row, bookables[row.bookable_id], told) for row in rows]
 
@@ -140,6 +145,7 @@ class _Told:
     people: Mapping[UUID, PersonSummary]
     steps: Mapping[UUID, Sequence[BookingStep]]
     invitees: Mapping[UUID, Sequence[BookingInvitee]]
+    letters: Mapping[UUID, mail.MailState]
 
     def name_of(self, person_id: UUID | None) -> str | None:
         person = self.people.get(person_id) if person_id is not None else None
@@ -179,7 +185,7 @@ def _booking(row: Booking, bookable: Bookable, told: _Told) -> schemas.BookingVi
         charged_fen=row.charged_fen,
         refunded_fen=row.refunded_fen,
         refund_if_cancelled_fen=refund_of(bookable, during, row.charged_fen, clock.now()),
-        invitees=[_invitee(each) for each in told.invitees[row.id]],
+        invitees=[_invitee(each, told.letters) for each in told.invitees[row.id]],
         starts_at=clock.rfc3339(during.start),
         ends_at=clock.rfc3339(during.end),
         state=row.state,
@@ -197,14 +203,58 @@ def _booking(row: Booking, bookable: Bookable, told: _Told) -> schemas.BookingVi
     )
 
 
-def _invitee(row: BookingInvitee) -> schemas.InviteeView:
+def _invitee(row: BookingInvitee, letters: Mapping[UUID, mail.MailState]) -> schemas.InviteeView:
     name, _, host = row.address.rpartition("@")
     return schemas.InviteeView(
         id=public_id("bki", row.id),
         name=row.name,
         person=_optional("per", row.person_id),
         address=f"{name[:2]}***@{host}" if name else "",
+        answer=_answer(row.answer),
+        answered_at=clock.rfc3339(row.answered_at) if row.answered_at else None,
+        # A letter is forgotten after its month; then it has long been sent.
+        letter="none" if row.mail_id is None else letters.get(row.mail_id, "sent"),
     )
+
+
+_ANSWERS: TypeAdapter[schemas.InvitationAnswer | None] = TypeAdapter(schemas.InvitationAnswer | None)
+
+
+def _answer(said: str | None) -> schemas.InvitationAnswer | None:
+    return _ANSWERS.validate_python(said)
+
+
+async def invitation_views(session: AsyncSession, rows: Sequence[BookingInvitee]) -> list[schemas.InvitationView]:
+    """As the invited see them: what, where, when and by whom."""
+    bookings = await queries.bookings_by_id(session, {row.booking_id for row in rows})
+    bookables = await queries.bookables_of(session, {row.bookable_id for row in bookings.values()})
+    people = await person_summary(session, list({row.organiser_id for row in bookings.values()}))
+    places = await place_summary(session, [row.place_id for row in bookables.values() if row.place_id is not None])
+    found = []
+    for row in rows:
+        booking = bookings[row.booking_id]
+        bookable = bookables[booking.bookable_id]
+        place = places.get(bookable.place_id) if bookable.place_id is not None else None
+        during = span_of(booking.during)
+        found.append(
+            schemas.InvitationView(
+                code=invitation_code(row.id),
+                name=row.name,
+                title=booking.title,
+                organiser_name=people[booking.organiser_id].name,
+                bookable_name_zh=bookable.name_zh,
+                bookable_name_en=bookable.name_en,
+                place_name_zh=place.full_name_zh if place else None,
+                place_name_en=place.full_name_en if place else None,
+                starts_at=clock.rfc3339(during.start),
+                ends_at=clock.rfc3339(during.end),
+                zone=bookable.zone,
+                state=booking.state,
+                answer=_answer(row.answer),
+                answered_at=clock.rfc3339(row.answered_at) if row.answered_at else None,
+            )
+        )
+    return found
 
 
 async def quota_views(session: AsyncSession, rows: Sequence[BookingQuota]) -> list[schemas.QuotaView]:

@@ -44,6 +44,7 @@ from identity.attempts import AttemptPolicy, count_attempt, forget_attempts
 from identity.contacts import Contact, contacts_of, places_up, regions_up
 from identity.csv_table import CellError, Column, ParsedRow, ParsedTable, matching, parse_table, words
 from identity.kinds import ADMINISTRATORS, OrganisationKind, PersonClass, Role, SiteKind, TerminalMode
+from identity.lists import NamedPerson, find_people_to_name
 from identity.names import pinyin_of
 from identity.passwords import hash_password, verify_password
 from identity.people import NewPerson, change_membership, change_person_status, open_people, open_person
@@ -120,6 +121,7 @@ __all__ = [
     "Layout",
     "Leg",
     "MembershipView",
+    "NamedPerson",
     "NewPerson",
     "NewPlace",
     "NoWay",
@@ -161,6 +163,7 @@ __all__ = [
     "decider_of",
     "enrol_terminal",
     "find_active_person",
+    "find_people_to_name",
     "find_place_by_code",
     "find_way",
     "forget_attempts",

@@ -3,10 +3,10 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity.models import Credential, Membership, Organisation, Person, Region, Site, TerminalRow
@@ -196,6 +196,36 @@ async def get_person(session: AsyncSession, person_id: UUID, today: date) -> Per
     if row is None:
         raise NotFound(what="per", id=public_id("per", person_id))
     return row
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPerson:
+    """Somebody as anybody who is signed in may find them: by name, with where they work."""
+
+    id: UUID
+    name: str
+    organisation_zh: str | None
+    organisation_en: str | None
+
+
+NAMED_MAX: Final = 20
+_NOWHERE: Final = Cover()
+
+
+async def find_people_to_name(
+    session: AsyncSession, text: str, unit_id: UUID | None, today: date, *, reach: Cover | None = _NOWHERE
+) -> Sequence[NamedPerson]:
+    """Whom somebody may mean: of their own unit by a part of the name, of any other only by the whole of it, so that
+    nobody leafs through the people of another house. An office finds whom its role reaches (None: everybody) as well."""
+    below = select(Organisation.id).where(Organisation.id == unit_id).cte("below", recursive=True)
+    departments = select(Organisation.id).where(Organisation.parent_id == below.c.id, Organisation.kind != "unit")
+    below = below.union_all(departments)
+    near: list[ColumnElement[bool]] = [Membership.organisation_id.in_(select(below.c.id))]
+    near.append(Membership.organisation_id.in_(reach.organisations) if reach is not None else true())
+    is_near = and_(or_(*near), _person_matches(text))
+    query = _people(today).where(Person.status == "active", or_(is_near, Person.name == text))
+    rows = await session.execute(query.order_by(Person.pinyin, Person.id).limit(NAMED_MAX))
+    return [NamedPerson(row.Person.id, row.Person.name, row.name_zh, row.name_en) for row in rows]
 
 
 async def memberships_of_person(session: AsyncSession, person_id: UUID) -> Sequence[AnyRow]:

@@ -5,12 +5,13 @@ is sent. A worker that dies between the sending and the noting sends the same le
 """
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
 from secrets import token_bytes
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import aiosmtplib
@@ -54,6 +55,9 @@ class Mail(Base):
     attempts: Mapped[int] = mapped_column(Integer)
     sent_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     last_error: Mapped[str | None] = mapped_column(Text)
+
+
+MailState = Literal["waiting", "retrying", "sent", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,20 @@ async def write_mail(
     session.add(mail)
     await session.flush()
     return mail.id
+
+
+async def states_of(session: AsyncSession, mails: Collection[UUID]) -> dict[UUID, MailState]:
+    """How far some letters have come; one that was forgotten after its month is absent."""
+    rows = await session.scalars(select(Mail).where(Mail.id.in_(mails)))
+    return {mail.id: _state(mail) for mail in rows}
+
+
+def _state(mail: Mail) -> MailState:
+    if mail.sent_at is not None:
+        return "sent"
+    if mail.expires_at <= clock.now():
+        return "failed"
+    return "waiting" if mail.last_error is None else "retrying"
 
 
 # ---- the worker's

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints, model_validator
 
-from booking.schemas import Instant, Name, PublicId, Words
+from booking.schemas import BookingPersonView, Instant, Name, PublicId, Words
 from identity.api import BadCell
 from kernel import clock
 
@@ -294,6 +294,7 @@ class MeetingView(BaseModel):
     agenda: list[AgendaView]
     contacts: list[Contact]
     helpers: list[str]
+    helper_people: list[BookingPersonView] = Field(description="The same with their names.")
     guests: int
     needs: dict[str, int]
     estimate_fen: int

@@ -13,6 +13,7 @@ from booking.meetings.lines import Place
 from booking.meetings.models import Meeting, MeetingGuest, MeetingLineRow, MeetingScan, MeetingStep
 from booking.meetings.queries import GUEST, LINE, PREFIX, Rules
 from booking.meetings.states import allowed_to
+from booking.schemas import BookingPersonView
 from identity.api import (
     Contact,
     PersonSummary,
@@ -67,7 +68,7 @@ async def _around(session: AsyncSession, rows: Sequence[Meeting]) -> _Around:
     places = await costs.places_of_lines(session, every)
     named, drivers = await _named(session, places)
     steps = await queries.steps_of(session, [row.id for row in rows])
-    people = {row.organiser_id for row in rows} | {
+    people = {person for row in rows for person in (row.organiser_id, *row.helper_ids)} | {
         person for each in steps.values() for step in each if (person := _person_of(step.actor)) is not None
     }
     units = [row.unit_id for row in rows if row.unit_id is not None]
@@ -123,6 +124,11 @@ def _meeting(
         agenda=agenda_views(row),
         contacts=[schemas.Contact.model_validate(contact) for contact in row.contacts],
         helpers=[public_id("per", helper) for helper in row.helper_ids],
+        helper_people=[
+            BookingPersonView(id=public_id("per", helper), name=around.people[helper].name)
+            for helper in row.helper_ids
+            if helper in around.people
+        ],
         estimate_fen=row.estimate_fen,
         fee_fen=row.fee_fen,
         cancel_fee_fen=costs.cancel_fee_fen(row, rules),

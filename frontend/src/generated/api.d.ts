@@ -536,6 +536,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/booking_people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find People
+         * @description Whom one may invite, name as delegate or book for: colleagues by a part of their name, others by the whole of it.
+         */
+        get: operations["find_people_v1_booking_people_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/booking_quotas": {
         parameters: {
             query?: never;
@@ -798,8 +818,32 @@ export interface paths {
          * @description Who is invited: exactly these. Letters go out once it is confirmed, and with every change.
          */
         put: operations["put_invitees_v1_bookings__booking_id__invitees_put"];
-        post?: never;
+        /**
+         * Post Invitee
+         * @description One more is invited; who is already stays so.
+         */
+        post: operations["post_invitee_v1_bookings__booking_id__invitees_post"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bookings/{booking_id}/invitees/{invitee}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Invitee
+         * @description One less; they are told that it is off for them.
+         */
+        delete: operations["delete_invitee_v1_bookings__booking_id__invitees__invitee__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2598,6 +2642,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/invitations/{code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Invitation
+         * @description For whoever holds the letter; nobody is signed in.
+         */
+        get: operations["show_invitation_v1_invitations__code__get"];
+        put?: never;
+        /**
+         * Answer Invitation
+         * @description Whether they come; the last answer counts.
+         */
+        post: operations["answer_invitation_v1_invitations__code__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/labour_rates": {
         parameters: {
             query?: never;
@@ -2726,6 +2794,26 @@ export interface paths {
         post: operations["make_my_feed_v1_me_booking_feed_post"];
         /** End My Feed */
         delete: operations["end_my_feed_v1_me_booking_feed_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/booking_principals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Principals
+         * @description Who has named me as their delegate: for them I may book and act.
+         */
+        get: operations["list_principals_v1_me_booking_principals_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2936,6 +3024,26 @@ export interface paths {
          * @description Say where one's mail goes, or (null) that there should be none.
          */
         put: operations["put_email_v1_me_email_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List My Invitations
+         * @description To what colleagues have invited me, in order of time.
+         */
+        get: operations["list_my_invitations_v1_me_invitations_get"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -5637,6 +5745,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/repair_people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find Served
+         * @description On whose behalf one may raise an order: colleagues by a part of their name, others by the whole of it; who leads a workshop
+         *     finds everybody whom it serves.
+         */
+        get: operations["find_served_v1_repair_people_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/repair_problems": {
         parameters: {
             query?: never;
@@ -5709,6 +5838,46 @@ export interface paths {
          * @description What technicians may be able to do.
          */
         get: operations["list_skills_v1_repair_skills_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/repair_statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Statistics
+         * @description How many, how fast, how well, by whom and at what cost: of the orders raised within some days, where I lead the office.
+         */
+        get: operations["show_statistics_v1_repair_statistics_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/repair_statistics.xlsx": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Statistics
+         * @description The same figures as a workbook, a sheet for each table of them.
+         */
+        get: operations["download_statistics_v1_repair_statistics_xlsx_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -10002,6 +10171,20 @@ export interface components {
             role: string;
         };
         /**
+         * CostFigures
+         * @description Time that was spent, by the rate of its day, and parts less those that came back.
+         */
+        CostFigures: {
+            /** Labour Fen */
+            labour_fen: number;
+            /** Minutes */
+            minutes: number;
+            /** Parts Fen */
+            parts_fen: number;
+            /** Total Fen */
+            total_fen: number;
+        };
+        /**
          * CostLine
          * @description A line of the cost sheet. `charged` false: nobody else is to be paid for it.
          */
@@ -10048,6 +10231,26 @@ export interface components {
             unit_cost_fen: number;
             /** Who */
             who: string;
+        };
+        /**
+         * CostOf
+         * @description The same of a unit or a category.
+         */
+        CostOf: {
+            /** Id */
+            id: string | null;
+            /** Labour Fen */
+            labour_fen: number;
+            /** Minutes */
+            minutes: number;
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Parts Fen */
+            parts_fen: number;
+            /** Total Fen */
+            total_fen: number;
         };
         /**
          * CostSheet
@@ -11231,6 +11434,21 @@ export interface components {
             width: number | null;
         };
         /**
+         * FlowPoint
+         * @description A week or a month, by its first day: what came in, and what was finished in it, whenever it was raised.
+         */
+        FlowPoint: {
+            /**
+             * Begins
+             * Format: date
+             */
+            begins: string;
+            /** Finished */
+            finished: number;
+            /** Raised */
+            raised: number;
+        };
+        /**
          * ForecastView
          * @description What is lost on a day, and how many lunches use it.
          */
@@ -11295,6 +11513,25 @@ export interface components {
             state: string;
             /** Unit */
             unit: string;
+        };
+        /** FoundPeople */
+        FoundPeople: {
+            /** Data */
+            data: components["schemas"]["FoundPersonView"][];
+        };
+        /**
+         * FoundPersonView
+         * @description Somebody who may be named, and where they work, which tells two of one name apart.
+         */
+        FoundPersonView: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Organisation Name En */
+            organisation_name_en: string | null;
+            /** Organisation Name Zh */
+            organisation_name_zh: string | null;
         };
         /**
          * Grant
@@ -12042,6 +12279,45 @@ export interface components {
             /** State */
             state: string;
         };
+        /** InvitationsView */
+        InvitationsView: {
+            /** Data */
+            data: components["schemas"]["InvitationView"][];
+        };
+        /**
+         * InvitationView
+         * @description An invitation as the invited see it; `code` is theirs to answer with.
+         */
+        InvitationView: {
+            /** Answer */
+            answer: ("accepted" | "tentative" | "declined") | null;
+            /** Answered At */
+            answered_at: string | null;
+            /** Bookable Name En */
+            bookable_name_en: string;
+            /** Bookable Name Zh */
+            bookable_name_zh: string;
+            /** Code */
+            code: string;
+            /** Ends At */
+            ends_at: string;
+            /** Name */
+            name: string;
+            /** Organiser Name */
+            organiser_name: string;
+            /** Place Name En */
+            place_name_en: string | null;
+            /** Place Name Zh */
+            place_name_zh: string | null;
+            /** Starts At */
+            starts_at: string;
+            /** State */
+            state: string;
+            /** Title */
+            title: string;
+            /** Zone */
+            zone: string;
+        };
         /**
          * InviteeView
          * @description Somebody who is invited. Of an address only the beginning and the host are told.
@@ -12049,8 +12325,18 @@ export interface components {
         InviteeView: {
             /** Address */
             address: string;
+            /** Answer */
+            answer: ("accepted" | "tentative" | "declined") | null;
+            /** Answered At */
+            answered_at: string | null;
             /** Id */
             id: string;
+            /**
+             * Letter
+             * @description How far the last letter has come; none: there is no address, or nothing to tell yet.
+             * @enum {string}
+             */
+            letter: "none" | "waiting" | "retrying" | "sent" | "failed";
             /** Name */
             name: string;
             /** Person */
@@ -12880,6 +13166,11 @@ export interface components {
             guests: number;
             /** Guide Code */
             guide_code: string;
+            /**
+             * Helper People
+             * @description The same with their names.
+             */
+            helper_people: components["schemas"]["BookingPersonView"][];
             /** Helpers */
             helpers: string[];
             /** Id */
@@ -13258,6 +13549,18 @@ export interface components {
              * @description What a lunch usually takes of it
              */
             lunch_share_fen: number | null;
+        };
+        /**
+         * NamedFigures
+         * @description Of what the figures of a row are; null stands for what has no name, such as orders without a place.
+         */
+        NamedFigures: {
+            /** Id */
+            id: string | null;
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
         };
         /**
          * NamedParty
@@ -13689,6 +13992,14 @@ export interface components {
              * @default
              */
             unit_name: string;
+        };
+        /** NewInvitationAnswer */
+        NewInvitationAnswer: {
+            /**
+             * Answer
+             * @enum {string}
+             */
+            answer: "accepted" | "tentative" | "declined";
         };
         /**
          * NewInvitees
@@ -14272,6 +14583,15 @@ export interface components {
             /** Sodium Mg */
             sodium_mg?: number | null;
         };
+        /**
+         * OneInvitee
+         * @description One more who is invited: a colleague, or a guest.
+         */
+        OneInvitee: {
+            guest?: components["schemas"]["Guest"] | null;
+            /** Person */
+            person?: string | null;
+        };
         /** OnePerson */
         OnePerson: {
             /** Person */
@@ -14289,6 +14609,29 @@ export interface components {
             period: string;
             /** Region */
             region: string;
+        };
+        /**
+         * OpenProblem
+         * @description Many of one kind in one house.
+         */
+        OpenProblem: {
+            /** Category En */
+            category_en: string;
+            /** Category Zh */
+            category_zh: string;
+            /** Id */
+            id: string;
+            /** Opened At */
+            opened_at: string;
+            /** Orders */
+            orders: number;
+            /** Place Text */
+            place_text: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "identified";
         };
         /**
          * OrderBrief
@@ -14311,6 +14654,80 @@ export interface components {
             state: "submitted" | "accepted" | "rejected" | "merged" | "withdrawn" | "cancelled" | "assigned" | "en_route" | "in_progress" | "on_hold" | "done" | "confirmed" | "disputed" | "rated" | "follow_up" | "answered";
             /** Words */
             words: string;
+        };
+        /**
+         * OrderCounts
+         * @description Each order is finished (done, confirmed or rated), open (not repaired yet) or called off (refused, merged, taken back).
+         */
+        OrderCounts: {
+            /** Called Off */
+            called_off: number;
+            /**
+             * Declined
+             * @description Orders that somebody to whom they were given has said no to.
+             */
+            declined: number;
+            /**
+             * Declines
+             * @description How often that was.
+             */
+            declines: number;
+            /** Finished */
+            finished: number;
+            /** Open */
+            open: number;
+            /** Raised */
+            raised: number;
+            /**
+             * Reopened
+             * @description Orders that the person served did not find done.
+             */
+            reopened: number;
+            /**
+             * Reopenings
+             * @description How often that was.
+             */
+            reopenings: number;
+        };
+        /**
+         * OrderCountsOf
+         * @description The same of a category or a place.
+         */
+        OrderCountsOf: {
+            /** Called Off */
+            called_off: number;
+            /**
+             * Declined
+             * @description Orders that somebody to whom they were given has said no to.
+             */
+            declined: number;
+            /**
+             * Declines
+             * @description How often that was.
+             */
+            declines: number;
+            /** Finished */
+            finished: number;
+            /** Id */
+            id: string | null;
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Open */
+            open: number;
+            /** Raised */
+            raised: number;
+            /**
+             * Reopened
+             * @description Orders that the person served did not find done.
+             */
+            reopened: number;
+            /**
+             * Reopenings
+             * @description How often that was.
+             */
+            reopenings: number;
         };
         /**
          * OrderPartBody
@@ -16046,6 +16463,18 @@ export interface components {
             words: string;
         };
         /**
+         * ProblemFigures
+         * @description How many began within the days, how many are open now whenever they began, and the newest of these.
+         */
+        ProblemFigures: {
+            /** Open */
+            open: number;
+            /** Opened */
+            opened: number;
+            /** Rows */
+            rows: components["schemas"]["OpenProblem"][];
+        };
+        /**
          * ProblemView
          * @description Many of one kind.
          */
@@ -16092,6 +16521,110 @@ export interface components {
             sent: number;
             /** Shown */
             shown: number;
+        };
+        /**
+         * PromiseFigures
+         * @description One promise of many orders. Those that wait, and those that were called off before, are in no share.
+         */
+        PromiseFigures: {
+            /** Broken */
+            broken: number;
+            /** Kept */
+            kept: number;
+            /**
+             * Kept Percent
+             * @description Of those kept or broken.
+             */
+            kept_percent: number | null;
+            /** Median S */
+            median_s: number | null;
+            /**
+             * Milestone
+             * @enum {string}
+             */
+            milestone: "response" | "arrival" | "resolution";
+            /** P90 S */
+            p90_s: number | null;
+            /**
+             * Promise S
+             * @description The median of what was promised.
+             */
+            promise_s: number;
+            /** Waiting */
+            waiting: number;
+        };
+        /**
+         * PromisesOfCategory
+         * @description The same of a category.
+         */
+        PromisesOfCategory: {
+            /** Broken */
+            broken: number;
+            /** Id */
+            id: string | null;
+            /** Kept */
+            kept: number;
+            /**
+             * Kept Percent
+             * @description Of those kept or broken.
+             */
+            kept_percent: number | null;
+            /** Median S */
+            median_s: number | null;
+            /**
+             * Milestone
+             * @enum {string}
+             */
+            milestone: "response" | "arrival" | "resolution";
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+            /** P90 S */
+            p90_s: number | null;
+            /**
+             * Promise S
+             * @description The median of what was promised.
+             */
+            promise_s: number;
+            /** Waiting */
+            waiting: number;
+        };
+        /**
+         * PromisesOfUrgency
+         * @description The same of an urgency.
+         */
+        PromisesOfUrgency: {
+            /** Broken */
+            broken: number;
+            /** Kept */
+            kept: number;
+            /**
+             * Kept Percent
+             * @description Of those kept or broken.
+             */
+            kept_percent: number | null;
+            /** Median S */
+            median_s: number | null;
+            /**
+             * Milestone
+             * @enum {string}
+             */
+            milestone: "response" | "arrival" | "resolution";
+            /** P90 S */
+            p90_s: number | null;
+            /**
+             * Promise S
+             * @description The median of what was promised.
+             */
+            promise_s: number;
+            /**
+             * Urgency
+             * @enum {string}
+             */
+            urgency: "low" | "normal" | "high" | "urgent";
+            /** Waiting */
+            waiting: number;
         };
         /** PurseSum */
         PurseSum: {
@@ -16684,6 +17217,66 @@ export interface components {
             region_name_zh: string;
         };
         /**
+         * RepairStatistics
+         * @description All figures of one question.
+         */
+        RepairStatistics: {
+            /**
+             * By
+             * @enum {string}
+             */
+            by: "week" | "month";
+            /** By Category */
+            by_category: components["schemas"]["OrderCountsOf"][];
+            /**
+             * By Place
+             * @description Houses; of a place asked for, what stands right below it.
+             */
+            by_place: components["schemas"]["OrderCountsOf"][];
+            /** By State */
+            by_state: components["schemas"]["StateCount"][];
+            category: components["schemas"]["NamedFigures"] | null;
+            costs: components["schemas"]["CostFigures"];
+            /** Costs By Category */
+            costs_by_category: components["schemas"]["CostOf"][];
+            /** Costs By Unit */
+            costs_by_unit: components["schemas"]["CostOf"][];
+            /** Counted At */
+            counted_at: string;
+            /**
+             * First Day
+             * Format: date
+             */
+            first_day: string;
+            /** Flow */
+            flow: components["schemas"]["FlowPoint"][];
+            /**
+             * Last Day
+             * Format: date
+             */
+            last_day: string;
+            place: components["schemas"]["NamedFigures"] | null;
+            problems: components["schemas"]["ProblemFigures"];
+            /** Promises */
+            promises: components["schemas"]["PromiseFigures"][];
+            /** Promises By Category */
+            promises_by_category: components["schemas"]["PromisesOfCategory"][];
+            /** Promises By Urgency */
+            promises_by_urgency: components["schemas"]["PromisesOfUrgency"][];
+            /** Regions */
+            regions: components["schemas"]["NamedFigures"][];
+            satisfaction: components["schemas"]["SatisfactionSummary"];
+            /** Satisfaction By Category */
+            satisfaction_by_category: components["schemas"]["SatisfactionOfCategory"][];
+            /** Satisfaction Over Time */
+            satisfaction_over_time: components["schemas"]["SatisfactionPoint"][];
+            /** Technicians */
+            technicians: components["schemas"]["TechnicianFigures"][];
+            /** Times */
+            times: components["schemas"]["TimeBin"][];
+            totals: components["schemas"]["OrderCounts"];
+        };
+        /**
          * ResolveBody
          * @description What was found out about a late sale.
          */
@@ -16954,6 +17547,124 @@ export interface components {
             ways: number;
         };
         /**
+         * SatisfactionOfCategory
+         * @description The same of a category.
+         */
+        SatisfactionOfCategory: {
+            /** Confirmed By Person */
+            confirmed_by_person: number;
+            /** Confirmed By System */
+            confirmed_by_system: number;
+            /** Id */
+            id: string | null;
+            /** Mean Score */
+            mean_score: number | null;
+            /** Name En */
+            name_en: string;
+            /** Name Zh */
+            name_zh: string;
+            /**
+             * Rated
+             * @description Orders that a person has confirmed and somebody has rated.
+             */
+            rated: number;
+            /**
+             * Ratings
+             * @description First ratings of these; several who were served may each give one.
+             */
+            ratings: number;
+            /**
+             * Response Percent
+             * @description Rated of those that a person has confirmed.
+             */
+            response_percent: number | null;
+        };
+        /**
+         * SatisfactionPoint
+         * @description The same of what was raised in a week or a month, by its first day.
+         */
+        SatisfactionPoint: {
+            /**
+             * Begins
+             * Format: date
+             */
+            begins: string;
+            /** Confirmed By Person */
+            confirmed_by_person: number;
+            /** Confirmed By System */
+            confirmed_by_system: number;
+            /** Mean Score */
+            mean_score: number | null;
+            /**
+             * Rated
+             * @description Orders that a person has confirmed and somebody has rated.
+             */
+            rated: number;
+            /**
+             * Ratings
+             * @description First ratings of these; several who were served may each give one.
+             */
+            ratings: number;
+            /**
+             * Response Percent
+             * @description Rated of those that a person has confirmed.
+             */
+            response_percent: number | null;
+        };
+        /**
+         * SatisfactionSummary
+         * @description All of it, with how often each score was given, and what came of the low ones.
+         */
+        SatisfactionSummary: {
+            /** Confirmed By Person */
+            confirmed_by_person: number;
+            /** Confirmed By System */
+            confirmed_by_system: number;
+            /**
+             * Low
+             * @description First ratings of 1 or 2, also after silence.
+             */
+            low: number;
+            /** Low Answered */
+            low_answered: number;
+            /** Low Waiting */
+            low_waiting: number;
+            /** Mean Score */
+            mean_score: number | null;
+            /**
+             * Rated
+             * @description Orders that a person has confirmed and somebody has rated.
+             */
+            rated: number;
+            /**
+             * Ratings
+             * @description First ratings of these; several who were served may each give one.
+             */
+            ratings: number;
+            /**
+             * Ratings After Silence
+             * @description First ratings of what silence had confirmed: in no mean.
+             */
+            ratings_after_silence: number;
+            /**
+             * Response Percent
+             * @description Rated of those that a person has confirmed.
+             */
+            response_percent: number | null;
+            /**
+             * Scores
+             * @description How many gave 1, 2, 3, 4 and 5, of the ratings of the mean.
+             */
+            scores: number[];
+            /** Second Mean Score */
+            second_mean_score: number | null;
+            /**
+             * Second Ratings
+             * @description Given once more after the answer: in no mean but their own.
+             */
+            second_ratings: number;
+        };
+        /**
          * ScanBatch
          * @description Scans as they were made, online one at a time, or all of an hour without a network.
          */
@@ -17190,6 +17901,28 @@ export interface components {
             skipped: components["schemas"]["SkippedView"][];
             /** Zone */
             zone: string;
+        };
+        /**
+         * ServedPeople
+         * @description The few that fit.
+         */
+        ServedPeople: {
+            /** Data */
+            data: components["schemas"]["ServedPersonView"][];
+        };
+        /**
+         * ServedPersonView
+         * @description Somebody who may be named as the person served, and where they work, which tells two of one name apart.
+         */
+        ServedPersonView: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Organisation Name En */
+            organisation_name_en: string | null;
+            /** Organisation Name Zh */
+            organisation_name_zh: string | null;
         };
         /** ServingPrice */
         ServingPrice: {
@@ -17818,6 +18551,19 @@ export interface components {
             starts_at: string;
         };
         /**
+         * StateCount
+         * @description How many are in a state now.
+         */
+        StateCount: {
+            /** Orders */
+            orders: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "submitted" | "accepted" | "rejected" | "merged" | "withdrawn" | "cancelled" | "assigned" | "en_route" | "in_progress" | "on_hold" | "done" | "confirmed" | "disputed" | "rated" | "follow_up" | "answered";
+        };
+        /**
          * StatementAmount
          * @description What one account gained over the period, as its owner sees it: what they have, or are owed.
          */
@@ -18265,6 +19011,38 @@ export interface components {
             skills: ("electrical" | "plumbing" | "hvac" | "it" | "lift" | "carpentry" | "cleaning" | "general")[];
         };
         /**
+         * TechnicianFigures
+         * @description What somebody was given of these orders and what came of it; and, of all orders, what they have under way now.
+         */
+        TechnicianFigures: {
+            /** Declined */
+            declined: number;
+            /** Done */
+            done: number;
+            /** Given */
+            given: number;
+            /** Id */
+            id: string;
+            /**
+             * Load Max
+             * @description Null for who is no technician of these regions any more.
+             */
+            load_max: number | null;
+            /**
+             * Mean Score
+             * @description Of the first ratings of what they finished.
+             */
+            mean_score: number | null;
+            /** Minutes */
+            minutes: number;
+            /** Name */
+            name: string;
+            /** Ratings */
+            ratings: number;
+            /** Under Way */
+            under_way: number;
+        };
+        /**
          * TechnicianView
          * @description What somebody is sent, and how much they have.
          */
@@ -18451,6 +19229,21 @@ export interface components {
             name: string;
             /** Person */
             person: string;
+        };
+        /**
+         * TimeBin
+         * @description Orders that took more than the bin before and up to so many seconds to be done.
+         */
+        TimeBin: {
+            /** Kept */
+            kept: number;
+            /** Late */
+            late: number;
+            /**
+             * Up To S
+             * @description Null: longer than all others.
+             */
+            up_to_s: number | null;
         };
         /**
          * Timetable
@@ -20778,6 +21571,46 @@ export interface operations {
             };
         };
     };
+    find_people_v1_booking_people_get: {
+        parameters: {
+            query: {
+                q: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundPeople"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     list_quotas_v1_booking_quotas_get: {
         parameters: {
             query?: {
@@ -21625,6 +22458,145 @@ export interface operations {
                 "application/json": components["schemas"]["NewInvitees"];
             };
         };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BookingView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_invitee_v1_bookings__booking_id__invitees_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                booking_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OneInvitee"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BookingView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    delete_invitee_v1_bookings__booking_id__invitees__invitee__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                booking_id: string;
+                invitee: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description Successful Response */
             200: {
@@ -27985,6 +28957,99 @@ export interface operations {
             };
         };
     };
+    show_invitation_v1_invitations__code__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationView"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    answer_invitation_v1_invitations__code__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewInvitationAnswer"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationView"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `STATE_CONFLICT`: The present state does not allow this */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     list_rates_v1_labour_rates_get: {
         parameters: {
             query?: {
@@ -28432,6 +29497,44 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_principals_v1_me_booking_principals_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PeopleView"];
+                };
             };
             /** @description `UNAUTHENTICATED`: Please sign in first */
             401: {
@@ -29057,6 +30160,44 @@ export interface operations {
             };
             /** @description `TRY_AGAIN`: Busy; nothing was done, please send the same request again */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_my_invitations_v1_me_invitations_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationsView"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -39519,6 +40660,55 @@ export interface operations {
             };
         };
     };
+    find_served_v1_repair_people_get: {
+        parameters: {
+            query: {
+                q: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServedPeople"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS`: Too many requests; try again in {retry_after_s} seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     list_problems_v1_repair_problems_get: {
         parameters: {
             query?: {
@@ -39731,6 +40921,146 @@ export interface operations {
                 };
             };
             /** @description `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    show_statistics_v1_repair_statistics_get: {
+        parameters: {
+            query?: {
+                /** @description What stands along the time. */
+                by?: "week" | "month";
+                /** @description This kind and all below it. */
+                category?: string | null;
+                /** @description The first day; the last 12 weeks without it. */
+                from?: string | null;
+                /** @description This place and all below it. */
+                place?: string | null;
+                /** @description All that I lead, unless one is named. */
+                region?: string | null;
+                /** @description The last day, today without it; at most 1100 days. */
+                to?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RepairStatistics"];
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason}; `MALFORMED`: The request cannot be read: {reason} */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    download_statistics_v1_repair_statistics_xlsx_get: {
+        parameters: {
+            query?: {
+                /** @description What stands along the time. */
+                by?: "week" | "month";
+                /** @description This kind and all below it. */
+                category?: string | null;
+                /** @description The first day; the last 12 weeks without it. */
+                from?: string | null;
+                /** @description This place and all below it. */
+                place?: string | null;
+                /** @description All that I lead, unless one is named. */
+                region?: string | null;
+                /** @description The last day, today without it; at most 1100 days. */
+                to?: string | null;
+            };
+            header?: {
+                "Accept-Language"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": unknown;
+                };
+            };
+            /** @description `UNAUTHENTICATED`: Please sign in first */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `FORBIDDEN`: You are not allowed to do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `NOT_FOUND`: There is nothing here by that name */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description `MALFORMED`: The request cannot be read: {reason}; `MALFORMED`: The request cannot be read: {reason} */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -42837,7 +44167,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `SLA_TARGET_NOT_AHEAD`: A target begins today or later: what was promised stays promised; `MALFORMED`: The request cannot be read: {reason} */
+            /** @description `SLA_TARGET_NOT_AHEAD`: A target begins today or later: what was promised stays promised; `SLA_PROMISE_OUT_OF_REACH`: In these hours a promise of {hours} hours would not be due within {days_max} days: work longer, or promise less; `MALFORMED`: The request cannot be read: {reason} */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -42899,7 +44229,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description `SLA_TARGET_NOT_AHEAD`: A target begins today or later: what was promised stays promised; `SLA_PROMISE_OUT_OF_REACH`: In these hours a promise of {hours} hours would not be due within {days_max} days: work longer, or promise less; `MALFORMED`: The request cannot be read: {reason} */
+            /** @description `SLA_TARGET_NOT_AHEAD`: A target begins today or later: what was promised stays promised; `MALFORMED`: The request cannot be read: {reason} */
             422: {
                 headers: {
                     [name: string]: unknown;
