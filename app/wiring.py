@@ -356,6 +356,7 @@ LOOPS: Final[tuple[Loop, ...]] = (
     Loop("calls watchdog", lambda s: calls_jobs.watch_clocks(s.database)),
     Loop("calls desks", lambda s: calls_jobs.keep_desks(s.database, s.valkey)),
     Loop("calls presence", _every(2, calls_jobs.sweep_presence)),
+    Loop("repair guests", _every(3600, work_order_jobs.forget_phones)),
     Loop("identity forgets", lambda s: identity_jobs.forget_for_ever(s.database)),
     Loop("files forgets", _every(3600, files.forget_unused_files)),
     Loop("mail", lambda s: mail.send_for_ever(s.database)),

@@ -1,4 +1,5 @@
-"""What happens later to orders: silence counts as yes, the rule looks again for somebody, many of one kind become a problem."""
+"""What happens later to orders: silence counts as yes, the rule looks again for somebody, many of one kind become a problem,
+and the telephone numbers of guests are forgotten."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -9,8 +10,9 @@ from sqlalchemy import delete
 from kernel import clock
 from kernel.db import Database
 from kernel.handlers import run_handler
+from kernel.settings import get_settings
 from kernel.timers import TimerHandler
-from repairs.orders import service
+from repairs.orders import queries, service
 from repairs.orders.events import WorkOrderChanged
 from repairs.orders.models import WorkOrderChange
 from repairs.orders.problems import follow_orders
@@ -22,6 +24,7 @@ TIMERS: Final[Mapping[str, TimerHandler]] = {
 }
 # A phone may have been away for so long.
 _CHANGES_FOR: Final = timedelta(days=30)
+_AT_ONCE: Final = 500
 
 
 async def follow_problems(db: Database) -> None:
@@ -34,3 +37,15 @@ async def forget_changes(db: Database) -> None:
     """What phones have called their changes, once they have surely come back."""
     async with db.session() as session:
         await session.execute(delete(WorkOrderChange).where(WorkOrderChange.recorded_at < clock.now() - _CHANGES_FOR))
+
+
+async def forget_phones(db: Database) -> int:
+    """The telephone numbers of guests whose repair is over: nobody will ring them about it. Returns how many."""
+    before = clock.now() - timedelta(days=get_settings().repair_guest_phone_days)
+    total = 0
+    while True:
+        async with db.session() as session:
+            count = await queries.forget_phones(session, before, _AT_ONCE)
+        total += count
+        if count < _AT_ONCE:
+            return total

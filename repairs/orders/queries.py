@@ -502,3 +502,28 @@ async def list_problems(
     if before is not None:
         query = query.where(RepairProblem.id < before)
     return list(await session.scalars(query.execution_options(populate_existing=True)))
+
+
+# ---- guests whose matter is over
+
+_FORGET_PHONES: Final = text("""
+    WITH over AS (
+        SELECT g.id FROM repair_guests g
+         WHERE g.created_at < :before
+           AND (g.phone <> '' OR EXISTS (SELECT FROM work_orders o WHERE o.guest_id = g.id AND o.phone <> ''))
+           AND NOT EXISTS (
+               SELECT FROM work_order_parties p JOIN work_orders o ON o.id = p.order_id
+                WHERE p.guest_id = g.id AND (o.state = ANY(CAST(:open AS text[])) OR o.changed_at >= :before)
+           )
+         ORDER BY g.id LIMIT :limit
+    ), numbers AS (
+        UPDATE work_orders SET phone = '' WHERE guest_id IN (SELECT id FROM over) AND phone <> ''
+    )
+    UPDATE repair_guests SET phone = '' WHERE id IN (SELECT id FROM over) RETURNING id
+""")
+
+
+async def forget_phones(session: AsyncSession, before: datetime, limit: int) -> int:
+    """Of guests none of whose orders is under way, or was touched since; returns how many guests."""
+    forgotten = await session.scalars(_FORGET_PHONES, {"before": before, "open": list(OPEN), "limit": limit})
+    return len(forgotten.all())

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import StringConstraints
 from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,7 +14,7 @@ from identity.api import CurrentPerson, Principal, place_names
 from identity.errors import PlaceLabelEnded, PlaceLabelUnknown
 from kernel import clock
 from kernel.db import SessionDep
-from kernel.errors import Forbidden, NotFound, StateConflict, Unauthenticated
+from kernel.errors import Forbidden, NotFound, StateConflict, TooManyRequests, Unauthenticated
 from kernel.files import FilesInUse
 from kernel.http import LimitQuery, Page, StartingAfterQuery, language_of, page_of, raises
 from kernel.ids import parse_public_id, public_id
@@ -26,6 +27,7 @@ from repairs.orders import (
     queries,
     raising,
     schemas,
+    served,
     service,
     sync,
     technicians,
@@ -50,6 +52,7 @@ from repairs.orders.states import OPEN, WORK_ORDER, states_of
 router = APIRouter(prefix="/v1", tags=["repairs"])
 OrderId = Annotated[str, Path(max_length=80)]
 _OVER: Final = [state for state in states_of(WORK_ORDER) if state not in OPEN]
+_NO_NUL: Final = r"^[^\x00]*$"
 _READ: Final = raises(Unauthenticated, Forbidden, NotFound)
 _PULLED: Final = raises(
     Unauthenticated,
@@ -115,6 +118,17 @@ async def list_duplicates(
     return await views.briefs_of(session, twins)
 
 
+@router.get("/repair_people", responses=raises(Unauthenticated, TooManyRequests))
+async def find_served(
+    person: CurrentPerson,
+    session: SessionDep,
+    q: Annotated[str, StringConstraints(strip_whitespace=True), Query(min_length=2, max_length=60, pattern=_NO_NUL)],
+) -> schemas.ServedPeople:
+    """On whose behalf one may raise an order: colleagues by a part of their name, others by the whole of it; who leads a workshop
+    finds everybody whom it serves."""
+    return schemas.ServedPeople(data=await served.find_served(session, person, q))
+
+
 # ---- reading
 
 
@@ -135,7 +149,7 @@ async def list_orders(
     problem: schemas.PublicId | None = None,
     urgency: schemas.Urgency | None = None,
     region: schemas.PublicId | None = None,
-    q: Annotated[str | None, Query(max_length=60, pattern=r"^[^\x00]*$")] = None,
+    q: Annotated[str | None, Query(max_length=60, pattern=_NO_NUL)] = None,
     limit: LimitQuery = 20,
     starting_after: StartingAfterQuery = None,
 ) -> Page[schemas.WorkOrderView]:

@@ -256,6 +256,21 @@ class SomebodyView(BaseModel):
     name: str
 
 
+class ServedPersonView(BaseModel):
+    """Somebody who may be named as the person served, and where they work, which tells two of one name apart."""
+
+    id: str
+    name: str
+    organisation_name_zh: str | None
+    organisation_name_en: str | None
+
+
+class ServedPeople(BaseModel):
+    """The few that fit."""
+
+    data: list[ServedPersonView]
+
+
 class PartyView(BaseModel):
     """Whose order it is."""
 

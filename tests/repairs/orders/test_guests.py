@@ -1,11 +1,16 @@
 """Somebody without a sign-in scans the label in a lobby, reports what is broken, and follows it by a ticket to the rating."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from sqlalchemy import text
 
+from kernel import clock
+from kernel.settings import get_settings
+from repairs.orders import jobs
 from repairs.orders.guests import BY_ADDRESS
 from tests.repairs.orders.workshop import Json, Workshop, photo
 
@@ -97,3 +102,63 @@ async def test_a_guest_s_wrong_file_is_refused_and_leaves_nothing(
     answer = await shop.guest.post(path, files={"file": (name, content, "image/png")}, headers=KEY)
     assert answer.status_code == status
     assert [entry for entry in tmp_path.rglob("*") if entry.is_file()] == []
+
+
+async def phones(shop: Workshop) -> list[tuple[str, str]]:
+    """(of the guest, of the order) as they stand in the tables."""
+    async with shop.db.session() as session:
+        rows = await session.execute(
+            text("SELECT g.phone AS of_guest, o.phone FROM repair_guests g JOIN work_orders o ON o.guest_id = g.id")
+        )
+        return [(row.of_guest, row.phone) for row in rows]
+
+
+class TestPhones:
+    DAYS = timedelta(days=30)
+
+    async def test_the_number_is_forgotten_so_many_days_after_the_end_and_the_order_stays(self, shop: Workshop) -> None:
+        ticket = (await report(shop, phone="13800000000", name="访客甲")).json()["ticket"]
+        await pull(shop, ticket, "withdraw")
+        clock.advance(self.DAYS - timedelta(minutes=1))
+        assert await jobs.forget_phones(shop.db) == 0
+        assert await phones(shop) == [("13800000000", "13800000000")]
+
+        clock.advance(timedelta(minutes=2))
+        assert await jobs.forget_phones(shop.db) == 1
+        assert await jobs.forget_phones(shop.db) == 0
+
+        assert await phones(shop) == [("", "")]
+        assert (await shop.guest.get(f"/v1/repair_tickets/{ticket}")).json()["state"] == "withdrawn"
+
+    async def test_while_it_is_under_way_the_number_stays(self, shop: Workshop) -> None:
+        await report(shop, phone="13800000000")
+        clock.advance(self.DAYS * 12)
+        assert await jobs.forget_phones(shop.db) == 0
+
+    async def test_what_became_part_of_another_order_waits_for_that_one(self, shop: Workshop) -> None:
+        kept = await shop.raised()
+        await report(shop, phone="13800000000")
+        (order, _) = (await shop.lead.http.get("/v1/work_orders")).json()["data"]
+        await shop.lead.pulls(order, "merge", into=kept["id"])
+        clock.advance(self.DAYS * 2)
+        assert await jobs.forget_phones(shop.db) == 0
+        await shop.signs_in_again(shop.wang)
+        await shop.wang.pulls(kept, "withdraw")
+        clock.advance(self.DAYS + timedelta(minutes=1))
+        assert await jobs.forget_phones(shop.db) == 1
+        assert await phones(shop) == [("", "")]
+
+    async def test_somebody_who_is_signed_in_keeps_their_own(self, shop: Workshop) -> None:
+        order = await shop.raised(phone="13900000000")
+        await shop.wang.pulls(order, "withdraw")
+        clock.advance(self.DAYS * 2)
+        assert await jobs.forget_phones(shop.db) == 0
+        await shop.signs_in_again(shop.wang)
+        assert (await shop.wang.sees(order))["phone"] == "13900000000"
+
+    async def test_the_days_are_a_setting(self, shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(get_settings(), "repair_guest_phone_days", 3)
+        ticket = (await report(shop, phone="13800000000")).json()["ticket"]
+        await pull(shop, ticket, "withdraw")
+        clock.advance(timedelta(days=3, minutes=1))
+        assert await jobs.forget_phones(shop.db) == 1
