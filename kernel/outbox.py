@@ -17,9 +17,9 @@ from sqlalchemy import (
     Index,
     SmallInteger,
     Text,
+    bindparam,
     case,
     func,
-    insert,
     or_,
     select,
     text,
@@ -32,6 +32,8 @@ from kernel.events import Event, StoredEvent, decode_events, encode_events
 from kernel.request_ids import current_request_id
 
 OFFICE_LANE = 0
+# Who wants to read on at once listens here (LISTEN). Only a hint: whoever misses it finds the row by looking.
+WRITTEN_CHANNEL = "outbox_written"
 _BUFFER = "outbox_events"
 
 
@@ -79,21 +81,22 @@ async def lock_office_lane(session: AsyncSession) -> None:
     await session.execute(select(Lane.lane).where(Lane.lane == OFFICE_LANE).with_for_update())
 
 
+# A statement of its own after the lock, so that it sees the row of whoever had the lock before.
+_WRITE = text("""
+    INSERT INTO outbox (lane, n, recorded_at, events)
+    SELECT :lane, coalesce(max(n), 0) + 1, :recorded_at, :events FROM outbox WHERE lane = :lane
+    RETURNING pg_notify(:channel, '')
+""").bindparams(bindparam("lane", type_=SmallInteger), bindparam("recorded_at", type_=DateTime(timezone=True)))
+
+
 async def write_published_events(session: AsyncSession) -> None:
     """Write what was published as one row; runs inside every office transaction just before its commit."""
     events: list[Event] = session.info.pop(_BUFFER, [])
     if not events:
         return
     await lock_office_lane(session)
-    head = await session.scalar(select(func.max(OutboxRow.n)).where(OutboxRow.lane == OFFICE_LANE))
-    await session.execute(
-        insert(OutboxRow).values(
-            lane=OFFICE_LANE,
-            n=(head or 0) + 1,
-            recorded_at=clock.now(),
-            events=encode_events(events, current_request_id()),
-        )
-    )
+    written = {"recorded_at": clock.now(), "events": encode_events(events, current_request_id())}
+    await session.execute(_WRITE, {"lane": OFFICE_LANE, "channel": WRITTEN_CHANNEL, **written})
 
 
 db.before_commit.append(write_published_events)

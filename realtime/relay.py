@@ -5,6 +5,9 @@ nothing that the connection had not committed has happened. What it stamps, the 
 place in the outbox are one statement: a crash leaves neither gap nor repeat. Only what is committed is published, so
 nobody hears a position that could be given again.
 
+What the office has written wakes it at once (NOTIFY, delivered with the commit); payments, which come by the hundred, are found
+by looking fifty times a second, and so is whatever a lost notice was about.
+
 It never writes to the outbox, and it does not wait for Valkey: frames that could not be published are found by the
 hubs in PostgreSQL.
 """
@@ -12,6 +15,7 @@ hubs in PostgreSQL.
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -27,6 +31,7 @@ from kernel import clock
 from kernel.clock import rfc3339
 from kernel.db import Database
 from kernel.events import decode_events
+from kernel.outbox import WRITTEN_CHANNEL
 from kernel.valkey import publish_many
 from realtime.frames import event_frame
 from realtime.partitions import ensure_day
@@ -109,6 +114,7 @@ class Relay:
         self._day: date | None = None
         self._stuck_at: dict[int, int] = {}
         self._stuck_until = 0.0
+        self._woken = asyncio.Event()
         self._to_publish: asyncio.Queue[dict[str, list[bytes]]] = asyncio.Queue(maxsize=200)
 
     async def run(self) -> None:
@@ -130,10 +136,20 @@ class Relay:
         try:
             await self.connect()
             while True:
+                # Before the look: what is written during it wakes the next one.
+                self._woken.clear()
                 if not await self.relay_once():
-                    await asyncio.sleep(self._poll_interval_s)
+                    await self._wait_for_more()
         finally:
             await self.close()
+
+    async def _wait_for_more(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._poll_interval_s):
+                await self._woken.wait()
+
+    def _wake(self, *_notice: object) -> None:
+        self._woken.set()
 
     async def connect(self) -> None:
         """Become the one relay: waits until there is no other."""
@@ -148,6 +164,7 @@ class Relay:
         # Remembered positions are as good as the lock under which they were read.
         self._heads.clear()
         self._day = None
+        await self._connection.add_listener(WRITTEN_CHANNEL, self._wake)
 
     async def close(self) -> None:
         """Stop being the relay."""

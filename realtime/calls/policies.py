@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity.api import contacts_of, place_names, places_up, regions_up, today
+from identity.api import contacts_of, place_names, today
 from kernel.errors import NotFound
 from kernel.ids import parse_public_id, public_id
 from kernel.settings import get_settings
@@ -22,7 +22,7 @@ from realtime.calls import queries
 from realtime.calls.models import CallPolicy
 from realtime.calls.schemas import PolicyBody, PolicyStep, PolicyTarget
 from realtime.calls.states import WAITING
-from realtime.duty.api import who_is_in_the_rota
+from realtime.duty.api import Near, read_near, who_is_in_the_rota
 
 # A call that rings longer than this before anybody outside of the rota hears of it is a policy's mistake.
 _LONGEST_S: Final = 15 * 60
@@ -88,11 +88,17 @@ HOUSE_POLICY: Final = Frozen(
 
 
 async def choose_policy(
-    session: AsyncSession, *, region_id: UUID, place_id: UUID | None, kind: str, at: datetime
+    session: AsyncSession,
+    *,
+    region_id: UUID,
+    place_id: UUID | None,
+    kind: str,
+    at: datetime,
+    near: Near | None = None,
 ) -> Frozen:
     """The one that speaks of this call, to be frozen into it."""
-    regions = await regions_up(session, region_id)
-    places = await places_up(session, place_id) if place_id is not None else []
+    near = near or await read_near(session, place_id=place_id, region_id=region_id)
+    regions, places = near.regions, near.places
     found = await queries.policies_for(session, regions, places, kind)
     if not found:
         return HOUSE_POLICY

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, text
@@ -50,16 +50,24 @@ async def lock_caller(session: AsyncSession, caller_key: str) -> None:
     )
 
 
-async def find_by_client_id(session: AsyncSession, caller_key: str, client_id: UUID) -> UUID | None:
-    """The call that this very press has placed."""
-    return await session.scalar(select(Call.id).where(Call.caller_key == caller_key, Call.client_id == client_id))
+_PRESSED: Final = text(f"""
+    SELECT (SELECT id FROM calls WHERE caller_key = :key AND client_id = CAST(:client_id AS uuid)) AS placed,
+           (SELECT id FROM calls WHERE caller_key = :key AND state IN ({", ".join(f"'{state}'" for state in OPEN)})
+               AND handed_to IS NULL) AS open
+""")  # noqa: S608  (constants only)
 
 
-async def find_open(session: AsyncSession, caller_key: str) -> UUID | None:
-    """The caller's one open call."""
-    return await session.scalar(
-        select(Call.id).where(Call.caller_key == caller_key, Call.state.in_(OPEN), Call.handed_to.is_(None))
-    )
+class Pressed(NamedTuple):
+    """The call that this very press has placed before, and the caller's one open call."""
+
+    placed: UUID | None
+    open: UUID | None
+
+
+async def find_pressed(session: AsyncSession, caller_key: str, client_id: UUID | None) -> Pressed:
+    """Under the caller's lock."""
+    row = (await session.execute(_PRESSED, {"key": caller_key, "client_id": client_id})).one()
+    return Pressed(row.placed, row.open)
 
 
 async def presses_since(session: AsyncSession, caller_key: str, since: datetime) -> int:
@@ -105,6 +113,8 @@ async def rung_calls_of(session: AsyncSession, calls: Collection[UUID], person_i
 
 async def people_of_round(session: AsyncSession, call: Call) -> list[UUID]:
     """Whom the present round rings."""
+    if not call.ring_round:
+        return []
     rows = await session.scalars(
         select(CallRing.person_id)
         .where(CallRing.call_id == call.id, CallRing.ring_round == call.ring_round)

@@ -21,7 +21,7 @@ from realtime.calls import queries
 from realtime.calls.events import CallRinging
 from realtime.calls.models import Call, CallReceipt, CallRing
 from realtime.calls.schemas import PolicyStep, PolicyTarget
-from realtime.duty.api import who_is_in_the_rota, who_is_on_duty
+from realtime.duty.api import Near, read_near, who_is_in_the_rota, who_is_on_duty
 from realtime.reaching.api import Kind, Target, Words, reach
 
 TIMER_KIND: Final = "calls.clock"
@@ -62,9 +62,12 @@ async def find_rung(
     place_id: UUID | None,
     at: datetime,
     also_off_duty: bool = False,
+    near: Near | None = None,
 ) -> Rung:
     """Resolve the targets of a step. `also_off_duty`: those of the rota who have not signed in are rung as well."""
     rung = Rung()
+    if near is None and any(target.type == "role" for target in step.targets):
+        near = await read_near(session, place_id=place_id, region_id=region_id)
     people: list[UUID] = []
     for target in step.targets:
         if target.type == "screen":
@@ -72,7 +75,7 @@ async def find_rung(
         elif target.type == "person":
             people += [parse_public_id("per", target.id or "")]
         else:
-            people += await _of_rota(session, target, region_id, place_id, at, also_off_duty=also_off_duty)
+            people += await _of_rota(session, target, region_id, place_id, at, near, also_off_duty=also_off_duty)
             if target.type == "team":
                 rung.teams.append(parse_public_id(queries.TEAM, target.id or ""))
     here = await contacts_of(session, set(people), today()) if people else {}
@@ -86,11 +89,19 @@ async def _of_rota(
     region_id: UUID,
     place_id: UUID | None,
     at: datetime,
+    near: Near | None,
     *,
     also_off_duty: bool,
 ) -> list[UUID]:
     team_id = parse_public_id(queries.TEAM, target.id or "") if target.type == "team" else None
-    where = {"role": target.role, "team_id": team_id, "place_id": place_id, "region_id": region_id, "at": at}
+    where = {
+        "role": target.role,
+        "team_id": team_id,
+        "place_id": place_id,
+        "region_id": region_id,
+        "at": at,
+        "near": near,
+    }
     try:
         found = await who_is_on_duty(session, **where)  # type: ignore[arg-type]  # one dictionary for both questions
         if not found and also_off_duty:
@@ -136,7 +147,6 @@ async def ring(
         await reach(session, target=Target(team_id=team, kinds=kinds), text=words, ref=ref, urgent=True)
     if rung.is_public or is_loud:
         await reach(session, target=Target(region_id=call.region_id, kinds=kinds), text=words, ref=ref, urgent=True)
-    await session.flush()
     _tell(session, call, step, rung, people, caller_name)
 
 
@@ -190,15 +200,13 @@ async def tell_leads(session: AsyncSession, call: Call, *, title_zh: str, title_
 
 
 async def set_clock(session: AsyncSession, call: Call, wait_s: int | None, *, is_striking: bool = False) -> None:
-    """When the clock strikes next; None: never again. A timer that is being fired goes away by itself."""
+    """When the clock strikes next; None: never again. A timer that is being fired goes away by itself. The call's row is locked
+    already, or nobody knows of it yet: firing locks in the same order."""
     ref = public_id(queries.PREFIX, call.id)
     if wait_s is None:
         call.due_at, call.wait_s = None, 0
         if not is_striking:
-            await session.flush()
             await timers.cancel(session, TIMER_KIND, ref)
         return
     call.wait_s, call.due_at = wait_s, clock.now() + timedelta(seconds=wait_s)
-    # The call's row first, its timer after it: firing locks in the same order.
-    await session.flush()
     await timers.schedule(session, TIMER_KIND, ref, call.due_at)

@@ -96,11 +96,12 @@ async def place_call(
     async with db.session() as session:
         wanted = body or schemas.CallRequest()
         placed = await service.place_call(session, presser, wanted, is_hasty=is_hasty)
-        view = await views.view_of(session, placed.call, pressing.person)
     if placed.press is not None:
         await queues.note_press(presser.key, placed.call, placed.press)
     response.status_code = 201 if placed.is_new else 200
-    return view
+    # It rings already: the answer is read after the commit, not before it.
+    async with db.session() as session:
+        return await views.view_of(session, placed.call, pressing.person)
 
 
 @router.get("/calls/kinds", responses=raises(Unauthenticated))

@@ -25,12 +25,14 @@ from realtime.calls.models import Call, CallButton, CallStep
 from realtime.calls.policies import Frozen, acks_needed, choose_policy
 from realtime.calls.schemas import CallRequest, TriggerBody
 from realtime.calls.states import CALL, OPEN, TAKEN, allowed_to, next_state, sides_of_trigger
+from realtime.duty.api import Near, read_near
 
 PRESSES_WINDOW: Final = timedelta(minutes=1)
 PRESSES_MAX: Final = 10
 URGENCY_MAX: Final = 9
 RATED_WITHIN: Final = timedelta(hours=24)
 SYSTEM: Final = "system"
+_CALLER_NAMES: Final = "calls_caller_names"
 
 
 # ---- placing
@@ -72,16 +74,14 @@ async def place_call(
     """One press: a new call that rings now, or more urgency for the one that is open. `is_hasty`: this caller was already
     found to press faster than counts; None where nobody could say, and the database is asked."""
     await queries.lock_caller(session, presser.key)
-    if wanted.client_id is not None:
-        known = await queries.find_by_client_id(session, presser.key, wanted.client_id)
-        if known is not None:
-            return Placed(await queries.get_call(session, known), is_new=False, press=None)
+    known = await queries.find_pressed(session, presser.key, wanted.client_id)
+    if known.placed is not None:
+        return Placed(await queries.get_call(session, known.placed), is_new=False, press=None)
     if is_hasty is None:
         since = clock.now() - PRESSES_WINDOW
         is_hasty = await queries.presses_since(session, presser.key, since) >= PRESSES_MAX
-    open_id = await queries.find_open(session, presser.key)
-    if open_id is not None:
-        return await _press_again(session, open_id, presser, counts=not is_hasty)
+    if known.open is not None:
+        return await _press_again(session, known.open, presser, counts=not is_hasty)
     if is_hasty:
         raise PressedTooOften(retry_after_s=int(PRESSES_WINDOW.total_seconds()))
     return await _place(session, presser, wanted)
@@ -102,7 +102,10 @@ async def _place(session: AsyncSession, presser: Presser, wanted: CallRequest) -
     where = await _where(session, presser, wanted)
     now = clock.now()
     kind = wanted.kind or (presser.button.kind if presser.button is not None else "other")
-    frozen = await choose_policy(session, region_id=where.region_id, place_id=where.place_id, kind=kind, at=now)
+    near = await read_near(session, place_id=where.place_id, region_id=where.region_id)
+    frozen = await choose_policy(
+        session, region_id=where.region_id, place_id=where.place_id, kind=kind, at=now, near=near
+    )
     call = Call(
         id=uuid7(),
         region_id=where.region_id,
@@ -129,12 +132,15 @@ async def _place(session: AsyncSession, presser: Presser, wanted: CallRequest) -
         placed_at=now,
         changed_at=now,
     )
-    session.add(call)
-    await session.flush()
     if wanted.files:
         await use_files(session, wanted.files, owner=presser.key, used_by=public_id(queries.PREFIX, call.id))
-    number = await note(session, call, "place", presser.key, wanted.words, is_press=True)
-    await _ring_first(session, call, frozen, presser.name)
+    _remember_caller(session, call, presser.name)
+    # Whoever needs help waits for each round trip: the call and all that follows from it are written in one go.
+    with session.no_autoflush:
+        session.add(call)
+        number = await note(session, call, "place", presser.key, wanted.words, is_press=True)
+        await _ring_first(session, call, frozen, near=near)
+    await session.flush()
     return Placed(call, is_new=True, press=number)
 
 
@@ -166,25 +172,25 @@ async def _where(session: AsyncSession, presser: Presser, wanted: CallRequest) -
 
 
 async def _ring_first(
-    session: AsyncSession, call: Call, frozen: Frozen, caller_name: str, *, is_striking: bool = False
+    session: AsyncSession, call: Call, frozen: Frozen, *, near: Near, is_striking: bool = False
 ) -> None:
     """Step 1, or the fallback at once where nobody is on duty."""
-    rung = await _rung(session, call, frozen.steps[0])
+    rung = await _rung(session, call, frozen.steps[0], near=near)
     if rung.is_empty:
-        await _ring_fallback(session, call, frozen, caller_name, "queue", is_striking=is_striking)
+        await _ring_fallback(session, call, frozen, "queue", near=near, is_striking=is_striking)
     else:
         call.step = 1
         await move(session, call, "ring", SYSTEM, wait_s=frozen.steps[0].seconds, is_striking=is_striking)
-        await ringing.ring(session, call, frozen.steps[0], rung, caller_name)
+        await ringing.ring(session, call, frozen.steps[0], rung, await caller_name_of(session, call))
 
 
 async def _ring_fallback(
-    session: AsyncSession, call: Call, frozen: Frozen, caller_name: str, trigger: str, *, is_striking: bool = False
+    session: AsyncSession, call: Call, frozen: Frozen, trigger: str, *, near: Near, is_striking: bool = False
 ) -> None:
     call.is_flagged, call.step = True, 0
     await move(session, call, trigger, SYSTEM, wait_s=frozen.fallback.seconds, is_striking=is_striking)
-    rung = await _rung(session, call, frozen.fallback, also_off_duty=True)
-    await ringing.ring(session, call, frozen.fallback, rung, caller_name)
+    rung = await _rung(session, call, frozen.fallback, also_off_duty=True, near=near)
+    await ringing.ring(session, call, frozen.fallback, rung, await caller_name_of(session, call))
 
 
 async def _ring_step(
@@ -197,9 +203,17 @@ async def _ring_step(
     await ringing.ring(session, call, step, await _rung(session, call, step), await caller_name_of(session, call))
 
 
-async def _rung(session: AsyncSession, call: Call, step: Any, *, also_off_duty: bool = False) -> ringing.Rung:
+async def _rung(
+    session: AsyncSession, call: Call, step: Any, *, also_off_duty: bool = False, near: Near | None = None
+) -> ringing.Rung:
     rung = await ringing.find_rung(
-        session, step, region_id=call.region_id, place_id=call.place_id, at=clock.now(), also_off_duty=also_off_duty
+        session,
+        step,
+        region_id=call.region_id,
+        place_id=call.place_id,
+        at=clock.now(),
+        also_off_duty=also_off_duty,
+        near=near,
     )
     rung.people = [person for person in rung.people if person != call.caller_id]
     return rung
@@ -381,11 +395,20 @@ async def _taken_by(session: AsyncSession, call: Call) -> dict[str, str] | None:
 
 
 async def caller_name_of(session: AsyncSession, call: Call) -> str:
-    """How the desk calls who called: a person, or a button's name."""
-    if call.caller_id is not None:
-        return (await person_summary(session, [call.caller_id]))[call.caller_id].name
-    assert call.button_id is not None, "one of the two has pressed"
-    return (await queries.buttons_named(session, [call.button_id]))[call.button_id]
+    """How the desk calls who called: a person, or a button's name. Asked once in a transaction."""
+    known: str | None = session.info.get(_CALLER_NAMES, {}).get(call.id)
+    if known is None:
+        if call.caller_id is not None:
+            known = (await person_summary(session, [call.caller_id]))[call.caller_id].name
+        else:
+            assert call.button_id is not None, "one of the two has pressed"
+            known = (await queries.buttons_named(session, [call.button_id]))[call.button_id]
+        _remember_caller(session, call, known)
+    return known
+
+
+def _remember_caller(session: AsyncSession, call: Call, name: str) -> None:
+    session.info.setdefault(_CALLER_NAMES, {})[call.id] = name
 
 
 # ---- the clock
@@ -416,12 +439,12 @@ async def _strike_ringing(session: AsyncSession, call: Call, frozen: Frozen) -> 
 
 async def _strike_queued(session: AsyncSession, call: Call, frozen: Frozen) -> None:
     """Somebody has come on duty; or the fallback rings again; or nobody has come."""
-    name = await caller_name_of(session, call)
-    if not (await _rung(session, call, frozen.steps[0])).is_empty:
-        await _ring_first(session, call, frozen, name, is_striking=True)
+    near = await read_near(session, place_id=call.place_id, region_id=call.region_id)
+    if not (await _rung(session, call, frozen.steps[0], near=near)).is_empty:
+        await _ring_first(session, call, frozen, near=near, is_striking=True)
     elif call.loop < frozen.loops:
         call.loop += 1
-        await _ring_fallback(session, call, frozen, name, "escalate", is_striking=True)
+        await _ring_fallback(session, call, frozen, "escalate", near=near, is_striking=True)
     else:
         await _miss(session, call, frozen)
 
@@ -535,7 +558,6 @@ async def note(
             recorded_at=call.changed_at,
         )
     )
-    await session.flush()
     await _tell(session, call, trigger)
     # The log is of what people do; what the clock does stands in the steps.
     if actor != SYSTEM:

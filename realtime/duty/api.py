@@ -1,9 +1,28 @@
 """The front door of the rota: who is on duty, and who should be.
 
 `who_is_on_duty` is rota + sign-in, and the live lease too where a `Presence` is handed in. `who_is_in_the_rota` is for when
-nobody is: those people may be reached at home (realtime/reaching). `shifts_between` is a team's rota.
+nobody is: those people may be reached at home (realtime/reaching). Who asks both, or for several roles, reads `Near` once.
+`shifts_between` is a team's rota.
 """
 
-from realtime.duty.rota import OnDuty, Presence, is_on_duty, shifts_between, who_is_in_the_rota, who_is_on_duty
+from realtime.duty.rota import (
+    Near,
+    OnDuty,
+    Presence,
+    is_on_duty,
+    read_near,
+    shifts_between,
+    who_is_in_the_rota,
+    who_is_on_duty,
+)
 
-__all__ = ["OnDuty", "Presence", "is_on_duty", "shifts_between", "who_is_in_the_rota", "who_is_on_duty"]
+__all__ = [
+    "Near",
+    "OnDuty",
+    "Presence",
+    "is_on_duty",
+    "read_near",
+    "shifts_between",
+    "who_is_in_the_rota",
+    "who_is_on_duty",
+]

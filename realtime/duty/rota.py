@@ -32,6 +32,22 @@ class Presence(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Near:
+    """What stands around a place or a region, the nearest first, and the teams there: read once for all that one ring asks."""
+
+    regions: Sequence[UUID]
+    places: Sequence[UUID]
+    teams: Sequence[DutyTeam]
+
+
+async def read_near(session: AsyncSession, *, place_id: UUID | None, region_id: UUID) -> Near:
+    """Of a place, or of a region where no place is named."""
+    regions = await regions_up(session, region_id)
+    places = await places_up(session, place_id) if place_id is not None else []
+    return Near(regions, places, await queries.list_teams(session, DutyTeam.region_id.in_(regions)))
+
+
 def rotation_of(row: DutyRotation) -> Rotation:
     """The pure one of a row."""
     return Rotation(
@@ -102,11 +118,12 @@ async def who_is_on_duty(
     region_id: UUID,
     at: datetime,
     presence: Presence | None = None,
+    near: Near | None = None,
 ) -> list[OnDuty]:
     """Who comes: of the nearest teams (those of the place before those of the region, those of the region before those of
     the one above it) that have anybody on duty. On duty is who stands in the rota, has signed in, and, where a `presence` is
-    asked, is there. Empty where nobody is."""
-    for teams in await _teams_nearest_first(session, role, team_id, place_id, region_id):
+    asked, is there. Empty where nobody is. `near`: who asks several times has read it already."""
+    for teams in await _teams_nearest_first(session, role, team_id, place_id, region_id, near):
         found = await on_duty_of(session, teams, at, presence)
         if found:
             return found
@@ -121,9 +138,10 @@ async def who_is_in_the_rota(
     place_id: UUID | None,
     region_id: UUID,
     at: datetime,
+    near: Near | None = None,
 ) -> list[OnDuty]:
     """The same without the sign-in: who should be there, and may be reached at home."""
-    for teams in await _teams_nearest_first(session, role, team_id, place_id, region_id):
+    for teams in await _teams_nearest_first(session, role, team_id, place_id, region_id, near):
         shifts = await shifts_at(session, teams, at)
         if shifts:
             return [OnDuty(shift.person_id, shift.base_id, shift.team_id) for shift in shifts]
@@ -152,17 +170,20 @@ async def on_duty_of(
 
 
 async def _teams_nearest_first(
-    session: AsyncSession, role: str | None, team_id: UUID | None, place_id: UUID | None, region_id: UUID
+    session: AsyncSession,
+    role: str | None,
+    team_id: UUID | None,
+    place_id: UUID | None,
+    region_id: UUID,
+    near: Near | None,
 ) -> list[list[DutyTeam]]:
     if team_id is not None:
         return [[team for team in [await queries.get_team(session, team_id)] if team.closed_at is None]]
-    regions = await regions_up(session, region_id)
-    places = await places_up(session, place_id) if place_id is not None else []
-    where = [DutyTeam.region_id.in_(regions)] + ([DutyTeam.role == role] if role is not None else [])
+    near = near or await read_near(session, place_id=place_id, region_id=region_id)
     by_distance: dict[tuple[int, int], list[DutyTeam]] = {}
-    for team in await queries.list_teams(session, *where):
-        distance = _distance(team, places, regions)
-        if distance is not None:
+    for team in near.teams:
+        distance = _distance(team, near.places, near.regions)
+        if distance is not None and role in (None, team.role):
             by_distance.setdefault(distance, []).append(team)
     return [teams for _, teams in sorted(by_distance.items(), key=lambda entry: entry[0])]
 

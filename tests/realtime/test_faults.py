@@ -18,7 +18,7 @@ from identity.api import Role
 from kernel import clock, outbox
 from kernel.db import Database
 from kernel.events import encode_events
-from realtime.api import Hub, HubLimits, relay_lag_s
+from realtime.api import Hub, HubLimits, channel_position, relay_lag_s
 from realtime.client import EventFrame
 from realtime.relay import Relay
 from tests.identity.conftest import House
@@ -164,6 +164,30 @@ async def kill_the_relay(db: Database) -> int:
             )
         )
         return len(killed.all())
+
+
+class TestRelayAwake:
+    async def test_what_the_office_has_written_wakes_it_without_a_look(self, db: Database, cashier: Staff) -> None:
+        relay = Relay(db, None, poll_interval_s=3600)
+        running = asyncio.create_task(relay.run())
+        try:
+            # Two could be found by looks: the first one, and the one that follows a find.
+            for number in range(1, 5):
+                await tell(db, [cashier.channel], number)
+                await stamped(db, cashier.channel, number)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+
+async def stamped(db: Database, channel: str, count: int) -> None:
+    """Wait until a channel has so many events."""
+    async with asyncio.timeout(60):
+        while True:
+            async with db.session() as session:
+                if await channel_position(session, channel) >= count:
+                    return
+            await asyncio.sleep(0.02)
 
 
 class TestRelayStuck:
