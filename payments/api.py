@@ -13,7 +13,7 @@ from payments.credentials.pay_codes import IssuedCode, issue_pay_code, issue_pay
 from payments.credentials.pins import set_pin as set_payment_pin
 from payments.credentials.trust import ensure_signing_key, root_public_key
 from payments.credentials.vouchers import MealSpan, register_meal_calendar
-from payments.explain import Chapter, Language, events_of_payment, tell_payment
+from payments.explain import Chapter, Language, Speaker, events_of_payment, local_time, tell_payment
 from payments.funding import pay_bill, prefund_unit, top_up_at_counter, top_up_many_at_counter
 from payments.holders import NewHolder, change_state, open_holders, reissue_card
 from payments.hot_route import PAYMENT_BODY_MAX, PaymentsEndpoint, Reply
@@ -79,6 +79,7 @@ __all__ = [
     "ShiftTotal",
     "SignOff",
     "Span",
+    "Speaker",
     "TerminalCache",
     "TillReturn",
     "TillSale",
@@ -98,6 +99,7 @@ __all__ = [
     "issue_place_code",
     "journal_position",
     "ledger_sums",
+    "local_time",
     "next_seq",
     "open_holders",
     "pay_bill",
