@@ -50,6 +50,7 @@ import repairs.assets.routes
 import repairs.orders.form_routes
 import repairs.orders.routes
 import repairs.sla.routes
+import repairs.statistics.routes
 import repairs.stock.routes
 import repairs.suggestions.routes
 from app import demo
@@ -146,6 +147,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     canteen.routes.router,
     canteen.covers.routes.router,
     repairs.sla.routes.router,
+    repairs.statistics.routes.router,
     repairs.stock.routes.router,
     repairs.suggestions.routes.router,
     repairs.assets.routes.router,
@@ -350,6 +352,7 @@ LOOPS: Final[tuple[Loop, ...]] = (
     Loop("work calendar", lambda s: calendar.keep_calendar(s.database)),
     Loop("timers", lambda s: timers.fire_for_ever(s.database, TIMER_HANDLERS)),
     Loop("repair promises", _every(30, sla_jobs.recount_clocks)),
+    Loop("repair times", _every(600, sla_jobs.note_times)),
     Loop("repair costs", _every(1, _follow_orders)),
     Loop("repair problems", _every(1, work_order_jobs.follow_problems)),
     Loop("repair forgets", _every(3600, work_order_jobs.forget_changes)),

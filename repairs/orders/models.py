@@ -151,6 +151,14 @@ class WorkOrder(Base):
         CheckConstraint("version >= 1 AND round >= 1 AND declines >= 0", name="counters"),
         UniqueConstraint("raiser_key", "client_id", name="work_orders_client_id_key"),
         Index("work_orders_region_id_idx", "region_id", "id"),
+        # What figures are made of: a span of days of some regions.
+        Index("work_orders_raised_at_idx", "region_id", "raised_at"),
+        Index(
+            "work_orders_finished_at_idx",
+            "region_id",
+            "finished_at",
+            postgresql_where=text("finished_at IS NOT NULL"),
+        ),
         Index("work_orders_open_idx", "region_id", "id", postgresql_where=text(f"state IN ({_listed(OPEN)})")),
         Index("work_orders_assignee_id_idx", "assignee_id", "state", postgresql_where=text("assignee_id IS NOT NULL")),
         # Likely twins.

@@ -126,6 +126,12 @@ class SlaMilestone(Base):
         CheckConstraint(f"milestone IN ({_listed(MILESTONES)})", name="milestone"),
         CheckConstraint("target_s > 0", name="target_s"),
         CheckConstraint("warn_at <= due_at", name="warn_at"),
+        CheckConstraint("took_s IS NULL OR (took_s >= 0 AND reached_at IS NOT NULL)", name="took_s"),
+        Index(
+            "sla_milestones_took_s_idx",
+            "order_id",
+            postgresql_where=text("reached_at IS NOT NULL AND took_s IS NULL"),
+        ),
     )
 
     order_id: Mapped[UUID] = mapped_column(ForeignKey("sla_clocks.order_id"), primary_key=True)
@@ -137,6 +143,8 @@ class SlaMilestone(Base):
     warned_at: Mapped[datetime | None] = mapped_column(Instant)
     breached_at: Mapped[datetime | None] = mapped_column(Instant)
     reached_at: Mapped[datetime | None] = mapped_column(Instant)
+    # What had counted until then, in the hours of the place and without the pauses: figures are made of it.
+    took_s: Mapped[int | None] = mapped_column(Integer)
     # Of the first round: what a reopening does not undo.
     first_reached_at: Mapped[datetime | None] = mapped_column(Instant)
 

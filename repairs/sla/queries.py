@@ -166,6 +166,18 @@ async def lock_outdated(session: AsyncSession, mark: str, limit: int) -> dict[UU
     return await _with_parts(session, clocks.all())
 
 
+async def reached_without_time(session: AsyncSession, limit: int) -> Sequence[UUID]:
+    """Orders of whose reached promises nobody has written down how long they took."""
+    query = (
+        select(SlaMilestone.order_id)
+        .where(SlaMilestone.reached_at.is_not(None), SlaMilestone.took_s.is_(None))
+        .distinct()
+        .order_by(SlaMilestone.order_id)
+        .limit(limit)
+    )
+    return (await session.scalars(query)).all()
+
+
 # An order is raised with one statement for its clock: the most frequent act of all.
 _START: Final = text("""
     WITH c AS (

@@ -76,14 +76,15 @@ async def reach_milestone(session: AsyncSession, order_id: UUID, milestone: str,
     run = await queries.lock_run(session, order_id)
     if run is None or run.clock.state not in _OPEN:
         return
-    at = max(at, run.clock.started_at)
+    at, book = max(at, run.clock.started_at), await open_book(session)
     if milestone == MILESTONES[-1]:
         _end_pause(run, at)
-        _recount(run, await open_book(session))
+        _recount(run, book)
+    took_s = int(paused_calendar(run, book).elapsed(run.clock.started_at, at))
     late = [
         found
         for name in MILESTONES[: MILESTONES.index(milestone) + 1]
-        if (found := run.milestones[name]).reached_at is None and _reach(found, at)
+        if (found := run.milestones[name]).reached_at is None and _reach(found, at, took_s)
     ]
     if run.milestones[MILESTONES[-1]].reached_at is not None:
         run.clock.state, run.clock.ended_at = "reached", at
@@ -91,9 +92,9 @@ async def reach_milestone(session: AsyncSession, order_id: UUID, milestone: str,
     await _set_timer(session, run)
 
 
-def _reach(milestone: SlaMilestone, at: datetime) -> bool:
+def _reach(milestone: SlaMilestone, at: datetime, took_s: int) -> bool:
     """True where it was too late, and nobody has been told so yet."""
-    milestone.reached_at = at
+    milestone.reached_at, milestone.took_s = at, took_s
     milestone.first_reached_at = milestone.first_reached_at or at
     if milestone.due_at is None or at <= milestone.due_at:
         # Told late, reached in time: the clock had struck for nothing.
@@ -141,7 +142,7 @@ async def reopen_sla(session: AsyncSession, order_id: UUID, at: datetime) -> Non
     assert resolution.reached_at is not None, "a clock that has reached everything has reached its last milestone"
     done_at = _in_order(run, resolution.reached_at)
     _add_pause(session, run, DONE, done_at, max(at, done_at))
-    resolution.reached_at = None
+    resolution.reached_at = resolution.took_s = None
     run.clock.state, run.clock.ended_at, run.clock.round = "running", None, run.clock.round + 1
     _recount(run, await open_book(session))
     await _set_timer(session, run)
@@ -192,6 +193,20 @@ async def recount_outdated(session: AsyncSession, limit: int) -> dict[UUID, list
             due[public_id(queries.ORDER, run.clock.order_id)] = strikes_at
     await timers.schedule_many(session, TIMER_KIND, due)
     return counted
+
+
+async def note_what_it_took(session: AsyncSession, limit: int) -> int:
+    """For promises that were reached before the time was written down with them. At most so many orders; returns how many."""
+    order_ids = await queries.reached_without_time(session, limit)
+    if not order_ids:
+        return 0
+    book, runs = await open_book(session), await queries.lock_runs(session, order_ids, skip_locked=True)
+    for run in runs.values():
+        counting = paused_calendar(run, book)
+        for milestone in run.milestones.values():
+            if milestone.reached_at is not None and milestone.took_s is None:
+                milestone.took_s = int(counting.elapsed(run.clock.started_at, milestone.reached_at))
+    return len(runs)
 
 
 # ---- parts

@@ -17,6 +17,7 @@ import identity.routes
 import repairs.assets.routes
 import repairs.orders.form_routes
 import repairs.orders.routes
+import repairs.statistics.routes
 import repairs.stock.routes
 import repairs.suggestions.routes
 from identity.api import NewPlace, Place, Role, open_place, place_code_of
@@ -173,6 +174,7 @@ async def open_workshop(house: House) -> AsyncIterator[Workshop]:
     for router in (
         identity.routes.router,
         repairs.assets.routes.router,
+        repairs.statistics.routes.router,
         repairs.stock.routes.router,
         repairs.suggestions.routes.router,
         repairs.orders.form_routes.router,
