@@ -285,7 +285,6 @@ DOOR: Final = (
     Term("密钥", "secret key", ("SecretKey",)),
     Term("支付意图", "payment intent", ("PaymentIntent",)),
     Term("接口幂等键", "door request", ("DoorRequest",)),
-    Term("未了结的尝试", "attempts begun", ("DoorBegun",)),
     Term("接口退款", "door refund", ("DoorRefund",)),
     Term("接口事件", "door event", ("DoorEvent",)),
     Term("回调地址", "webhook endpoint", ("WebhookEndpoint",)),

@@ -347,7 +347,6 @@ LOOPS: Final[tuple[Loop, ...]] = (
     Loop("payments audit", lambda s: payments_jobs.audit_every_night(s.database, INVARIANTS)),
     Loop("door webhooks", lambda s: stripe_door_jobs.deliver_webhooks(s.database)),
     Loop("door reversals", _every(1, stripe_door_jobs.hear_of_reversals)),
-    Loop("door left behind", _every(2, stripe_door_jobs.end_left_behind)),
     Loop("door forgets", _every(600, stripe_door_jobs.forget_old)),
     Loop("work calendar", lambda s: calendar.keep_calendar(s.database)),
     Loop("timers", lambda s: timers.fire_for_ever(s.database, TIMER_HANDLERS)),

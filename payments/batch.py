@@ -11,6 +11,7 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from identity.api import Terminal
@@ -59,6 +60,29 @@ _CLAIMED, _HOLDER, _WINNER, _CODE, _PURSE, _LOT, _USAGE, _RECENT = range(8)
 _CLAIM_ORDER: Final = attrgetter("seq", "key")
 
 
+class Companion(Protocol):
+    """Writes rows of its own in the transaction of a batch: one commit holds them and the payments they belong to.
+
+    `enter` comes before anything else and returns those items that may go on; of the others it has set the outcome.
+    `leave` comes when the batch is written and every outcome is known.
+    """
+
+    async def enter(
+        self, connection: "asyncpg.Connection[asyncpg.Record]", items: "Sequence[Item]"
+    ) -> "Sequence[Item]": ...
+
+    async def leave(self, connection: "asyncpg.Connection[asyncpg.Record]", items: "Sequence[Item]") -> None: ...
+
+
+class Errand(Protocol):
+    """What a payment is made for, where that is more than the payment."""
+
+    @property
+    def companion(self) -> Companion:
+        """Who writes it down."""
+        ...
+
+
 @dataclass(slots=True, eq=False)
 class Item:
     """One request on its way through a batch."""
@@ -75,6 +99,7 @@ class Item:
     language: str
     # What was presented instead of a pay code; then `secret` is -1, which no code has.
     presented: Presented | None = None
+    errand: Errand | None = None
     outcome: Answer | GuanjiaError | None = None
 
     @property

@@ -9,7 +9,7 @@ finds their keys taken if it had succeeded, and does the work if it had not.
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -194,19 +194,31 @@ class Lane:
             await self.open()
         connection, at = self._connection, clock.now()
         assert connection is not None, "it was just opened"
-        batch = Batch(self._prepared, self._knowledge.rule, self._knowledge.terminals, self._watch, items)
+        companions = {item.errand.companion for item in items if item.errand is not None}
+        going = items
         if not self._begun:
             await connection.execute("BEGIN")
         self._begun = False
+        noted: list[tuple[UUID, datetime]] = []
+        accepted = 0
         try:
-            await self._knowledge.refresh(connection, await batch.load(at))
-            await batch.prepare(at)
-            written = batch.decide(self._knowledge.closed)
-            head = await write(self._prepared, written, self._head, at)
+            for companion in companions:
+                going = await companion.enter(connection, going)
+            head = self._head
+            if going:
+                batch = Batch(self._prepared, self._knowledge.rule, self._knowledge.terminals, self._watch, going)
+                noted = batch.noted
+                await self._knowledge.refresh(connection, await batch.load(at))
+                await batch.prepare(at)
+                written = batch.decide(self._knowledge.closed)
+                head = await write(self._prepared, written, head, at)
+                accepted = len(written.accepted)
+                for companion in companions:
+                    await companion.leave(connection, going)
             begin_next = more_waiting()
             await connection.execute("COMMIT; BEGIN" if begin_next else "COMMIT")
         except BaseException:
-            self._watch.take_back(batch.noted)
+            self._watch.take_back(noted)
             for item in items:
                 item.outcome = None
             if not connection.is_closed():
@@ -214,7 +226,7 @@ class Lane:
                     await connection.execute("ROLLBACK")
             raise
         self._head, self._begun = head, begin_next
-        metrics.PAYMENTS.inc(len(written.accepted))
+        metrics.PAYMENTS.inc(accepted)
         metrics.COMMITS.inc()
 
 

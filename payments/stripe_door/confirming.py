@@ -1,40 +1,51 @@
-"""The way of a confirmation: begin, post, end.
+"""The way of a confirmation: look, then pay; paying and everything that follows from it are one commit.
 
-1. *Begin*: one transaction for all that wait takes the idempotency keys, locks the intents, moves them to `processing`, and
-   writes down under which number each will be posted.
-2. *Post*: the payment goes through the very posting queue of `POST /v1/payments`, under that number and a name of its own,
-   so that it is posted at most once however often it is sent.
-3. *End*: one transaction for all that wait moves the intents on, keeps the answers, and writes the events.
+1. *Look*: one question for all that wait: is the key's answer kept already, and how does the intent stand? What cannot be
+   confirmed is answered here and never meets a payment.
+2. *Pay*: the payment goes through the very posting queue of `POST /v1/payments`, and the door is its companion there
+   (`payments/batch.py`): in the batch's own transaction the intents are locked first, as they were seen and not
+   otherwise, and what the payments have come to is written last: intents, kept answers, events.
 
-A process that is killed in between leaves intents that are `processing`; `jobs.py` in the worker looks up what became of
-them in the books and ends them by the same functions.
+So there is nothing half done. A process that is killed leaves either all of it or nothing; where nobody knows which, the
+same is looked at again.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
+import msgspec
 import structlog
 
 from identity.api import Terminal
 from kernel import clock
 from kernel.db import CommittingConnection, Database
-from kernel.errors import GuanjiaError, TooManyRequests, TryAgain
+from kernel.errors import GuanjiaError, TryAgain
 from kernel.idempotency import Answer
 from kernel.ids import uuid7
-from payments.errors import QueueFull
+from payments.batch import Item
 from payments.posting_queue import Posting
 from payments.schemas import PaymentRequest
 from payments.service import queue_item
 from payments.stripe_door import outcomes, queries
-from payments.stripe_door.answering import OPEN, error_answer, stored_answer
-from payments.stripe_door.errors import ResourceMissing, StripeError, Unavailable, UnexpectedState, of_native
+from payments.stripe_door.answering import error_answer, stored_answer
+from payments.stripe_door.errors import (
+    KeyInUse,
+    KeyReused,
+    ResourceMissing,
+    StripeError,
+    Unavailable,
+    UnexpectedState,
+    of_native,
+)
 from payments.stripe_door.grouping import Group
 from payments.stripe_door.intents import Intent
-from payments.stripe_door.statements import Place, Statement
+from payments.stripe_door.queries import Kept
 from payments.stripe_door.telling import Told, data_of, tell
 from payments.stripe_door.views import intent_view
 
@@ -42,15 +53,16 @@ log = structlog.get_logger()
 
 BATCH_MAX: Final = 200
 WAITING_MAX: Final = 4000
-# How often a payment is sent again whose outcome is not known, and how long before each time.
-POST_AGAIN_AFTER_S: Final = (0.1, 0.5)
-END_AGAIN_AFTER_S: Final = (0.2, 1.0, 3.0)
+# How long before each try: the intent was somebody else's for a moment, or nobody knows what became of the commit.
+TRY_AFTER_S: Final = (0.0, 0.02, 0.1, 0.5, 1.0)
 ATTEMPTS_A_BLOCK: Final = 1000
 
 _NO_METHOD: Final = (
     "You cannot confirm this PaymentIntent because it's missing a payment method. Send payment_method_data with "
     "type one_card and a pay code."
 )
+# In the place of an outcome, of an item whose intent was not to be had: its order looks again.
+_ELSEWHERE: Final = Answer(409, b"", replayed=False)
 
 
 @dataclass(slots=True, eq=False)
@@ -65,10 +77,14 @@ class Order:
     expand_charge: bool
     request_id: str
     fresh: Intent | None = None
+    # The number under which it is posted, each time that it is tried; and whether it has been.
+    seq: int | None = None
+    tried: bool = False
+    # What was seen: the row as it stands, and the answer that its key has kept.
     intent: Intent | None = None
-    outcome: outcomes.Outcome | None = None
+    kept: Answer | None = None
+    kept_fingerprint: bytes = b""
     answer: Answer | None = None
-    error: StripeError | None = None
 
     @property
     def site_id(self) -> UUID:
@@ -76,290 +92,219 @@ class Order:
         return self.terminal.site_id
 
 
+@dataclass(slots=True, eq=False)
+class _Errand:
+    """An order in the posting queue, with its intent on the way: what a try has changed dies with the try."""
+
+    companion: "Confirmations"
+    order: Order
+    intent: Intent
+    # The event of an intent that is created in the same act.
+    created: str | None
+
+
 @dataclass(slots=True)
-class _Begun:
-    """What a transaction of the first step will write."""
+class _Ends:
+    """What a batch writes of its confirmations."""
 
     intents: list[Intent] = field(default_factory=list)
     events: list[Told] = field(default_factory=list)
-    kept: list[Order] = field(default_factory=list)
-    given_back: list[Order] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
 
 
 class Confirmations:
     """One process's confirmations. `start` it, `confirm` through it, `stop` it before its posting queue."""
 
     def __init__(self, database: Database, posting: Posting) -> None:
-        self._beginning = CommittingConnection(database)
-        self._ending = CommittingConnection(database)
+        self._database = database
+        self._looking = CommittingConnection(database)
         self._posting = posting
         self._under_way = 0
-        self._begins, self._ends = self._group("begins", self._begin), self._group("ends", self._end)
-        self._attempts: list[int] = []
-
-    def _group(self, name: str, work: Callable[[list[Order]], Awaitable[None]]) -> Group[Order]:
-        return Group(
-            f"door {name}", work, batch_max=BATCH_MAX, waiting_max=WAITING_MAX, under_way=lambda: self._under_way
+        self._looks = Group(
+            "door looks",
+            self._look,
+            batch_max=BATCH_MAX,
+            waiting_max=WAITING_MAX,
+            under_way=lambda: self._under_way,
         )
+        self._numbers: list[int] = []
+        # The keys that are under way here, each with what was asked under it.
+        self._keys: dict[tuple[UUID, str], bytes] = {}
 
     def start(self) -> None:
         """Begin to work."""
-        self._begins.start()
-        self._ends.start()
+        self._looks.start()
 
     async def stop(self) -> None:
         """End what is under way."""
-        await self._begins.stop()
-        await self._ends.stop()
-        await self._beginning.close()
-        await self._ending.close()
+        await self._looks.stop()
+        await self._looking.close()
 
     async def confirm(self, order: Order) -> Answer:
         """The answer, once it is durable."""
+        with self._holding_key(order):
+            for wait_s in TRY_AFTER_S:
+                if wait_s:
+                    await asyncio.sleep(wait_s)
+                try:
+                    answer = await self._try(order)
+                except TryAgain:
+                    continue
+                except GuanjiaError as error:
+                    raise of_native(error) from error
+                if answer is not None:
+                    return answer
+        raise Unavailable("The outcome of this payment is not known yet. Send the same request again.")
+
+    @contextmanager
+    def _holding_key(self, order: Order) -> Iterator[None]:
+        """Between processes the key's row and the intent's lock decide; within one, nobody even asks."""
+        key = (order.site_id, order.idempotency_key or f"\0{order.request_id}")
+        asked = self._keys.get(key)
+        if asked is not None:
+            raise KeyInUse if asked == order.fingerprint else KeyReused
+        self._keys[key] = order.fingerprint
         self._under_way += 1
         try:
-            await self._take_through(order)
-        except GuanjiaError as error:
-            raise of_native(error) from error
+            yield
         finally:
             self._under_way -= 1
-        if order.error is not None:
-            raise order.error
-        assert order.answer is not None, "an order ends with an answer or an error"
+            del self._keys[key]
+
+    async def _try(self, order: Order) -> Answer | None:
+        """The answer; None where the intent was somebody else's just now."""
+        await self._looks.join(order)
+        if order.kept is not None:
+            return stored_answer(order.kept.status, order.kept.body, order.kept_fingerprint, order.fingerprint)
+        if (told := _told_before(order)) is not None:
+            return told
+        try:
+            item = self._item_of(order)
+        except StripeError as error:
+            if not error.kept:
+                raise
+            return await self._keep_refusal(order, error_answer(error))
+        order.answer, order.tried = None, True
+        await self._posting.submit(item)
         return order.answer
 
-    async def _take_through(self, order: Order) -> None:
-        await self._begins.join(order)
-        if order.intent is not None:
-            order.outcome = await self._post(order, order.intent)
-            await self._join_end(order)
+    async def _keep_refusal(self, order: Order, answer: Answer) -> Answer:
+        if order.idempotency_key is not None:
+            async with self._database.session() as session:
+                await queries.keep_answers(session, [_kept_of(order, answer)])
+        return answer
 
-    # ---- begin
-
-    async def _begin(self, orders: list[Order]) -> None:
-        async with self._beginning.transaction() as on:
-            claimed = await _claim(on, orders)
-            at = clock.now()
-            numbers = await self._next_numbers(on, len(claimed))
-            existing = {(order.site_id, order.intent_id) for order in claimed if order.fresh is None}
-            intents = await queries.lock_intents(on, existing) if existing else {}
-            begun = _Begun()
-            for order, number in zip(claimed, numbers, strict=True):
-                intent = order.fresh or intents.get((order.site_id, order.intent_id))
-                _begin_one(order, intent, number, at, begun)
-            if begun.intents:
-                await _write_begun(on, begun.intents, at)
-            await tell(on, begun.events)
-            await keep_answers(on, [(o.site_id, o.idempotency_key, o.answer) for o in begun.kept])
-            await _give_back(on, begun.given_back)
-
-    async def _next_numbers(self, on: Place, count: int) -> list[int]:
-        while len(self._attempts) < count:
-            first = await queries.next_attempts(on)
-            self._attempts += range(first, first + ATTEMPTS_A_BLOCK)
-        taken, self._attempts = self._attempts[:count], self._attempts[count:]
-        return taken
-
-    # ---- post
-
-    async def _post(self, order: Order, intent: Intent) -> outcomes.Outcome | None:
-        """What the books say; None where that is not known now."""
-        assert intent.attempt_seq is not None, "a begun attempt has a number"
-        body = PaymentRequest(
-            seq=intent.attempt_seq, code=intent.pay_code, amount_fen=intent.amount_fen, confirm_repeat=True
-        )
-        for wait_s in (*POST_AGAIN_AFTER_S, None):
-            # The same number and name each time: what was posted the first time is only told again.
-            item = queue_item(order.terminal, intent.attempt_key, body, request_id=order.request_id, language="en")
-            try:
-                answer = await self._posting.submit(item)
-            except (QueueFull, TooManyRequests) as error:
-                return outcomes.Outcome(clock.now(), not_posted=of_native(error))
-            except TryAgain:
-                if wait_s is not None:
-                    await asyncio.sleep(wait_s)
-            except GuanjiaError as error:
-                log.warning("door.post_unclear", intent=intent.public, error=repr(error))
-                return None
-            else:
-                return outcomes.outcome_of(answer, item.request.payment_id, clock.now())
-        return None
-
-    # ---- end
-
-    async def _join_end(self, order: Order) -> None:
-        assert order.intent is not None, "only a begun order ends"
-        if order.outcome is not None:
-            outcomes.apply(order.intent, order.outcome)
-            for wait_s in (0.0, *END_AGAIN_AFTER_S):
-                await asyncio.sleep(wait_s)
-                try:
-                    await self._ends.join(order, late=True)
-                except Exception as error:  # noqa: BLE001  once more; in the end the worker does it
-                    log.warning("door.end_failed", intent=order.intent.public, error=repr(error))
-                else:
-                    return
-        # Posted or not: the worker finds out. Until then the key is in use, and a repetition is told so.
-        order.error = Unavailable("The outcome of this payment is not known yet. Send the same request again.")
-
-    async def _end(self, orders: list[Order]) -> None:
-        before = [order.intent.version for order in orders if order.intent is not None]
-        try:
-            async with self._ending.transaction() as on:
-                await _write_ends(on, orders)
-        except BaseException:
-            for order, version in zip(orders, before, strict=True):
-                assert order.intent is not None, "only a begun order ends"
-                order.intent.version = version
-            raise
-
-
-def _begin_one(order: Order, intent: Intent | None, number: int, at: datetime, begun: _Begun) -> None:
-    try:
-        if intent is None:
+    def _item_of(self, order: Order) -> Item:
+        """The payment, with its errand. Raises where the intent cannot be confirmed as it stands."""
+        seen, at = order.intent or order.fresh, clock.now()
+        if seen is None:
             raise ResourceMissing("payment_intent", f"pi_{order.intent_id.hex}", param="intent")
-        created = data_of(intent_view(intent)) if order.fresh is not None else None
+        intent: Intent = msgspec.structs.replace(seen)
+        created = data_of(intent_view(intent)) if order.intent is None else None
         if order.pay_code is not None:
             intent.attach(uuid7(at=at), order.pay_code)
         if intent.pay_code is None and intent.state.startswith("requires"):
             raise UnexpectedState(_NO_METHOD, code="payment_intent_unexpected_state")
-        intent.begin(number, order.terminal.id, at)
-    except StripeError as error:
-        order.error = error
-        if error.kept:
-            order.answer = error_answer(error)
-            begun.kept.append(order)
-        else:
-            begun.given_back.append(order)
-        return
-    order.intent = intent
-    begun.intents.append(intent)
-    if created is not None:
-        begun.events.append(
-            Told(intent.site_id, intent.id, "payment_intent.created", created, order.request_id, order.idempotency_key)
-        )
+        assert order.seq is not None, "a number was taken while looking"
+        intent.begin(order.seq, order.terminal.id, at)
+        body = PaymentRequest(seq=order.seq, code=intent.pay_code, amount_fen=intent.amount_fen, confirm_repeat=True)
+        item = queue_item(order.terminal, intent.attempt_key, body, request_id=order.request_id, language="en")
+        item.errand = _Errand(self, order, intent, created)
+        return item
+
+    # ---- look
+
+    async def _look(self, orders: list[Order]) -> None:
+        async with self._looking.transaction() as on:
+            await self._number(on, [order for order in orders if order.seq is None])
+            keyed = [order for order in orders if order.idempotency_key is not None]
+            intents = await queries.look_at_intents(on, [(order.site_id, order.intent_id) for order in orders])
+            # After the intents: whoever has moved one meanwhile has kept the answer with it.
+            kept = await queries.kept_answers(on, [(order.site_id, order.idempotency_key) for order in keyed])
+        for order in orders:
+            order.intent = intents.get((order.site_id, order.intent_id))
+            found = kept.get((order.site_id, order.idempotency_key))
+            order.kept, order.kept_fingerprint = found or (None, b"")
+
+    async def _number(self, on: "asyncpg.Connection[asyncpg.Record]", orders: list[Order]) -> None:
+        while len(self._numbers) < len(orders):
+            first = await queries.next_attempts(on)
+            self._numbers += range(first, first + ATTEMPTS_A_BLOCK)
+        taken, self._numbers = self._numbers[: len(orders)], self._numbers[len(orders) :]
+        for order, number in zip(orders, taken, strict=True):
+            order.seq = number
+
+    # ---- within the posting batch
+
+    async def enter(self, connection: "asyncpg.Connection[asyncpg.Record]", items: Sequence[Item]) -> Sequence[Item]:
+        """Lock the intents, in order, without waiting for anybody. An intent that is locked elsewhere, or is no longer
+        what was looked at, is left out: no payment waits for it."""
+        errands = [item.errand for item in items if isinstance(item.errand, _Errand)]
+        existing = {
+            (errand.intent.site_id, errand.intent.id): errand.intent for errand in errands if errand.created is None
+        }
+        locked = await queries.lock_seen(connection, list(existing.values())) if existing else set()
+        going = []
+        for item in items:
+            errand = item.errand
+            if isinstance(errand, _Errand) and errand.created is None:
+                # Two of one batch may want the same: the first has it.
+                if errand.intent.id not in locked:
+                    item.outcome = _ELSEWHERE
+                    continue
+                locked.discard(errand.intent.id)
+            going.append(item)
+        return going
+
+    async def leave(self, connection: "asyncpg.Connection[asyncpg.Record]", items: Sequence[Item]) -> None:
+        """Write what the payments have come to."""
+        ends, at = _Ends(), clock.now()
+        for item in items:
+            # Without an answer nothing was done: it waits, or was given back.
+            if isinstance(item.errand, _Errand) and isinstance(item.outcome, Answer):
+                _end(item.errand, item.outcome, item.request.payment_id, at, ends)
+        await queries.write_confirmed(connection, ends.intents)
+        if ends.kept and await queries.keep_answers(connection, ends.kept) < len(ends.kept):
+            # The same request came to another process as well, which was faster: its answer is found by looking again.
+            raise TryAgain(reason="an idempotency key was taken meanwhile")
+        await tell(connection, ends.events)
 
 
-async def _write_begun(on: Place, intents: Sequence[Intent], at: datetime) -> None:
-    fresh = [intent for intent in intents if intent.version == 0]
-    written = await queries.update_attempts(on, [intent for intent in intents if intent.version > 0])
-    if fresh:
-        written |= await queries.write_intents(on, fresh)
-    assert len(written) == len(intents), "a locked intent was written by somebody else"
-    await queries.note_begun(on, intents, at)
-
-
-async def _write_ends(on: Place, orders: Sequence[Order]) -> None:
-    intents = [order.intent for order in orders if order.intent is not None]
-    written = await queries.update_attempts(on, intents)
-    events: list[Told] = []
-    kept: list[Order] = []
-    given_back: list[Order] = []
-    for order, intent in zip(orders, intents, strict=True):
-        assert order.outcome is not None, "an order without an outcome is left to the worker"
-        if intent.id not in written:
-            # The worker took us for dead and has ended it; its answer is kept under the key.
-            order.error = Unavailable("This payment was ended elsewhere. Send the same request again.")
-            continue
-        ended = outcomes.ending_of(
-            intent,
-            order.outcome,
-            expand_charge=order.expand_charge,
-            request_id=order.request_id,
-            key=order.idempotency_key,
-        )
-        order.answer = ended.answer
-        order.error = order.outcome.not_posted
-        events += ended.events
-        (given_back if ended.answer is None else kept).append(order)
-    await tell(on, events)
-    await keep_answers(on, [(order.site_id, order.idempotency_key, order.answer) for order in kept])
-    await _give_back(on, given_back)
-
-
-# ---- keys, set by set
-
-_CLAIM: Final = Statement("""
-    INSERT INTO door_requests (site_id, key, fingerprint, status, body, intent_id, recorded_at)
-    SELECT k.site_id, k.key, k.fingerprint, 0, '', k.intent_id, CAST(:at AS timestamptz)
-      FROM unnest(CAST(:sites AS uuid[]), CAST(:keys AS text[]), CAST(:fingerprints AS bytea[]), CAST(:intents AS uuid[]))
-           AS k(site_id, key, fingerprint, intent_id)
-    ON CONFLICT DO NOTHING
-    RETURNING site_id, key, intent_id
-""")
-_FIND: Final = Statement("""
-    SELECT r.site_id, r.key, r.status, r.body, r.fingerprint
-      FROM unnest(CAST(:sites AS uuid[]), CAST(:keys AS text[])) AS k(site_id, key)
-      JOIN door_requests r ON r.site_id = k.site_id AND r.key = k.key
-""")
-_KEEP: Final = Statement(f"""
-    UPDATE door_requests r SET status = k.status, body = k.body
-      FROM unnest(CAST(:sites AS uuid[]), CAST(:keys AS text[]), CAST(:statuses AS smallint[]), CAST(:bodies AS bytea[]))
-           AS k(site_id, key, status, body)
-     WHERE r.site_id = k.site_id AND r.key = k.key AND r.status = {OPEN}
-""")  # noqa: S608  a constant of our own
-_GIVE_BACK: Final = Statement(f"""
-    DELETE FROM door_requests r USING unnest(CAST(:sites AS uuid[]), CAST(:keys AS text[])) AS k(site_id, key)
-     WHERE r.site_id = k.site_id AND r.key = k.key AND r.status = {OPEN}
-""")  # noqa: S608  a constant of our own
-
-
-async def _claim(on: Place, orders: Sequence[Order]) -> list[Order]:
-    """Take each order's key; the others get the kept answer, or why there is none."""
-    keyed = [order for order in orders if order.idempotency_key is not None]
-    # In one order everywhere, so that two processes never wait for each other.
-    keyed.sort(key=lambda order: (order.site_id.int, order.idempotency_key or ""))
-    owners: dict[tuple[UUID, str], Order] = {}
-    for order in keyed:
-        owners.setdefault((order.site_id, order.idempotency_key or ""), order)
-    if not owners:
-        return list(orders)
-    rows = await _CLAIM.run(
-        on,
-        sites=[site for site, _ in owners],
-        keys=[key for _, key in owners],
-        fingerprints=[order.fingerprint for order in owners.values()],
-        intents=[order.intent_id for order in owners.values()],
-        at=clock.now(),
+def _end(errand: _Errand, answered: Answer, charge_id: UUID, at: datetime, ends: _Ends) -> None:
+    order, intent = errand.order, msgspec.structs.replace(errand.intent)
+    outcome = outcomes.outcome_of(answered, charge_id, at)
+    outcomes.apply(intent, outcome)
+    if errand.created is not None:
+        ends.events.append(_told(order, "payment_intent.created", errand.created))
+    ended = outcomes.ending_of(
+        intent,
+        outcome,
+        expand_charge=order.expand_charge,
+        request_id=order.request_id,
+        key=order.idempotency_key,
     )
-    won = {owners[row[0], row[1]] for row in rows}
-    losers = [order for order in keyed if order not in won]
-    if losers:
-        await _answer_losers(on, losers)
-    return [order for order in orders if order.idempotency_key is None or order in won]
+    order.answer = ended.answer
+    ends.intents.append(intent)
+    ends.events += ended.events
+    if order.idempotency_key is not None:
+        ends.kept.append(_kept_of(order, ended.answer))
 
 
-async def _answer_losers(on: Place, losers: Sequence[Order]) -> None:
-    rows = await _FIND.run(
-        on, sites=[order.site_id for order in losers], keys=[order.idempotency_key for order in losers]
-    )
-    found = {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
-    for order in losers:
-        # Not there: its rival undid itself between our two statements; as good as still under way.
-        unknown = (OPEN, b"", order.fingerprint)
-        status, body, fingerprint = found.get((order.site_id, order.idempotency_key), unknown)
-        try:
-            order.answer = stored_answer(status, body, fingerprint, order.fingerprint)
-        except StripeError as error:
-            order.error = error
+def _told(order: Order, kind: str, data: str) -> Told:
+    return Told(order.site_id, order.intent_id, kind, data, order.request_id, order.idempotency_key)
 
 
-async def keep_answers(on: Place, kept: Sequence[tuple[UUID, str | None, Answer | None]]) -> None:
-    """Keep the answers of those requests that had a key."""
-    rows = [(site, key, answer) for site, key, answer in kept if key is not None and answer is not None]
-    if rows:
-        await _KEEP.run(
-            on,
-            sites=[site for site, _, _ in rows],
-            keys=[key for _, key, _ in rows],
-            statuses=[answer.status for _, _, answer in rows],
-            bodies=[answer.body for _, _, answer in rows],
-        )
+def _kept_of(order: Order, answer: Answer) -> Kept:
+    assert order.idempotency_key is not None, "only what has a key is kept"
+    return Kept(order.site_id, order.idempotency_key, order.fingerprint, answer.status, answer.body, order.intent_id)
 
 
-async def _give_back(on: Place, orders: Sequence[Order]) -> None:
-    keyed = [order for order in orders if order.idempotency_key is not None]
-    if keyed:
-        await _GIVE_BACK.run(
-            on, sites=[order.site_id for order in keyed], keys=[order.idempotency_key for order in keyed]
-        )
+def _told_before(order: Order) -> Answer | None:
+    """The answer of an earlier try of this very order, whose commit went through although nobody could say so."""
+    intent = order.intent
+    if intent is None or not order.tried or (intent.attempt_by, intent.attempt_seq) != (order.terminal.id, order.seq):
+        return None
+    error: Any = msgspec.json.decode(intent.last_error_json) if intent.last_error_json else None
+    outcome = outcomes.Outcome(clock.now(), intent.payment_id, error=error)
+    ended = outcomes.ending_of(intent, outcome, expand_charge=order.expand_charge, request_id=None, key=None)
+    return ended.answer

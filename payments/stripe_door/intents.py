@@ -82,10 +82,6 @@ class Intent(msgspec.Struct):
         self.last_error_json = msgspec.json.encode(error).decode()
         self.pay_code = self.method_id = None
 
-    def give_back(self) -> None:
-        """The attempt never reached the books: the same may be tried again."""
-        self.move("give_back")
-
     def cancel(self, reason: str | None, at: datetime) -> None:
         """It will not be paid."""
         self.move("cancel")

@@ -11,12 +11,10 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     DateTime,
-    Identity,
     Integer,
     LargeBinary,
     SmallInteger,
     Text,
-    Uuid,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
@@ -81,7 +79,7 @@ class PaymentIntent(Base):
 
 
 class DoorRequest(Base):
-    """One idempotency key of one merchant; status 0 while the first request with it is under way."""
+    """One idempotency key of one merchant, with the answer that its repetitions get."""
 
     __tablename__ = "door_requests"
 
@@ -92,17 +90,6 @@ class DoorRequest(Base):
     body: Mapped[bytes] = mapped_column(LargeBinary)
     intent_id: Mapped[UUID | None]
     recorded_at: Mapped[datetime] = mapped_column(Instant)
-
-
-class DoorBegun(Base):
-    """The attempts that one transaction has begun: what the worker looks through for those that nobody has ended."""
-
-    __tablename__ = "door_begun"
-
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    begun_at: Mapped[datetime] = mapped_column(Instant)
-    site_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
-    intent_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
 
 
 class DoorRefund(Base):

@@ -1,7 +1,6 @@
 """What an attempt came to, and everything that follows from it: the intent's state, the answer, the events. Pure.
 
-The web process that made the attempt and the worker that finds one left behind by a killed process end it by the same
-functions, so that it cannot matter which of the two does.
+All of it is written in the transaction of the payment itself (`confirming.py`).
 """
 
 from datetime import datetime
@@ -20,13 +19,12 @@ from payments.stripe_door.views import charge_view, intent_view
 
 
 class Outcome(NamedTuple):
-    """Paid (`payment_id`), refused (`error`), or not done at all (`not_posted`)."""
+    """Paid (`payment_id`) or refused (`error`)."""
 
     at: datetime
     payment_id: UUID | None = None
     trace: Any = ()
     error: Json | None = None
-    not_posted: StripeError | None = None
 
 
 class _Paid(msgspec.Struct):
@@ -54,21 +52,13 @@ def outcome_of(answer: Answer, charge_id: UUID, at: datetime) -> Outcome:
     return Outcome(at, error=decline_of(_decode_refused(answer.body).code, public_id("ch", charge_id)))
 
 
-def never_posted(charge_id: UUID, at: datetime) -> Outcome:
-    """An attempt whose process died before the books knew of it, and whose number nobody can use any more."""
-    sentence = "An error occurred while processing the payment; nothing was taken. Try again with a fresh code."
-    error = {"type": "card_error", "code": "processing_error", "message": sentence}
-    return Outcome(at, error=error | {"charge": public_id("ch", charge_id)})
-
-
 def apply(intent: Intent, outcome: Outcome) -> None:
     """Move the intent."""
     if outcome.payment_id is not None:
         intent.succeed(outcome.payment_id)
-    elif outcome.error is not None:
-        intent.decline(outcome.error)
     else:
-        intent.give_back()
+        assert outcome.error is not None, "what was not paid was refused"
+        intent.decline(outcome.error)
 
 
 def _charge(intent: Intent, outcome: Outcome) -> Json:
@@ -77,9 +67,9 @@ def _charge(intent: Intent, outcome: Outcome) -> Json:
 
 
 class Ended(NamedTuple):
-    """The end of an attempt: what its caller is told, and what everybody is told. None: the request keeps no answer."""
+    """The end of an attempt: what its caller is told, and what everybody is told."""
 
-    answer: Answer | None
+    answer: Answer
     events: tuple[Told, ...]
 
 
@@ -87,8 +77,6 @@ def ending_of(
     intent: Intent, outcome: Outcome, *, expand_charge: bool, request_id: str | None, key: str | None
 ) -> Ended:
     """After `apply`."""
-    if outcome.not_posted is not None:
-        return Ended(None, ())
     charge = _charge(intent, outcome)
     shown = encode(intent_view(intent))
     if outcome.error is None:

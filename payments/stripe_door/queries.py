@@ -1,7 +1,6 @@
 """Statements of the door. Those of a confirmation are set-based: their arguments are arrays, one element an intent."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -9,6 +8,8 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from kernel import clock
+from kernel.idempotency import Answer
 from kernel.ids import bucket_of, first_id_at
 from payments.models import Payment, TerminalRequest
 from payments.stripe_door.errors import ResourceMissing
@@ -58,6 +59,15 @@ _WRITE_INTENTS: Final = Statement(f"""
 """)  # noqa: S608  column names of our own
 
 
+# As they were looked at, or not at all; nobody is waited for.
+_LOCK_SEEN: Final = Statement("""
+    SELECT i.id
+      FROM unnest(CAST(:sites AS uuid[]), CAST(:ids AS uuid[]), CAST(:versions AS integer[])) AS k(site_id, id, version)
+      JOIN payment_intents i ON i.site_id = k.site_id AND i.id = k.id
+     WHERE i.version = k.version
+     ORDER BY i.site_id, i.id FOR UPDATE OF i SKIP LOCKED
+""")
+
 # What an attempt changes, and nothing else: no index speaks of these columns, so the row stays on its page.
 _ATTEMPT_COLUMNS: Final = (
     *("state", "method_id", "pay_code", "attempts", "attempt_seq", "attempt_by", "attempted_at", "payment_id"),
@@ -73,12 +83,27 @@ _UPDATE_ATTEMPTS: Final = Statement(f"""
     RETURNING i.id
 """)  # noqa: S608  column names of our own
 
-_NEXT_ATTEMPTS: Final = Statement("SELECT nextval('door_attempts')")
+_LOOK_AT_INTENTS: Final = Statement(f"""
+    SELECT {", ".join(f"i.{name}" for name in INTENT_COLUMNS)}
+      FROM unnest(CAST(:sites AS uuid[]), CAST(:ids AS uuid[])) AS k(site_id, id)
+      JOIN payment_intents i ON i.site_id = k.site_id AND i.id = k.id
+""")  # noqa: S608  column names of our own
 
-_BEGUN: Final = Statement("""
-    INSERT INTO door_begun (begun_at, site_ids, intent_ids)
-    VALUES (CAST(:at AS timestamptz), CAST(:sites AS uuid[]), CAST(:intents AS uuid[]))
+_KEPT_ANSWERS: Final = Statement("""
+    SELECT r.site_id, r.key, r.status, r.body, r.fingerprint
+      FROM unnest(CAST(:sites AS uuid[]), CAST(:keys AS text[])) AS k(site_id, key)
+      JOIN door_requests r ON r.site_id = k.site_id AND r.key = k.key
 """)
+_KEEP_ANSWERS: Final = Statement("""
+    INSERT INTO door_requests (site_id, key, fingerprint, status, body, intent_id, recorded_at)
+    SELECT k.*, CAST(:at AS timestamptz)
+      FROM unnest(CAST(:sites AS uuid[]), CAST(:keys AS text[]), CAST(:fingerprints AS bytea[]),
+                  CAST(:statuses AS smallint[]), CAST(:bodies AS bytea[]), CAST(:intents AS uuid[])) AS k
+    ON CONFLICT DO NOTHING
+    RETURNING 1
+""")
+
+_NEXT_ATTEMPTS: Final = Statement("SELECT nextval('door_attempts')")
 
 
 async def lock_intents(on: Place, keys: Collection[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Intent]:
@@ -103,20 +128,73 @@ async def write_intents(on: Place, intents: Sequence[Intent]) -> set[UUID]:
     return {row[0] for row in await _WRITE_INTENTS.run(on, **columns)}
 
 
-async def update_attempts(on: Place, intents: Sequence[Intent]) -> set[UUID]:
-    """Write what an attempt has changed of rows that are there; returns the ids of those that were written."""
-    if not intents:
-        return set()
-    for intent in intents:
-        intent.version += 1
-    columns = {name: [getattr(intent, name) for intent in intents] for name in _ATTEMPT_KEYED}
-    return {row[0] for row in await _UPDATE_ATTEMPTS.run(on, **columns)}
+async def look_at_intents(on: Place, keys: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Intent]:
+    """Copies of these (site, id) as they stand; what does not exist is absent."""
+    rows = await _LOOK_AT_INTENTS.run(on, sites=[site for site, _ in keys], ids=[key for _, key in keys])
+    return {(row[0], row[1]): Intent(*row) for row in rows}
 
 
-async def note_begun(on: Place, intents: Sequence[Intent], at: datetime) -> None:
-    """Note attempts for the worker, who ends those that are left behind."""
-    sites, ids = [intent.site_id for intent in intents], [intent.id for intent in intents]
-    await _BEGUN.run(on, at=at, sites=sites, intents=ids)
+async def lock_seen(on: Place, intents: Sequence[Intent]) -> set[UUID]:
+    """The ids of those that nobody has locked and that still stand as these copies say."""
+    ordered = sorted(intents, key=lambda intent: (intent.site_id.int, intent.id.int))
+    rows = await _LOCK_SEEN.run(
+        on,
+        sites=[intent.site_id for intent in ordered],
+        ids=[intent.id for intent in ordered],
+        versions=[intent.version for intent in ordered],
+    )
+    return {row[0] for row in rows}
+
+
+async def write_confirmed(on: Place, intents: Sequence[Intent]) -> None:
+    """Write what an attempt has changed of locked intents, and those that are new."""
+    fresh = [intent for intent in intents if intent.version == 0]
+    known = [intent for intent in intents if intent.version > 0]
+    written = await write_intents(on, fresh) if fresh else set()
+    if known:
+        for intent in known:
+            intent.version += 1
+        columns = {name: [getattr(intent, name) for intent in known] for name in _ATTEMPT_KEYED}
+        written |= {row[0] for row in await _UPDATE_ATTEMPTS.run(on, **columns)}
+    assert len(written) == len(intents), "a locked intent was written by somebody else"
+
+
+class Kept(NamedTuple):
+    """An answer to be kept under its key."""
+
+    site_id: UUID
+    key: str
+    fingerprint: bytes
+    status: int
+    body: bytes
+    intent_id: UUID
+
+
+async def kept_answers(
+    on: Place, keys: Sequence[tuple[UUID, str | None]]
+) -> dict[tuple[UUID, str | None], tuple[Answer, bytes]]:
+    """The answers that these keys have kept, each with the fingerprint of its request."""
+    if not keys:
+        return {}
+    rows = await _KEPT_ANSWERS.run(on, sites=[site for site, _ in keys], keys=[key for _, key in keys])
+    return {(row[0], row[1]): (Answer(row[2], row[3], replayed=True), row[4]) for row in rows}
+
+
+async def keep_answers(on: Place, kept: Sequence[Kept]) -> int:
+    """Keep them; returns how many of the keys were free."""
+    # In one order everywhere, so that two processes never wait for each other.
+    ordered = sorted(kept, key=lambda each: (each.site_id.int, each.key))
+    rows = await _KEEP_ANSWERS.run(
+        on,
+        at=clock.now(),
+        sites=[each.site_id for each in ordered],
+        keys=[each.key for each in ordered],
+        fingerprints=[each.fingerprint for each in ordered],
+        statuses=[each.status for each in ordered],
+        bodies=[each.body for each in ordered],
+        intents=[each.intent_id for each in ordered],
+    )
+    return len(rows)
 
 
 async def get_intent(session: AsyncSession, site_id: UUID, intent_id: UUID) -> Intent:

@@ -1,7 +1,8 @@
 """The state machines of the door, each one table: {(state, trigger): state}.
 
-A PaymentIntent is `processing` only while its payment is in the posting queue. Stripe's requires_action and
-requires_capture belong to ways of paying that this door does not take; they are therefore no states here.
+A PaymentIntent is `processing` only within the transaction of its payment: nobody ever sees it so. Stripe's
+requires_action and requires_capture belong to ways of paying that this door does not take; they are therefore no states
+here.
 """
 
 from collections.abc import Mapping
@@ -20,7 +21,6 @@ INTENT: Final[StateTable] = {
     ("requires_confirmation", "cancel"): "canceled",
     ("processing", "succeed"): "succeeded",
     ("processing", "decline"): "requires_payment_method",
-    ("processing", "give_back"): "requires_confirmation",
 }
 
 SECRET_KEY: Final[StateTable] = {("active", "revoke"): "revoked"}

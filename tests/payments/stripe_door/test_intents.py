@@ -172,7 +172,7 @@ class TestDeclines:
 
         assert isinstance(error, stripe.RateLimitError)
         seen = await shop.ask(lambda c: c.v1.payment_intents.retrieve(intent.id))
-        assert seen.status == "requires_confirmation"
+        assert seen.status == "requires_payment_method"
 
 
 class TestChanging:
