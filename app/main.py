@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app import health, pages
+from app.addresses import KnownAddresses
 from app.hot_path import HotPath
 from app.metrics import show_metrics
 from app.production import refuse_demo_secrets
@@ -67,7 +68,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install_error_handlers(app)
     app.include_router(health.router)
     for router in ROUTERS:
-        app.include_router(router)
+        app.include_router(KnownAddresses(router))
     app.add_route("/metrics", show_metrics, include_in_schema=False)
     # Last, because the front end answers to every address that nobody above has taken.
     pages.install(app)

@@ -160,8 +160,9 @@ async def _session_of_request(request: Request) -> AsyncIterator[AsyncSession]:
 SessionDep = Annotated[AsyncSession, Depends(_session_of_request, scope="function")]
 
 
-def database_of(request: Request) -> Database:
+async def database_of(request: Request) -> Database:
     """The database, for a route whose use case opens its own short transactions."""
+    # A coroutine although it waits for nothing: what is none would be called in another thread.
     database: Database = request.app.state.database
     return database
 
