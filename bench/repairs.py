@@ -125,16 +125,16 @@ _COPY: Final = (
     """,
     """
     INSERT INTO sla_clocks
-    SELECT (jsonb_populate_record(c, jsonb_build_object('order_id', p.id))).*
-      FROM (SELECT * FROM sla_clocks LIMIT 1) AS c, bench_promises AS p
+    SELECT (jsonb_populate_record(one.c, jsonb_build_object('order_id', p.id))).*
+      FROM (SELECT c FROM sla_clocks AS c LIMIT 1) AS one, bench_promises AS p
     """,
     """
     INSERT INTO sla_milestones
     SELECT (jsonb_populate_record(m, jsonb_build_object(
                'order_id', p.id, 'warn_at', NULL, 'warned_at', NULL, 'breached_at', NULL, 'reached_at', NULL,
                'due_at', CASE m.milestone WHEN 'response' THEN p.due_at ELSE p.due_at + interval '2 days' END))).*
-      FROM (SELECT * FROM sla_milestones WHERE order_id = (SELECT order_id FROM sla_milestones LIMIT 1)) AS m,
-           bench_promises AS p
+      FROM sla_milestones AS m, bench_promises AS p
+     WHERE m.order_id = (SELECT order_id FROM sla_milestones LIMIT 1)
     """,
     """
     INSERT INTO timers (kind, ref, due_at, retry_at, generation, payload, attempts)

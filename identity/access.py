@@ -6,7 +6,7 @@ A route whose use case takes `db` (and opens its own transactions) asks for its 
 one request that holds two connections at once is how a pool locks itself up.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import date
 from typing import Annotated, Final
 
@@ -40,6 +40,13 @@ async def authenticate(session: AsyncSession, token: str) -> Principal:
     if principal is None:
         raise Unauthenticated
     return principal
+
+
+async def authenticate_many(session: AsyncSession, tokens: Collection[str]) -> dict[str, Principal]:
+    """The people behind the session tokens of many requests, in one question; one that is no good is absent."""
+    hashes = {token: hash_token(token) for token in tokens if token.startswith(SESSION_PREFIX)}
+    found = await queries.find_principals(session, set(hashes.values()), today(), clock.now())
+    return {token: found[hashed] for token, hashed in hashes.items() if hashed in found}
 
 
 async def authenticate_terminal(session: AsyncSession, token: str) -> Terminal:

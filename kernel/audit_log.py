@@ -12,6 +12,7 @@ is changed within that second is not found. Whoever could rewrite the whole chai
 import asyncio
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
@@ -97,12 +98,46 @@ class Anchor(NamedTuple):
         return cls(int(n), bytes.fromhex(digits))
 
 
+class Act(NamedTuple):
+    """What is written down. `actor` and `subject` are public ids, `action` a dotted verb."""
+
+    actor: str
+    action: str
+    subject: str
+    data: dict[str, Any]
+
+
 async def record(session: AsyncSession, *, actor: str, action: str, subject: str, data: dict[str, Any]) -> None:
     """Write down an act in the transaction that does it. `actor` and `subject` are public ids, `action` a dotted verb."""
     await session.execute(
         insert(AuditRow).values(
             recorded_at=clock.now(), actor=actor, action=action, subject=subject, data=_canonical(data)
         )
+    )
+
+
+_RECORD_MANY: Final = text("""
+    INSERT INTO audit_log (recorded_at, actor, action, subject, data)
+    SELECT :now, a.actor, a.action, a.subject, a.data
+      FROM unnest(CAST(:actors AS text[]), CAST(:actions AS text[]), CAST(:subjects AS text[]), CAST(:data AS text[]))
+           WITH ORDINALITY AS a (actor, action, subject, data, ordinal)
+     ORDER BY a.ordinal
+""")
+
+
+async def record_many(session: AsyncSession, acts: Sequence[Act]) -> None:
+    """The same for several acts of one transaction, in one statement."""
+    if not acts:
+        return
+    await session.execute(
+        _RECORD_MANY,
+        {
+            "now": clock.now(),
+            "actors": [act.actor for act in acts],
+            "actions": [act.action for act in acts],
+            "subjects": [act.subject for act in acts],
+            "data": [_canonical(act.data) for act in acts],
+        },
     )
 
 

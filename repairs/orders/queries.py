@@ -1,11 +1,12 @@
 """Reads of work orders."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import ColumnElement, Row, false, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -94,6 +95,52 @@ async def find_by_client_id(session: AsyncSession, raiser_key: str, client_id: U
     return await session.scalar(
         select(WorkOrder).where(WorkOrder.raiser_key == raiser_key, WorkOrder.client_id == client_id)
     )
+
+
+# Reports that came in together, in one statement; of those that were made into an order before nothing is written. Columns that
+# are not named are empty.
+_RAISE: Final = text("""
+    WITH made AS (
+        INSERT INTO work_orders (id, region_id, site_id, raiser_key, raiser_id, guest_id, client_id, unit_id, category_id, place_id,
+                                 place_path, place_text, asset_id, words, phone, urgency, preferred_from, preferred_until,
+                                 state, version, round, declines, call_id, raised_at, changed_at)
+        SELECT id, region_id, site_id, raiser_key, raiser_id, guest_id, client_id, unit_id, category_id, place_id,
+               place_path, place_text, asset_id, words, phone, urgency, preferred_from, preferred_until,
+               state, version, round, declines, call_id, raised_at, changed_at
+          FROM json_populate_recordset(CAST(NULL AS work_orders), CAST(:orders AS json))
+        ON CONFLICT ON CONSTRAINT work_orders_client_id_key DO NOTHING
+        RETURNING *
+    ), parties AS (
+        INSERT INTO work_order_parties (order_id, party_key, person_id, guest_id, is_raiser, is_served)
+        SELECT p.order_id, p.party_key, p.person_id, p.guest_id, p.is_raiser, p.is_served
+          FROM json_populate_recordset(CAST(NULL AS work_order_parties), CAST(:parties AS json)) AS p
+          JOIN made ON made.id = p.order_id
+    ), checks AS (
+        INSERT INTO work_order_checks (order_id, ordinal, words_zh, words_en, is_required)
+        SELECT c.order_id, c.ordinal, c.words_zh, c.words_en, c.is_required
+          FROM json_populate_recordset(CAST(NULL AS work_order_checks), CAST(:checks AS json)) AS c
+          JOIN made ON made.id = c.order_id
+    ), steps AS (
+        INSERT INTO work_order_steps (order_id, ordinal, trigger, state, round, actor, words, data, happened_at, recorded_at)
+        SELECT s.order_id, s.ordinal, s.trigger, s.state, s.round, s.actor, s.words, s.data, s.happened_at, s.recorded_at
+          FROM json_populate_recordset(CAST(NULL AS work_order_steps), CAST(:steps AS json)) AS s
+          JOIN made ON made.id = s.order_id
+    )
+    SELECT * FROM made
+""")
+Rows = Sequence[Mapping[str, Any]]
+
+
+async def insert_orders(
+    session: AsyncSession, orders: Rows, parties: Rows, checks: Rows, steps: Rows
+) -> dict[UUID, WorkOrder]:
+    """Orders with all that they begin with, by column; those whose report was known already are absent."""
+    given = {"orders": orders, "parties": parties, "checks": checks, "steps": steps}
+    rows = await session.scalars(
+        select(WorkOrder).from_statement(_RAISE),
+        {name: msgspec.json.encode(some).decode() for name, some in given.items()},
+    )
+    return {row.id: row for row in rows}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,17 +4,17 @@ The same report twice is one order. A category that the rule serves is accepted 
 accepted for whoever claims it; of all others the office decides. "Me too" makes a report that becomes part of the other one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity.api import find_place_by_code, memberships_of, person_summary, place_summary, today
 from identity.errors import PlaceLabelUnknown
-from kernel import clock
+from kernel import audit_log, clock
 from kernel.errors import NotFound
 from kernel.files import use_files
 from kernel.ids import parse_public_id, public_id, uuid7
@@ -22,11 +22,11 @@ from repairs.assets.api import Asset, find_asset_by_code, get_asset
 from repairs.orders import merging, queries
 from repairs.orders.dispatching import dispatch
 from repairs.orders.errors import CategoryUnfit, NowhereToRepair
-from repairs.orders.models import RepairCategory, WorkOrder, WorkOrderCheck, WorkOrderParty
+from repairs.orders.models import RepairCategory, WorkOrder
 from repairs.orders.parties import SYSTEM, Actor
 from repairs.orders.schemas import WorkOrderRequest
-from repairs.orders.steps import move, ref_of, write_step
-from repairs.sla.api import start_sla
+from repairs.orders.steps import move, publish_card, ref_of
+from repairs.sla.api import Start, start_slas
 
 # For what nobody has found a better word for.
 OTHER: Final = "other"
@@ -65,6 +65,16 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """A report with all that its order needs: nothing is written yet."""
+
+    actor: Actor
+    report: Report
+    category: RepairCategory
+    unit_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
 class Raised:
     """The order, and whether this report has made it."""
 
@@ -74,8 +84,21 @@ class Raised:
 
 async def raise_by_request(session: AsyncSession, actor: Actor, wanted: WorkOrderRequest) -> Raised:
     """Somebody's report as it was sent."""
+    raised = (await raise_orders(session, [await draft_request(session, actor, wanted)]))[0]
+    if wanted.same_as is not None:
+        await join(session, raised, wanted.same_as)
+    return raised
+
+
+async def draft_request(session: AsyncSession, actor: Actor, wanted: WorkOrderRequest) -> Draft:
+    """The same as far as it only reads."""
     spot = await spot_of(session, actor, place=wanted.place, place_code=wanted.place_code, asset=wanted.asset)
-    report = Report(
+    return await draft_order(session, actor, report_of(wanted, spot))
+
+
+def report_of(wanted: WorkOrderRequest, spot: Spot) -> Report:
+    """What somebody sent, with the place that it names."""
+    return Report(
         spot=spot,
         words=wanted.words,
         client_id=wanted.client_id or uuid4(),
@@ -87,44 +110,86 @@ async def raise_by_request(session: AsyncSession, actor: Actor, wanted: WorkOrde
         phone=wanted.phone,
         files=tuple(wanted.files),
     )
-    raised = await raise_order(session, actor, report)
-    if wanted.same_as is not None and raised.is_new and raised.order.state in ("submitted", "accepted"):
-        await _join(session, raised.order, parse_public_id(queries.PREFIX, wanted.same_as))
-    return raised
 
 
-async def _join(session: AsyncSession, order: WorkOrder, target_id: UUID) -> None:
+async def join(session: AsyncSession, raised: Raised, same_as: str) -> None:
     """ "Me too": what cannot be joined any more stays an order of its own."""
-    target = await queries.lock_order(session, target_id)
-    if merging.may_absorb(target, order):
-        await merging.merge(session, SYSTEM, order, target)
+    if not raised.is_new or raised.order.state not in ("submitted", "accepted"):
+        return
+    target = await queries.lock_order(session, parse_public_id(queries.PREFIX, same_as))
+    if merging.may_absorb(target, raised.order):
+        await merging.merge(session, SYSTEM, raised.order, target)
+
+
+async def draft_order(session: AsyncSession, actor: Actor, report: Report) -> Draft:
+    """What can be refused is refused here; CategoryUnfit, NotFound."""
+    category = await category_for(session, report.category_id, report.spot.asset)
+    return Draft(actor, report, category, await _unit_of(session, actor, report.served_id))
 
 
 async def raise_order(session: AsyncSession, actor: Actor, report: Report) -> Raised:
     """The order, its parties, its checklist and its clock, in one transaction; then whoever goes."""
-    category = await category_for(session, report.category_id, report.spot.asset)
-    unit_id = await _unit_of(session, actor, report.served_id)
-    made = await _insert(session, actor, report, category, unit_id)
-    if made is None:
-        known = await queries.find_by_client_id(session, actor.key, report.client_id)
-        assert known is not None, "a report that is no new one is an old one"
-        return Raised(known, is_new=False)
-    session.add_all([*_parties(made, actor, report.served_id), *_checks(made, category)])
-    if report.files:
-        owner = report.file_owner or actor.key
-        await use_files(session, report.files, owner=owner, used_by=ref_of(made))
-    await write_step(session, made, "raise", actor, report.words, happened_at=made.raised_at)
-    await start_sla(
+    return (await raise_orders(session, [await draft_order(session, actor, report)]))[0]
+
+
+async def raise_orders(session: AsyncSession, drafts: Sequence[Draft]) -> list[Raised]:
+    """The same for several at once, set by set: a report costs its rows, not its statements. In the order given."""
+    now = clock.now()
+    rows = {uuid7(): draft for draft in drafts}
+    made = await queries.insert_orders(
         session,
-        made.id,
-        category_id=category.id,
-        urgency=made.urgency,
-        place_id=made.place_id,
-        at=made.raised_at,
-        region_id=made.region_id,
+        # Two processes that are sent the same reports wait for each other in one order.
+        sorted((_order_row(*row, now) for row in rows.items()), key=lambda row: (row["raiser_key"], row["client_id"])),
+        [party for row in rows.items() for party in _party_rows(*row)],
+        [check for order_id, draft in rows.items() for check in _check_rows(order_id, draft.category)],
+        [_step_row(order_id, draft, now) for order_id, draft in rows.items()],
     )
-    await _send_on(session, made, category)
-    return Raised(made, is_new=True)
+    new = [(made[order_id], draft) for order_id, draft in rows.items() if order_id in made]
+    await _follow_up(session, new)
+    return [
+        Raised(made[order_id], is_new=True) if order_id in made else Raised(await _known(session, draft), is_new=False)
+        for order_id, draft in rows.items()
+    ]
+
+
+async def _follow_up(session: AsyncSession, new: Sequence[tuple[WorkOrder, Draft]]) -> None:
+    """What comes with a new order: its pictures, its clock, the news, the log; then whoever goes."""
+    for order, draft in new:
+        if draft.report.files:
+            owner = draft.report.file_owner or draft.actor.key
+            await use_files(session, draft.report.files, owner=owner, used_by=ref_of(order))
+        publish_card(session, order, "raise", assignee_name=None, people=_people_of(draft))
+    await start_slas(session, [_start_of(order) for order, _ in new])
+    await audit_log.record_many(session, [_act_of(order, draft.actor) for order, draft in new])
+    for order, draft in new:
+        await _send_on(session, order, draft.category)
+
+
+async def _known(session: AsyncSession, draft: Draft) -> WorkOrder:
+    known = await queries.find_by_client_id(session, draft.actor.key, draft.report.client_id)
+    assert known is not None, "a report that is no new one is an old one"
+    return known
+
+
+def _people_of(draft: Draft) -> list[str]:
+    concerned = {draft.actor.person_id, draft.report.served_id} - {None}
+    return sorted(public_id("per", person) for person in concerned if person is not None)
+
+
+def _start_of(order: WorkOrder) -> Start:
+    return Start(
+        order_id=order.id,
+        category_id=order.category_id,
+        urgency=order.urgency,
+        place_id=order.place_id,
+        at=order.raised_at,
+        region_id=order.region_id,
+    )
+
+
+def _act_of(order: WorkOrder, actor: Actor) -> audit_log.Act:
+    data = {"state": order.state, "version": order.version}
+    return audit_log.Act(actor.key, "work_order.raise", ref_of(order), data)
 
 
 async def _send_on(session: AsyncSession, order: WorkOrder, category: RepairCategory) -> None:
@@ -136,28 +201,28 @@ async def _send_on(session: AsyncSession, order: WorkOrder, category: RepairCate
         await dispatch(session, order, category)
 
 
-async def _insert(
-    session: AsyncSession, actor: Actor, report: Report, category: RepairCategory, unit_id: UUID | None
-) -> WorkOrder | None:
-    """None where this report has been made into an order before, or is just being."""
-    now, spot = clock.now(), report.spot
-    values: dict[str, Any] = {
-        "id": uuid7(),
+# ---- rows, by column
+
+
+def _order_row(order_id: UUID, draft: Draft, now: datetime) -> dict[str, Any]:
+    report, actor, spot = draft.report, draft.actor, draft.report.spot
+    return {
+        "id": order_id,
         "region_id": spot.region_id,
         "site_id": spot.site_id,
         "raiser_key": actor.key,
         "raiser_id": actor.person_id,
         "guest_id": actor.guest_id,
         "client_id": report.client_id,
-        "unit_id": unit_id,
-        "category_id": category.id,
+        "unit_id": draft.unit_id,
+        "category_id": draft.category.id,
         "place_id": spot.place_id,
         "place_path": list(spot.path),
         "place_text": spot.text,
         "asset_id": spot.asset.id if spot.asset is not None else None,
         "words": report.words,
         "phone": report.phone,
-        "urgency": report.urgency or category.urgency,
+        "urgency": report.urgency or draft.category.urgency,
         "preferred_from": report.preferred_from,
         "preferred_until": report.preferred_until,
         "state": "submitted",
@@ -168,40 +233,55 @@ async def _insert(
         "raised_at": report.raised_at or now,
         "changed_at": now,
     }
-    statement = insert(WorkOrder).values(values).on_conflict_do_nothing(constraint="work_orders_client_id_key")
-    return await session.scalar(statement.returning(WorkOrder))
 
 
-def _parties(order: WorkOrder, actor: Actor, served_id: UUID | None) -> list[WorkOrderParty]:
+def _party_rows(order_id: UUID, draft: Draft) -> list[dict[str, Any]]:
+    actor, served_id = draft.actor, draft.report.served_id
     is_other = served_id is not None and served_id != actor.person_id
-    raiser = WorkOrderParty(
-        order_id=order.id,
-        party_key=actor.key,
-        person_id=actor.person_id,
-        guest_id=actor.guest_id,
-        is_raiser=True,
-        is_served=not is_other,
-    )
+    raiser = {
+        "order_id": order_id,
+        "party_key": actor.key,
+        "person_id": actor.person_id,
+        "guest_id": actor.guest_id,
+        "is_raiser": True,
+        "is_served": not is_other,
+    }
     if not is_other:
         return [raiser]
     assert served_id is not None, "somebody else is somebody"
-    served = WorkOrderParty(
-        order_id=order.id, party_key=public_id("per", served_id), person_id=served_id, is_raiser=False, is_served=True
-    )
-    return [raiser, served]
+    served = {"order_id": order_id, "party_key": public_id("per", served_id), "person_id": served_id}
+    return [raiser, {**served, "is_raiser": False, "is_served": True}]
 
 
-def _checks(order: WorkOrder, category: RepairCategory) -> list[WorkOrderCheck]:
+def _check_rows(order_id: UUID, category: RepairCategory) -> list[dict[str, Any]]:
     return [
-        WorkOrderCheck(
-            order_id=order.id,
-            ordinal=ordinal,
-            words_zh=line["zh"],
-            words_en=line.get("en", ""),
-            is_required=line.get("is_required", True),
-        )
+        {
+            "order_id": order_id,
+            "ordinal": ordinal,
+            "words_zh": line["zh"],
+            "words_en": line.get("en", ""),
+            "is_required": line.get("is_required", True),
+        }
         for ordinal, line in enumerate(category.checklist, start=1)
     ]
+
+
+def _step_row(order_id: UUID, draft: Draft, now: datetime) -> dict[str, Any]:
+    return {
+        "order_id": order_id,
+        "ordinal": 1,
+        "trigger": "raise",
+        "state": "submitted",
+        "round": 1,
+        "actor": draft.actor.key,
+        "words": draft.report.words,
+        "data": {},
+        "happened_at": draft.report.raised_at or now,
+        "recorded_at": now,
+    }
+
+
+# ---- what it is, and for whom
 
 
 async def category_for(session: AsyncSession, category_id: UUID | None, asset: Asset | None) -> RepairCategory:

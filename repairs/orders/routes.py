@@ -10,10 +10,10 @@ from pydantic import StringConstraints
 from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from identity.api import CurrentPerson, Principal, place_names
+from identity.api import CurrentPerson, Principal, place_names, token_of
 from identity.errors import PlaceLabelEnded, PlaceLabelUnknown
 from kernel import clock
-from kernel.db import SessionDep
+from kernel.db import DatabaseDep, SessionDep
 from kernel.errors import Forbidden, NotFound, StateConflict, TooManyRequests, Unauthenticated
 from kernel.files import FilesInUse
 from kernel.http import LimitQuery, Page, StartingAfterQuery, language_of, page_of, raises
@@ -48,6 +48,7 @@ from repairs.orders.events import desk_channel, desk_id
 from repairs.orders.models import RepairProblem, WorkOrder
 from repairs.orders.parties import actor_of, standing_of
 from repairs.orders.states import OPEN, WORK_ORDER, states_of
+from repairs.orders.together import raising_desk_of
 
 router = APIRouter(prefix="/v1", tags=["repairs"])
 OrderId = Annotated[str, Path(max_length=80)]
@@ -75,6 +76,7 @@ _PULLED: Final = raises(
 @router.post(
     "/work_orders",
     status_code=201,
+    response_model=schemas.WorkOrderView,
     responses={
         200: {"model": schemas.WorkOrderView, "description": "The order that this report has made before."},
         **raises(
@@ -88,14 +90,11 @@ _PULLED: Final = raises(
         ),
     },
 )
-async def raise_order(
-    body: schemas.WorkOrderRequest, person: CurrentPerson, session: SessionDep, response: Response
-) -> schemas.WorkOrderView:
+async def raise_order(body: schemas.WorkOrderRequest, request: Request, db: DatabaseDep) -> Response:
     """Something is broken. A `client_id` that was sent before names the order that it has made: 200."""
-    actor = actor_of(person)
-    raised = await raising.raise_by_request(session, actor, body)
-    response.status_code = 201 if raised.is_new else 200
-    return await views.view_of(session, raised.order, actor)
+    # Whose it is, is asked for all that are raised together.
+    answer = await raising_desk_of(db).raise_order(token_of(request), body)
+    return Response(answer.body, answer.status, media_type="application/json")
 
 
 @router.get("/work_orders/duplicates", responses=raises(Unauthenticated, NotFound))

@@ -103,6 +103,13 @@ async def write_step(
 async def tell(session: AsyncSession, order: WorkOrder, trigger: str) -> None:
     """The card as it is now: to the desk, and to those whom it concerns."""
     assignee = await name_of(session, order.assignee_id)
+    publish_card(session, order, trigger, assignee_name=assignee, people=await people_of(session, order))
+
+
+def publish_card(
+    session: AsyncSession, order: WorkOrder, trigger: str, *, assignee_name: str | None, people: list[str]
+) -> None:
+    """The same for who knows the names already."""
     publish(
         session,
         WorkOrderChanged(
@@ -120,13 +127,13 @@ async def tell(session: AsyncSession, order: WorkOrder, trigger: str) -> None:
             round=order.round,
             declines=order.declines,
             assignee=public_id("per", order.assignee_id) if order.assignee_id else None,
-            assignee_name=assignee,
+            assignee_name=assignee_name,
             hold_cause=order.hold_cause,
             problem=public_id(queries.PROBLEM, order.problem_id) if order.problem_id else None,
             merged_into=public_id(queries.PREFIX, order.merged_into) if order.merged_into else None,
             raised_at=clock.rfc3339(order.raised_at),
             changed_at=clock.rfc3339(order.changed_at),
-            people=await people_of(session, order),
+            people=people,
         ),
     )
 

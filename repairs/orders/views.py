@@ -89,14 +89,15 @@ class Around:
         return self.people.get(party.person_id, "") if party.person_id is not None else ""
 
 
-async def read_around(session: AsyncSession, orders: Sequence[WorkOrder], reader: Actor) -> Around:
-    """Everything that a page of orders shows, in a handful of questions."""
+async def read_around(session: AsyncSession, orders: Sequence[WorkOrder], reader: Actor | None) -> Around:
+    """Everything that a page of orders shows, in a handful of questions. Without a reader nobody has worked on any of them."""
     ids = [order.id for order in orders]
     parties = await queries.parties_of(session, ids)
     everybody = [party for some in parties.values() for party in some]
     people = {party.person_id for party in everybody} | {order.assignee_id for order in orders}
     guests = {party.guest_id for party in everybody if party.guest_id is not None}
-    handled = await queries.handled_by(session, ids, reader.person_id) if reader.person_id is not None else set()
+    person_id = reader.person_id if reader is not None else None
+    handled = await queries.handled_by(session, ids, person_id) if person_id is not None else set()
     assets = {order.asset_id for order in orders if order.asset_id is not None}
     return Around(
         parties=parties,
@@ -122,6 +123,17 @@ async def views_of(session: AsyncSession, orders: Sequence[WorkOrder], reader: A
     """Several at once, without what belongs to one alone."""
     around = await read_around(session, orders, reader)
     return [schemas.WorkOrderView.model_validate(_order(order, around, reader)) for order in orders]
+
+
+async def views_of_raised(
+    session: AsyncSession, orders: Sequence[WorkOrder], raisers: Sequence[Actor]
+) -> list[schemas.WorkOrderView]:
+    """What was raised just now, each as its raiser sees it."""
+    around = await read_around(session, orders, None)
+    return [
+        schemas.WorkOrderView.model_validate(_order(order, around, raiser))
+        for order, raiser in zip(orders, raisers, strict=True)
+    ]
 
 
 async def view_of(session: AsyncSession, order: WorkOrder, reader: Actor) -> schemas.WorkOrderView:

@@ -7,12 +7,14 @@ already may be told again: nothing changes then.
 from repairs.sla.kinds import MILESTONES, PAUSE_CAUSES, URGENCIES, Milestone, PauseCause, Urgency
 from repairs.sla.schemas import SlaBrief, SlaView
 from repairs.sla.service import (
+    Start,
     change_sla,
     pause_sla,
     reach_milestone,
     reopen_sla,
     resume_sla,
     start_sla,
+    start_slas,
     stop_sla,
 )
 from repairs.sla.views import sla_briefs, sla_views
@@ -25,6 +27,7 @@ __all__ = [
     "PauseCause",
     "SlaBrief",
     "SlaView",
+    "Start",
     "Urgency",
     "change_sla",
     "pause_sla",
@@ -34,5 +37,6 @@ __all__ = [
     "sla_briefs",
     "sla_views",
     "start_sla",
+    "start_slas",
     "stop_sla",
 ]

@@ -4,11 +4,12 @@ Each of these locks the clock first and touches its timer last, as the strike do
 may lie before now: a telephone that was without network tells later. Times are put in order, so that nothing ends before it began.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel import clock, timers
@@ -17,11 +18,23 @@ from repairs.sla import queries, striking
 from repairs.sla.counting import Pause, PausedCalendar, due_after
 from repairs.sla.kinds import DONE, MILESTONES, PAUSE_CAUSES
 from repairs.sla.models import SlaMilestone, SlaPause
-from repairs.sla.promises import Book, Hours, Target, due_of, find_where, open_book
+from repairs.sla.promises import Book, Hours, Target, Where, due_of, find_where, open_book
 from repairs.sla.queries import Run
 from repairs.sla.striking import TIMER_KIND, Struck, next_strike, zone_of
 
 _OPEN: Final = ("running", "paused")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """An order that was raised. Without a place its region says whose time counts."""
+
+    order_id: UUID
+    category_id: UUID | None
+    urgency: str
+    place_id: UUID | None
+    at: datetime
+    region_id: UUID | None = None
 
 
 async def start_sla(
@@ -34,36 +47,75 @@ async def start_sla(
     at: datetime,
     region_id: UUID | None = None,
 ) -> None:
-    """An order was raised: what is promised of it from now on. Without a place its region says whose time counts."""
+    """An order was raised: what is promised of it from now on."""
+    start = Start(
+        order_id=order_id, category_id=category_id, urgency=urgency, place_id=place_id, at=at, region_id=region_id
+    )
+    await start_slas(session, [start])
+
+
+async def start_slas(session: AsyncSession, starts: Sequence[Start]) -> None:
+    """The same for orders that were raised together, in one statement for their clocks and one for their timers."""
+    if not starts:
+        return
     book = await open_book(session)
-    where = await find_where(session, book, place_id, region_id)
-    target = book.target(where, category_id, urgency, at)
+    clocks: list[dict[str, object]] = []
+    milestones: list[dict[str, object]] = []
+    strikes: dict[str, datetime] = {}
+    counted: dict[object, _Counted] = {}
+    for start in starts:
+        where = await find_where(session, book, start.place_id, start.region_id)
+        target = book.target(where, start.category_id, start.urgency, start.at)
+        # What was raised at one instant, in the same hours, is due at one instant.
+        key = (where.zone, book.hours_of(where, target), target.id, start.urgency, start.at)
+        found = counted.get(key) or counted.setdefault(key, _count_from(book, where, target, start.at))
+        clocks.append(_clock_row(start, where, target, book, found))
+        milestones += [{"order_id": start.order_id, **row} for row in found.milestones]
+        strikes[public_id(queries.ORDER, start.order_id)] = found.strikes_at
+    await queries.insert_clocks(session, clocks, milestones)
+    await timers.schedule_many(session, TIMER_KIND, strikes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What clocks that start at one instant have in common."""
+
+    hours: dict[str, object]
+    milestones: list[dict[str, object]]
+    strikes_at: datetime
+    years_missing: list[int]
+
+
+def _count_from(book: Book, where: Where, target: Target, at: datetime) -> _Counted:
+    """When each milestone is due and somebody is warned of it."""
     hours = book.hours_of(where, target)
     calendar = book.calendar(where.zone, hours)
     due = due_of(calendar, target, at)
     warn_at = {name: due_after(calendar, at, warn_after_s(seconds, target)) for name, seconds in target.seconds.items()}
-    await queries.insert_clock(
-        session,
-        {
-            "order_id": order_id,
-            "region_id": where.region_id,
-            "place_id": place_id,
-            "category_id": category_id,
-            "urgency": urgency,
-            "target_id": target.id,
-            "zone": where.zone.key,
-            "hours": msgspec.json.encode(hours.as_json()).decode(),
-            "warn_percent": target.warn_percent,
-            "calendar_mark": book.mark,
-            "years_missing": due.years_missing,
-            "started_at": at,
-            "milestones": list(target.seconds),
-            "targets_s": list(target.seconds.values()),
-            "due": [due.due_at[name] for name in target.seconds],
-            "warn": [warn_at[name] for name in target.seconds],
-        },
-    )
-    await timers.schedule(session, TIMER_KIND, public_id(queries.ORDER, order_id), min(warn_at.values()))
+    milestones: list[dict[str, object]] = [
+        {"milestone": name, "target_s": seconds, "due_at": due.due_at[name], "warn_at": warn_at[name]}
+        for name, seconds in target.seconds.items()
+    ]
+    return _Counted(hours.as_json(), milestones, min(warn_at.values()), due.years_missing)
+
+
+def _clock_row(start: Start, where: Where, target: Target, book: Book, counted: _Counted) -> dict[str, object]:
+    return {
+        "order_id": start.order_id,
+        "region_id": where.region_id,
+        "place_id": start.place_id,
+        "category_id": start.category_id,
+        "urgency": start.urgency,
+        "target_id": target.id,
+        "zone": where.zone.key,
+        "hours": counted.hours,
+        "warn_percent": target.warn_percent,
+        "state": "running",
+        "round": 1,
+        "calendar_mark": book.mark,
+        "years_missing": counted.years_missing,
+        "started_at": start.at,
+    }
 
 
 def warn_after_s(seconds: int, target: Target) -> int:
