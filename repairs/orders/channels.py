@@ -1,4 +1,4 @@
-"""Who may hear `desk:repairs-<reg_...>`: technicians and dispatchers of the region."""
+"""Who may hear `desk:repairs-<reg_...>`: technicians, dispatchers and duty staff of the region."""
 
 from typing import Final
 from uuid import UUID
@@ -9,7 +9,7 @@ from realtime.api import DeskService, region_desk
 from repairs.orders import queries
 from repairs.orders.events import SERVICE, desk_id
 
-DESK_OF_REPAIRS: Final[DeskService] = region_desk(SERVICE, *queries.STAFF_ROLES)
+DESK_OF_REPAIRS: Final[DeskService] = region_desk(SERVICE, *queries.BOARD_ROLES)
 _DESK: Final = desk_id("")
 
 

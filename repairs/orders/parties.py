@@ -67,7 +67,7 @@ def may_see(order: WorkOrder, parties: Sequence[WorkOrderParty], actor: Actor) -
     return (
         any(party.party_key == actor.key for party in parties)
         or (order.assignee_id is not None and order.assignee_id == actor.person_id)
-        or _may(actor, order, *queries.STAFF_ROLES)
+        or _may(actor, order, *queries.BOARD_ROLES)
     )
 
 

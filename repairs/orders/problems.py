@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity.api import Principal, place_summary
 from kernel import audit_log, clock
+from kernel.errors import NotFound, StateConflict
 from kernel.events import StoredEvent
 from kernel.ids import parse_public_id, public_id, uuid7
-from kernel.outbox import publish
+from kernel.outbox import publish, savepoint
 from repairs.orders import queries
 from repairs.orders.events import ProblemChanged, WorkOrderChanged
 from repairs.orders.models import RepairProblem, WorkOrder
@@ -43,6 +45,57 @@ async def look_for_problem(session: AsyncSession, order_id: UUID) -> RepairProbl
     if len(alike) < category.problem_threshold:
         return None
     return await _open(session, order, scope_id, alike)
+
+
+async def open_by_lead(session: AsyncSession, actor: Principal, order_id: UUID) -> RepairProblem:
+    """Before the rule has counted enough of them: the lead sees what is behind it. One that is open there takes the order in."""
+    order = await queries.lock_order(session, order_id)
+    actor.require(*queries.LEAD_ROLES, region_id=order.region_id)
+    scope_id, _ = _scope_of(order)
+    problem = await queries.open_problem_of(session, order.category_id, scope_id)
+    if problem is None:
+        try:
+            async with savepoint(session):
+                problem = await _open(session, order, scope_id, [])
+        except IntegrityError:
+            # The rule was as fast.
+            problem = await queries.open_problem_of(session, order.category_id, scope_id)
+    assert problem is not None, "there is one, or it has just been opened"
+    await _link(session, problem, [order])
+    await _note(session, actor, problem, "open", {"order": public_id(queries.PREFIX, order.id)})
+    return problem
+
+
+async def link_order(session: AsyncSession, actor: Principal, problem_id: UUID, order_id: UUID) -> RepairProblem:
+    """By hand: the rule looks at one kind and one house only."""
+    order = await queries.lock_order(session, order_id)
+    problem = await _lock_open(session, actor, problem_id, "link")
+    if order.region_id != problem.region_id:
+        raise NotFound(what=queries.PREFIX, id=public_id(queries.PREFIX, order_id))
+    if order.problem_id != problem.id:
+        await _link(session, problem, [order])
+        await _note(session, actor, problem, "link", {"order": public_id(queries.PREFIX, order.id)})
+    return problem
+
+
+async def unlink_order(session: AsyncSession, actor: Principal, problem_id: UUID, order_id: UUID) -> RepairProblem:
+    """It was something else."""
+    order = await queries.lock_order(session, order_id)
+    problem = await _lock_open(session, actor, problem_id, "unlink")
+    if order.problem_id == problem.id:
+        order.problem_id, problem.changed_at = None, clock.now()
+        await session.flush()
+        await _tell(session, problem)
+        await _note(session, actor, problem, "unlink", {"order": public_id(queries.PREFIX, order.id)})
+    return problem
+
+
+async def _lock_open(session: AsyncSession, actor: Principal, problem_id: UUID, trigger: str) -> RepairProblem:
+    problem = await queries.lock_problem(session, problem_id)
+    actor.require(*queries.LEAD_ROLES, region_id=problem.region_id)
+    if problem.closed_at is not None:
+        raise StateConflict(state=problem.state, trigger=trigger, allowed=[])
+    return problem
 
 
 def _scope_of(order: WorkOrder) -> tuple[UUID, ColumnElement[bool]]:
@@ -96,12 +149,16 @@ async def turn_problem(
         problem.words, problem.closed_at = words, now
     problem.changed_at = now
     await session.flush()
-    subject = public_id(queries.PROBLEM, problem.id)
-    await audit_log.record(
-        session, actor=actor.actor, action=f"repair_problem.{trigger}", subject=subject, data={"words": words}
-    )
+    await _note(session, actor, problem, trigger, {"words": words})
     await _tell(session, problem)
     return problem
+
+
+async def _note(
+    session: AsyncSession, actor: Principal, problem: RepairProblem, verb: str, data: dict[str, Any]
+) -> None:
+    subject = public_id(queries.PROBLEM, problem.id)
+    await audit_log.record(session, actor=actor.actor, action=f"repair_problem.{verb}", subject=subject, data=data)
 
 
 async def _tell(session: AsyncSession, problem: RepairProblem) -> None:

@@ -42,6 +42,8 @@ ASSET: Final = "ast"
 # Whoever works at a desk of repairs, and who answers for it.
 STAFF_ROLES: Final = (Role.TECHNICIAN, Role.DISPATCHER)
 LEAD_ROLES: Final = (Role.DISPATCHER,)
+# Whoever looks at the board: at the desk of calls somebody is asked how far it is.
+BOARD_ROLES: Final = (*STAFF_ROLES, Role.DUTY_STAFF)
 
 _CARD: Final = (
     WorkOrder.id,

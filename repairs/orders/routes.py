@@ -382,6 +382,31 @@ async def _whole_problem(session: AsyncSession, row: RepairProblem, person: Prin
     return view
 
 
+@router.post("/repair_problems", status_code=201, responses={**_READ, **raises(StateConflict)})
+async def open_problem(body: schemas.OneOrder, person: CurrentPerson, session: SessionDep) -> schemas.ProblemView:
+    """There is more behind an order than this one: a problem of its kind in its house, or the one that is open there already."""
+    row = await problems.open_by_lead(session, person, parse_public_id(queries.PREFIX, body.order))
+    return await _whole_problem(session, row, person)
+
+
+@router.post("/repair_problems/{problem}/orders", responses={**_READ, **raises(StateConflict)})
+async def link_order(
+    problem: OrderId, body: schemas.OneOrder, person: CurrentPerson, session: SessionDep
+) -> schemas.ProblemView:
+    """This order comes of it, too; one of the same region, of whatever kind."""
+    identifier, order_id = parse_public_id(queries.PROBLEM, problem), parse_public_id(queries.PREFIX, body.order)
+    return await _whole_problem(session, await problems.link_order(session, person, identifier, order_id), person)
+
+
+@router.delete("/repair_problems/{problem}/orders/{order_id}", responses={**_READ, **raises(StateConflict)})
+async def unlink_order(
+    problem: OrderId, order_id: OrderId, person: CurrentPerson, session: SessionDep
+) -> schemas.ProblemView:
+    """This order has nothing to do with it."""
+    identifier, order = parse_public_id(queries.PROBLEM, problem), parse_public_id(queries.PREFIX, order_id)
+    return await _whole_problem(session, await problems.unlink_order(session, person, identifier, order), person)
+
+
 @router.post("/repair_problems/{problem}/{trigger}", responses={**_READ, **raises(Forbidden, StateConflict)})
 async def turn_problem(
     problem: OrderId,
@@ -401,8 +426,8 @@ async def turn_problem(
 
 @router.get("/repair_desks", responses=raises(Unauthenticated))
 async def list_desks(person: CurrentPerson, session: SessionDep) -> list[schemas.RepairDeskView]:
-    """The desks of repairs that I work at."""
-    cover = person.cover_of(*queries.STAFF_ROLES)
+    """The desks of repairs that I work at, or answer the calls of."""
+    cover = person.cover_of(*queries.BOARD_ROLES)
     regions = set(cover.regions) if cover is not None else await queries.regions_in_use(session)
     names = await place_names(session, regions)
     found = [_desk(region, names[region].name_zh, names[region].name_en) for region in names]
@@ -428,7 +453,7 @@ def _desk(region_id: UUID, name_zh: str, name_en: str) -> schemas.RepairDeskView
 async def show_desk(desk_name: OrderId, person: CurrentPerson, session: SessionDep) -> Response:
     """All open orders of a desk at a moment, compact. Subscribe to its channel after `position`."""
     region_id = region_of_desk(desk_name)
-    person.require(*queries.STAFF_ROLES, region_id=region_id)
+    person.require(*queries.BOARD_ROLES, region_id=region_id)
     # Read first: what the data already holds may come again, and nothing is left out.
     position = await channel_position(session, desk_channel(public_id("reg", region_id)))
     cards = await views.cards_at(session, region_id)

@@ -240,6 +240,12 @@ class TechnicianBody(_Body):
     is_active: bool = True
 
 
+class OneOrder(_Body):
+    """An order, `wo_...`."""
+
+    order: PublicId
+
+
 class ProblemBody(_Body):
     """identify: the cause; solve: what was done; dismiss: why it is none."""
 

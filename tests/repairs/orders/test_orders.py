@@ -6,9 +6,11 @@ from uuid import uuid4
 
 import pytest
 
+from identity.api import Place, Role
+from kernel.ids import public_id
 from repairs.orders import jobs
 from repairs.orders.schemas import RepairBoardView
-from tests.repairs.orders.workshop import Workshop, change
+from tests.repairs.orders.workshop import Somebody, Workshop, change
 
 
 class TestRaising:
@@ -289,6 +291,48 @@ class TestProblems:
         assert (found["state"], found["cause"], found["allowed"]) == ("identified", "水压过高", ["solve", "dismiss"])
         refused = await shop.lead.post(f"repair_problems/{problem['id']}/identify", words="再来")
         assert (refused.status_code, refused.json()["data"]["allowed"]) == (409, ["solve", "dismiss"])
+
+    async def test_the_lead_opens_one_links_what_comes_of_it_and_closes_it(self, shop: Workshop) -> None:
+        first, second = await shop.raised(), await shop.wang.raises(shop.categories["door"], place=shop.place("lobby"))
+        assert (await shop.lamp.post("repair_problems", order=first["id"])).status_code == 403
+        opened = await shop.lead.post("repair_problems", order=first["id"])
+        assert opened.status_code == 201, opened.text
+        problem = opened.json()
+        assert (problem["state"], problem["orders"], problem["linked"][0]["id"]) == ("open", 1, first["id"])
+        assert (await shop.lead.post("repair_problems", order=first["id"])).json()["id"] == problem["id"]
+
+        path = f"repair_problems/{problem['id']}/orders"
+        linked = (await shop.lead.post(path, order=second["id"])).json()
+        assert [order["id"] for order in linked["linked"]] == [second["id"], first["id"]]
+        assert (await shop.lead.http.delete(f"/v1/{path}/{first['id']}")).json()["orders"] == 1
+        assert (await shop.lead.sees(second))["problem"] == problem["id"]
+
+        await shop.lead.post(f"repair_problems/{problem['id']}/solve", words="换了配电箱")
+        closed = await shop.lead.post(path, order=first["id"])
+        assert (closed.status_code, closed.json()["data"]["allowed"]) == (409, [])
+
+    async def test_one_of_another_region_is_nobody_s_to_link(self, shop: Workshop) -> None:
+        problem = (await shop.lead.post("repair_problems", order=(await shop.raised())["id"])).json()
+        elsewhere = await shop.stranger.raises(shop.categories["lamp"])
+        answer = await shop.lead.post(f"repair_problems/{problem['id']}/orders", order=elsewhere["id"])
+        assert answer.status_code == 404
+
+
+class TestTheDeskOfCalls:
+    async def test_duty_staff_see_the_board_of_their_region_and_change_nothing(self, shop: Workshop) -> None:
+        order = await shop.raised()
+        person = await shop.house.person("值班员", Role.DUTY_STAFF, Place(region_id=shop.house.city))
+        shop.guest.headers["Authorization"] = f"Bearer {await shop.house.token(person)}"
+        duty = Somebody(person, shop.guest)
+
+        (desk,) = (await duty.http.get("/v1/repair_desks")).json()
+        board = (await duty.http.get(f"/v1/repair_desks/{desk['id']}")).json()
+        assert [card["id"] for card in board["orders"]] == [order["id"]]
+        seen = await duty.sees(order)
+        assert (seen["allowed"], seen["phone"]) == ([], None)
+        assert (await duty.pull(order, "accept")).status_code == 403
+        other = f"repairs-{public_id('reg', shop.house.other_city)}"
+        assert (await duty.http.get(f"/v1/repair_desks/{other}")).status_code == 403
 
 
 class TestSync:
