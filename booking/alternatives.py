@@ -6,10 +6,11 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from booking import drivers, queries, rules
+from booking import drivers, queries, quotas, rules
 from booking.catalogue import candidate_of
 from booking.errors import BookingClash
-from booking.models import Bookable, Booking
+from booking.models import Bookable, Booking, BookingQuota
+from booking.schemas import NewBooking
 from booking.spans import Candidate, Span, Suggestion, suggest
 from identity.api import Principal
 from kernel import clock
@@ -24,30 +25,53 @@ async def clash(
     session: AsyncSession, actor: Principal, bookable: Bookable, span: Span, wanted: Booking
 ) -> BookingClash:
     """The refusal, with what this person could have instead at this moment."""
-    found = await suggestions(session, bookable, span, wanted.attendees)
-    return BookingClash(
-        bookable=public_id("bkb", bookable.id),
-        suggestions=[
-            {
-                "kind": suggestion.kind,
-                "bookable": public_id("bkb", suggestion.bookable),
-                "starts_at": clock.rfc3339(suggestion.span.start),
-                "ends_at": clock.rfc3339(suggestion.span.end),
-            }
-            for suggestion in found
-            if await _may_have(session, actor, suggestion, wanted)
-        ],
-    )
+    counting = await quotas.counting(session, bookable, wanted.unit_id)
+    found = [
+        _told(suggestion)
+        for suggestion in await suggestions(session, bookable, span, wanted.attendees)
+        if await _may_have(session, actor, suggestion, wanted, counting)
+    ]
+    return BookingClash(bookable=public_id("bkb", bookable.id), suggestions=found)
 
 
-async def _may_have(session: AsyncSession, actor: Principal, suggestion: Suggestion, wanted: Booking) -> bool:
+def _told(suggestion: Suggestion) -> dict[str, str]:
+    return {
+        "kind": suggestion.kind,
+        "bookable": public_id("bkb", suggestion.bookable),
+        "starts_at": clock.rfc3339(suggestion.span.start),
+        "ends_at": clock.rfc3339(suggestion.span.end),
+    }
+
+
+async def _may_have(
+    session: AsyncSession, actor: Principal, suggestion: Suggestion, wanted: Booking, counting: Sequence[BookingQuota]
+) -> bool:
     """The rules of the other room or the other week, its quota too."""
     bookable = await queries.get_bookable(session, suggestion.bookable)
     try:
-        await rules.require_all(session, actor, bookable, suggestion.span, wanted)
+        await rules.require_all(session, actor, bookable, suggestion.span, wanted, counting=counting)
     except GuanjiaError:
         return False
     return True
+
+
+async def instead_for_all(
+    session: AsyncSession, actor: Principal, bookable: Bookable, span: Span, new: NewBooking
+) -> list[dict[str, str]] | None:
+    """What anybody of this person's unit could have instead, where no quota counts for them; None where one of it is under a
+    rule about how many somebody has."""
+    told = []
+    for suggestion in await suggestions(session, bookable, span, new.attendees):
+        other = await queries.get_bookable(session, suggestion.bookable)
+        if other.open_max is not None:
+            return None
+        try:
+            rules.require_rules(actor, other, suggestion.span)
+            rules.require_room(other, new.attendees, new.layout)
+        except GuanjiaError:
+            continue
+        told.append(_told(suggestion))
+    return told
 
 
 async def suggestions(session: AsyncSession, bookable: Bookable, span: Span, attendees: int) -> list[Suggestion]:

@@ -14,6 +14,8 @@ from booking.spans import Span
 
 async def drivers_of(session: AsyncSession, bookables: Collection[UUID]) -> Mapping[UUID, list[UUID]]:
     """Who may drive each of them."""
+    if not bookables:
+        return {}
     rows = await session.execute(
         select(BookingDriver.bookable_id, BookingDriver.person_id)
         .where(BookingDriver.bookable_id.in_(bookables))
@@ -35,6 +37,8 @@ async def name_drivers(session: AsyncSession, bookable: Bookable, people: Collec
 
 async def busy_of_drivers(session: AsyncSession, people: Collection[UUID], window: Span) -> dict[UUID, list[Span]]:
     """When each of them is on the road, in a window."""
+    if not people:
+        return {}
     rows = await session.execute(
         select(Booking.driver_id, Booking.blocked).where(
             Booking.blocks, Booking.driver_id.in_(people), Booking.blocked.op("&&")(range_of(window))

@@ -47,9 +47,12 @@ async def require_within(
     person_id: UUID,
     span: Span,
     moved: UUID | None = None,
+    quotas: Sequence[BookingQuota] | None = None,
 ) -> None:
-    """QuotaExceeded where a booking would be too much; `moved` is one that stands already and is not counted twice."""
-    quotas = await _quotas_for(session, bookable.region_id, bookable.kind, unit_id)
+    """QuotaExceeded where a booking would be too much; `moved` is one that stands already and is not counted twice. `quotas`:
+    those that count, where the caller knows them."""
+    if quotas is None:
+        quotas = await counting(session, bookable, unit_id)
     if not quotas:
         return
     # Two requests at once would both count before either is written.
@@ -63,6 +66,11 @@ async def require_within(
                 period=quota.period,
                 per=quota.per,
             )
+
+
+async def counting(session: AsyncSession, bookable: Bookable, unit_id: UUID | None) -> Sequence[BookingQuota]:
+    """Those under which a unit and its people have what is like this."""
+    return await _quotas_for(session, bookable.region_id, bookable.kind, unit_id)
 
 
 async def left_for(session: AsyncSession, reader: Principal, kind: str | None) -> list[Left]:

@@ -1,6 +1,6 @@
 """Who may have what: the rules of a bookable before anybody looks whether it is free."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from booking import delegates, drivers, queries, quotas
 from booking.catalogue import OFFICE_ROLES, nights_of, opening_of
 from booking.errors import NotBookable, OutsideOpening, TooManyBookings
-from booking.models import Bookable, Booking
+from booking.models import Bookable, Booking, BookingQuota
 from booking.schemas import NewBooking
 from booking.spans import Span
 from identity.api import Principal, membership_of, person_summary, today
@@ -79,15 +79,23 @@ async def require_open_max(session: AsyncSession, person_id: UUID, bookable: Boo
 
 
 async def require_all(
-    session: AsyncSession, actor: Principal, bookable: Bookable, span: Span, wanted: Booking, *, override: bool = False
+    session: AsyncSession,
+    actor: Principal,
+    bookable: Bookable,
+    span: Span,
+    wanted: Booking,
+    *,
+    override: bool = False,
+    counting: Sequence[BookingQuota] | None = None,
 ) -> None:
-    """Every rule at once, for a booking that is not written yet."""
+    """Every rule at once, for a booking that is not written yet. `counting`: its quotas, where the caller knows them."""
     require_rules(actor, bookable, span, override=override)
     require_room(bookable, wanted.attendees, wanted.layout)
     if bookable.with_driver and not (await drivers.drivers_of(session, [bookable.id]))[bookable.id]:
         raise NotBookable(rule="driver")
     await require_open_max(session, actor.person_id, bookable)
-    await quotas.require_within(session, bookable, wanted.unit_id, wanted.served_id or wanted.organiser_id, span)
+    person_id = wanted.served_id or wanted.organiser_id
+    await quotas.require_within(session, bookable, wanted.unit_id, person_id, span, quotas=counting)
 
 
 async def who_is_served(session: AsyncSession, actor: Principal, served: str | None) -> tuple[UUID | None, UUID | None]:

@@ -1,6 +1,7 @@
 """Use cases of booking: hold, confirm, move, end; close a room; wait for it.
 
-Nothing looks whether a time is free before it takes it: the row is written, and the database says 23P01 where it is not.
+That a time is free is not looked for before it is taken: the row is written, and the database says where it is not so. What
+may be looked for beforehand is that it is taken (`looks.py`).
 A trigger locks its booking; who acts on a version that is no longer so, or comes second of two at once, is told what
 the state allows now. What becomes free is offered to the waiting list in the same transaction.
 """
@@ -16,14 +17,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import make_transient_to_detached
 
-from booking import charging, delegates, drivers, invitations, queries, quotas
+from booking import charging, delegates, drivers, invitations, looks, queries, quotas
 from booking.alternatives import clash, suggestions
 from booking.catalogue import buffers_of
 from booking.deadlines import HOLD_FOR, OFFER_FOR, set_clock
 from booking.errors import NotNow
 from booking.events import BookingChanged
 from booking.meetings.errors import BookingOfMeeting
-from booking.models import Bookable, Booking, BookingInvitee, BookingStep
+from booking.models import Bookable, Booking, BookingInvitee, BookingQuota, BookingStep
 from booking.pricing import cost_of
 from booking.queries import range_of, span_of
 from booking.rules import (
@@ -56,10 +57,14 @@ _NOBODYS_DRIVER: Final = "bookings_driver_no_overlap"
 
 async def hold(session: AsyncSession, actor: Principal, new: NewBooking) -> tuple[Booking, bool]:
     """Take a time for ten minutes, or a place on the waiting list; False where this request was taken before."""
-    known = await queries.find_request(session, actor.person_id, new.request_id)
-    if known is not None:
+    seen = await looks.look(session, actor, parse_public_id("bkb", new.bookable), new)
+    if seen.clash is not None:
+        raise seen.clash
+    if seen.is_known and (known := await queries.find_request(session, actor.person_id, new.request_id)) is not None:
         return known, False
-    bookable, booking = await wanted_booking(session, actor, new)
+    # Whose time it is for another's unit, its quotas are looked for.
+    counting = None if seen.is_rationed or new.served else ()
+    bookable, booking = await wanted_booking(session, actor, new, counting)
     span = span_of(booking.during)
     if new.override:
         await _cut_closures(session, actor, bookable, booking)
@@ -67,16 +72,21 @@ async def hold(session: AsyncSession, actor: Principal, new: NewBooking) -> tupl
         await _note(session, booking, "hold", actor.actor, "")
     elif (known := await queries.find_request(session, actor.person_id, new.request_id)) is not None:
         return known, False
-    elif not new.waitlist:
-        raise await clash(session, actor, bookable, span, booking)
-    else:
+    elif new.waitlist:
         booking = await _wait(session, actor, booking)
+    else:
+        # All who have lost it in this moment are told so by one look, where that is possible.
+        seen = await looks.look(session, actor, bookable.id, new)
+        raise seen.clash or await clash(session, actor, bookable, span, booking)
     await set_clock(session, booking)
     return booking, True
 
 
-async def wanted_booking(session: AsyncSession, actor: Principal, new: NewBooking) -> tuple[Bookable, Booking]:
-    """What somebody asks for, as it would be written, within all rules; nothing is written."""
+async def wanted_booking(
+    session: AsyncSession, actor: Principal, new: NewBooking, counting: Sequence[BookingQuota] | None = None
+) -> tuple[Bookable, Booking]:
+    """What somebody asks for, as it would be written, within all rules; nothing is written. `counting`: the quotas under which
+    it is, where the caller knows them."""
     bookable = await queries.get_bookable(session, parse_public_id("bkb", new.bookable))
     if new.override:
         require_office(actor, bookable)
@@ -87,7 +97,7 @@ async def wanted_booking(session: AsyncSession, actor: Principal, new: NewBookin
     booking.served_id, booking.unit_id = served_id, unit_id
     booking.cost_fen = price_of(bookable, booking, span)
     booking.due_at = clock.now() + HOLD_FOR
-    await require_all(session, actor, bookable, span, booking, override=new.override)
+    await require_all(session, actor, bookable, span, booking, override=new.override, counting=counting)
     return bookable, booking
 
 
