@@ -80,7 +80,7 @@ async def _run(only: str | None) -> list[Row]:
             rows += await realtime.measure_me(rig)
         if "calls" in wanted:
             _say("presses for help, until they ring ...")
-            rows += await calls.measure(rig)
+            rows += await calls.measure(rig, _say)
             save(rows)
         if "booking" in wanted:
             _say("meetings of twelve lines ...")

@@ -422,7 +422,9 @@ async def strike(session: AsyncSession, timer: timers.Timer) -> None:
     if clock.now() < call.due_at:
         await timers.schedule(session, timer.kind, timer.ref, call.due_at)
         return
-    await _STRIKES[call.state](session, call, Frozen.from_json(call.policy))
+    # Nothing that it asks depends on what it writes: the row is written once, at the end.
+    with session.no_autoflush:
+        await _STRIKES[call.state](session, call, Frozen.from_json(call.policy))
 
 
 async def _strike_ringing(session: AsyncSession, call: Call, frozen: Frozen) -> None:

@@ -26,7 +26,8 @@ export interface DeskState {
 
 const HOLD_EVERY_MS = 10_000
 const LOOK_EVERY_MS = 5_000
-const TOGETHER_MS = 30
+// What one commit tells arrives within this.
+const TOGETHER_MS = 5
 
 /** One desk, live: snapshot first, then its channel from that position on; every ring that can be seen is told as shown. */
 export function useDesk(desk: Desk): DeskState {
@@ -41,17 +42,35 @@ export function useDesk(desk: Desk): DeskState {
   const news = ref(0)
   const unreachable = ref(false)
   let soon: ReturnType<typeof setTimeout> | undefined
-  let reading: AbortController | null = null
+  let reading: Promise<void> | null = null
+  let following: Promise<void> | null = null
   let stop: (() => void) | null = null
+  const leaving = new AbortController()
 
-  async function reload(): Promise<void> {
-    reading?.abort()
-    const mine = new AbortController()
-    reading = mine
+  /**
+   * The desk as it stands after this was asked. What is being read already may be older than that: one more look follows it, for
+   * all who ask meanwhile. A look is never broken off by news, or a busy desk would show nothing until it is quiet.
+   */
+  function reload(): Promise<void> {
+    if (!reading) {
+      reading = read().finally(() => (reading = null))
+      return reading
+    }
+    following ??= reading.then(() => {
+      following = null
+      return reload()
+    })
+    return following
+  }
+
+  async function read(): Promise<void> {
     try {
-      const snapshot = await getDesk(api, desk.id, mine.signal)
-      const found = await getDeskCalls(api, desk, mine.signal)
-      if (reading !== mine) return
+      // Before anything is heard, the position comes first: whatever the calls do not hold yet is then told. Later each event is
+      // followed by a look, and who waits for a ring waits for one answer instead of two.
+      const desked = getDesk(api, desk.id, leaving.signal)
+      if (!stop) await desked
+      const [snapshot, found] = await Promise.all([desked, getDeskCalls(api, desk, leaving.signal)])
+      if (leaving.signal.aborted) return
       board.value = snapshot.board
       present.value = snapshot.present
       calls.value = found
@@ -59,16 +78,18 @@ export function useDesk(desk: Desk): DeskState {
       unreachable.value = false
       listen(snapshot.position)
     } catch (caught) {
-      if (reading !== mine) return
+      if (leaving.signal.aborted) return
       error.value = caught instanceof Error ? caught : new Error(String(caught))
       unreachable.value = caught instanceof NetworkError
     }
   }
 
-  /** Several events of one moment are one look. */
+  /** Several events of one moment are one look; the first of them is not put off by the others. */
   function reloadSoon(): void {
-    clearTimeout(soon)
-    soon = setTimeout(() => void reload(), TOGETHER_MS)
+    soon ??= setTimeout(() => {
+      soon = undefined
+      void reload()
+    }, TOGETHER_MS)
   }
 
   function listen(position: number): void {
@@ -117,8 +138,7 @@ export function useDesk(desk: Desk): DeskState {
     clearInterval(holding)
     clearInterval(looking)
     clearTimeout(soon)
-    reading?.abort()
-    reading = null
+    leaving.abort()
     stop?.()
     void tellPresence(api, desk.id, device, true).catch(() => undefined)
   })
