@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.demo_data.people import Population, demo_people
 from app.demo_data.places import Places
+from app.demo_data.repair_history import HIRED_DAYS_AGO, Workshop, remember_repairs
 from identity.api import Place, Principal, Role, approve, ask_to_grant, principal_of, today
 from kernel import clock
 from kernel.db import Database
@@ -117,14 +118,16 @@ _STORIES: Final = (
 
 async def keep_repairs(db: Database, places: Places, population: Population) -> None:
     """The office with its kinds, people and machines, and what has come in of late."""
-    crew = await _hire(db, places, population)
     now = clock.now()
+    with clock.frozen(now - timedelta(days=HIRED_DAYS_AGO)):
+        crew = await _hire(db, places, population)
     known = demo_people(population)
     raisers = [r.id for r in population.residents if r.unit == "U1" and r.id not in known][: len(_STORIES)]
     async with db.session() as session:
         kinds = await _open_kinds(session, population)
         spots = await _spots(session)
         machines = await _open_machines(session, population, spots, kinds)
+    await remember_repairs(db, Workshop(crew, raisers, kinds, spots))
     raised: list[WorkOrder] = []
     for number, story in enumerate(_STORIES):
         raiser = population.employees[0].id if story.is_mine else raisers[number]
@@ -153,7 +156,12 @@ async def _hire(db: Database, places: Places, population: Population) -> dict[st
         for person, able in zip((first, *colleagues), skills, strict=True):
             body = schemas.TechnicianBody.model_validate({"region": public_id("reg", region), "skills": able})
             await technicians.keep_technician(session, lead, person, body)
-    return {"lead": population.staff_id(Role.DISPATCHER), "tech": first, "second": colleagues[0]}
+    return {
+        "lead": population.staff_id(Role.DISPATCHER),
+        "tech": first,
+        "second": colleagues[0],
+        "third": colleagues[1],
+    }
 
 
 async def _open_kinds(session: AsyncSession, population: Population) -> dict[str, str]:

@@ -21,7 +21,7 @@ from booking.meetings.invariants import INVARIANTS
 from canteen.api import CanteenPricing
 from canteen.queries import list_canteens
 from canteen.setup import setup_of
-from identity.api import Role, find_way
+from identity.api import Role, find_way, principal_of
 from identity.sign_in import sign_in
 from kernel import clock
 from kernel.db import Database
@@ -32,6 +32,7 @@ from kernel.settings import Settings, get_settings
 from payments.api import ItemRequest, PaymentRequest, Posting, TerminalCache, issue_pay_code, queue_item
 from payments.service import purses_view
 from realtime.duty.api import who_is_in_the_rota, who_is_on_duty
+from repairs.statistics.service import Asked, count_repairs
 
 BROUGHT_IN: dict[str, Any] = {}
 
@@ -357,6 +358,27 @@ class TestCalls:
             db, "SELECT count(*) FROM calls JOIN credentials ON credentials.person_id = calls.caller_id"
         )
         assert pressed == 0
+
+
+class TestRepairs:
+    async def test_four_weeks_of_them_say_something_of_everything_and_lie_in_the_past(
+        self, province: tuple[Database, dict[str, Any]]
+    ) -> None:
+        db, card = province
+        lead = next(login["username"] for login in card["staff"] if "dispatcher" in login["roles"])
+        async with db.session() as session:
+            person = await principal_of(session, await person_of(db, lead), today())
+            first_day = today() - timedelta(days=27)
+            found = await count_repairs(session, person, Asked(first_day=first_day, last_day=today()))
+        assert all(point.raised for point in found.flow[1:-1])
+        assert {promise.broken > 0 for promise in found.promises} == {True}
+        assert sum(one.done > 0 for one in found.technicians) == 3
+        assert found.totals.declined > 0
+        assert found.totals.reopened > 0
+        assert found.satisfaction.confirmed_by_system > 0
+        assert found.satisfaction.mean_score is not None
+        assert found.satisfaction.low > found.satisfaction.low_answered > 0
+        assert await scalar(db, "SELECT max(recorded_at) FROM work_order_steps") <= card["seeded_at"]
 
 
 class TestBookings:
