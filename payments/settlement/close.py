@@ -9,9 +9,11 @@ the journal, gives the same hash.
 Each function works in the caller's transaction: a close that is killed has written nothing and is begun again.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from time import perf_counter
 from typing import Final
 from uuid import UUID
 
@@ -35,6 +37,8 @@ _LONG: Final = "SET LOCAL statement_timeout = '30min'"
 # For hash tables of a province's canteens and days; a close is one session, on one processor: the tills need the others.
 _MEMORY: Final = "SET LOCAL work_mem = '128MB'"
 _HELPERS: Final = "SET LOCAL max_parallel_workers_per_gather = 0"
+# Half a megabyte of totals is about one of log.
+_PAGES_AT_ONCE: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +91,25 @@ async def _texts(session: AsyncSession, statement: str) -> dict[UUID, list[str]]
 
 async def keep(session: AsyncSession, periods: Sequence[AccountingPeriod]) -> None:
     """Write down what was counted of these regions; what an earlier attempt has written goes."""
-    named = {"ids": [row.id for row in periods], "regions": [row.region_id for row in periods]}
-    for statement in (_FORGET_TOTALS, _FORGET_UNITS, _KEEP_TOTALS, _KEEP_UNITS):
-        await session.execute(text(statement), named if ":regions" in statement else {"ids": named["ids"]})
+    ids, regions = [row.id for row in periods], [row.region_id for row in periods]
+    for statement in (_FORGET_TOTALS, _FORGET_UNITS):
+        await session.execute(text(statement), {"ids": ids})
+    for counted, statement in (("closing_totals", _KEEP_TOTALS), ("closing_units", _KEEP_UNITS)):
+        await _keep_in_turns(session, counted, statement, {"ids": ids, "regions": regions})
+
+
+async def _keep_in_turns(session: AsyncSession, counted: str, statement: str, named: dict[str, list[UUID]]) -> None:
+    """Some pages of what was counted, as they lie, and a rest as long as they took.
+
+    A till's commit waits until everything is on disk that stands in the log before it. Written in one go, a province's
+    totals are a hundred megabytes of it, and for their second nobody is served.
+    """
+    pages = await session.scalar(text(_PAGES), {"counted": f"pg_temp.{counted}"}) or 0
+    for first in range(0, pages, _PAGES_AT_ONCE):
+        started = perf_counter()
+        turn = {"first": f"({first},0)", "following": f"({first + _PAGES_AT_ONCE},0)"}
+        await session.execute(text(statement), named | turn)
+        await asyncio.sleep(perf_counter() - started)
 
 
 def _by_vector(periods: Sequence[AccountingPeriod]) -> list[list[AccountingPeriod]]:
@@ -155,6 +175,7 @@ SELECT region_id, account_kind, account_owner, business_date, kind,
                 SELECT region_id, business_date, kind, -amount_fen, -line_count FROM closing_debits) AS rest
          GROUP BY 1, 4, 5 HAVING sum(line_count) > 0) AS entries
  GROUP BY 1, 2, 3, 4, 5
+ ORDER BY 1, 2, 3, 4, 5
 """  # noqa: S608  as above
 _UNITS: Final = """
 CREATE TEMP TABLE closing_units ON COMMIT DROP AS
@@ -163,21 +184,23 @@ SELECT region_id, unit_id, business_date, kind, sum(line_count)::bigint AS line_
   FROM closing_debits
  WHERE unit_id IS NOT NULL AND (credit_kind IN ('payable', 'due_to') OR debit_kind IN ('payable', 'due_to'))
  GROUP BY 1, 2, 3, 4
+ ORDER BY 1, 2, 3, 4
 """
+_PAGES: Final = "SELECT pg_relation_size(CAST(:counted AS text)) / CAST(current_setting('block_size') AS bigint)"
 _FORGET_TOTALS: Final = "DELETE FROM settlement_totals WHERE settlement_id = ANY(CAST(:ids AS uuid[]))"
 _FORGET_UNITS: Final = "DELETE FROM settlement_unit_totals WHERE settlement_id = ANY(CAST(:ids AS uuid[]))"
 _KEEP_TOTALS: Final = """
 INSERT INTO settlement_totals
        (settlement_id, account_kind, account_owner, business_date, kind, debit_fen, credit_fen, line_count)
 SELECT s.id, account_kind, account_owner, business_date, kind, debit_fen, credit_fen, line_count
-  FROM closing_totals JOIN unnest(CAST(:ids AS uuid[]), CAST(:regions AS uuid[])) AS s(id, region_id) USING (region_id)
- ORDER BY 1, 2, 3, 4
+  FROM closing_totals t JOIN unnest(CAST(:ids AS uuid[]), CAST(:regions AS uuid[])) AS s(id, region_id) USING (region_id)
+ WHERE t.ctid >= CAST(CAST(:first AS text) AS tid) AND t.ctid < CAST(CAST(:following AS text) AS tid)
 """
 _KEEP_UNITS: Final = """
 INSERT INTO settlement_unit_totals (settlement_id, unit_id, business_date, kind, amount_fen, line_count)
 SELECT s.id, unit_id, business_date, kind, amount_fen, line_count
-  FROM closing_units JOIN unnest(CAST(:ids AS uuid[]), CAST(:regions AS uuid[])) AS s(id, region_id) USING (region_id)
- ORDER BY 1, 2, 3
+  FROM closing_units t JOIN unnest(CAST(:ids AS uuid[]), CAST(:regions AS uuid[])) AS s(id, region_id) USING (region_id)
+ WHERE t.ctid >= CAST(CAST(:first AS text) AS tid) AND t.ctid < CAST(CAST(:following AS text) AS tid)
 """
 
 # Written as JSON by the database, sorted by bytes whatever its locale: what canonical.py hashes.

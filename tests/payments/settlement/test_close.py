@@ -141,6 +141,45 @@ class TestKilledAnywhere:
         assert killed == {settlement: counted.aggregates_hash for settlement, counted in again.items()}
 
 
+class TestKeptInTurns:
+    async def test_page_by_page_nothing_is_left_out_and_nothing_comes_twice(
+        self, month: Month, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """So many totals that they fill many pages, written three pages at a time, and once more from the start."""
+        monkeypatch.setattr(close, "_PAGES_AT_ONCE", 3)
+        await month.open()
+        (settlement, *_) = await month.ids()
+        async with month.world.db.session() as session:
+            row = await queries.get_settlement(session, settlement)
+            await session.execute(text(_MANY_TOTALS.format(region=row.region_id)))
+            await session.execute(text(_MANY_UNITS.format(region=row.region_id)))
+            for _ in range(2):
+                await close.keep(session, [row])
+                kept = (await session.execute(text(_KEPT))).one()
+                assert tuple(kept) == (3_000, 3_000 * 3_001 / 2, 2_000, 2_000 * 2_001 / 2)
+            # They were nobody's: the books would not tie to them.
+            await session.rollback()
+
+
+_MANY_TOTALS = """
+CREATE TEMP TABLE closing_totals ON COMMIT DROP AS
+SELECT '{region}'::uuid AS region_id, 'payable' AS account_kind, gen_random_uuid() AS account_owner,
+       date '2026-03-02' AS business_date, 'payment' AS kind, 0::bigint AS debit_fen, n::bigint AS credit_fen,
+       1::bigint AS line_count
+  FROM generate_series(1, 3000) AS n
+"""
+_MANY_UNITS = """
+CREATE TEMP TABLE closing_units ON COMMIT DROP AS
+SELECT '{region}'::uuid AS region_id, gen_random_uuid() AS unit_id, date '2026-03-02' AS business_date, 'payment' AS kind,
+       1::bigint AS line_count, n::bigint AS amount_fen
+  FROM generate_series(1, 2000) AS n
+"""
+_KEPT = """
+SELECT (SELECT count(*) FROM settlement_totals), (SELECT sum(credit_fen) FROM settlement_totals),
+       (SELECT count(*) FROM settlement_unit_totals), (SELECT sum(amount_fen) FROM settlement_unit_totals)
+"""
+
+
 class TestSameHash:
     async def test_whatever_the_zone_the_date_style_and_what_was_booked_since(self, month: Month) -> None:
         world = month.world
