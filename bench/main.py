@@ -76,7 +76,7 @@ async def _run(only: str | None) -> list[Row]:
             rows += await realtime.measure(rig)
         if "fan_out" in wanted:
             _say("one web process and 1,000, then 10,000 sockets ...")
-            rows += await realtime_fan_out.measure(rig)
+            rows += await realtime_fan_out.measure(rig, _say)
             rows += await realtime.measure_me(rig)
         if "calls" in wanted:
             _say("presses for help, until they ring ...")

@@ -6,6 +6,7 @@ upper bound of commit to socket. Every event is counted: each payer hears each p
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -52,7 +53,7 @@ async def measure(rig: Rig) -> list[Row]:
 
 
 async def measure_me(rig: Rig) -> list[Row]:
-    """10,000 people on their own `me`, each told of their own payments only; before that, a thousand who come back."""
+    """10,000 people on their own `me`, each told of their own payments only; then the first thousand come back, all at once."""
     port, worker_port = free_port(), free_port()
     environment = rig.environment(port)
     tokens = await rig.open_sessions(EVERYBODY)
@@ -61,10 +62,6 @@ async def measure_me(rig: Rig) -> list[Row]:
         running(["-m", "app.cli", "worker", "--health-port", str(worker_port)], environment, worker_port),
     ):
         await _wait_for_relay(rig)
-        ears = [hub_ear("me", token, "me", after=0) for token in tokens[:SOCKETS]]
-        with Audience(port, ears, at_once=SOCKETS) as storm:
-            storm_s = await storm.wait_until_ready()
-            await storm.stop("payment")
         with Audience(port, [hub_ear("me", token, "me") for token in tokens]) as audience:
             await audience.wait_until_ready()
             requests, amounts = await requests_for(rig, PAYMENTS_PER_S * SECONDS_OF_ALL, first_holders=EVERYBODY)
@@ -74,11 +71,32 @@ async def measure_me(rig: Rig) -> list[Row]:
             check(result, amounts)
             await asyncio.sleep(2)
             heard, _closed = await audience.stop("payment")
+        storm_s, questions = await _come_back(rig, port, tokens[:SOCKETS])
     _, _, delay, _ = await _rows(rig, 0.0, len(requests), heard, 0.0, kinds=(("me", 1),))
     return [
         replace(delay, name="10,000 on their own `me`, 600 payments/s: transaction to socket, p99"),
         at_most("1,000 come back at once: all caught up", storm_s, "s", 5),
+        at_most("1,000 come back at once: questions about channels for each of them", questions, "", 1),
     ]
+
+
+# Statements that read heads or events of channels; the relay's own, which is asked by text[] alone, is idle meanwhile.
+_QUESTIONS: Final = """
+    SELECT coalesce(sum(calls), 0) AS asked FROM pg_stat_statements
+     WHERE query ILIKE 'SELECT%' AND (query LIKE '%channel_heads%' OR query LIKE '%channel_events%')
+       AND query NOT LIKE '%pg_stat_statements%'
+"""
+
+
+async def _come_back(rig: Rig, port: int, tokens: Sequence[str]) -> tuple[float, float]:
+    """Each names the beginning as the last position seen. Seconds until all are caught up, and questions for each."""
+    await rig.reset_statistics()
+    ears = [hub_ear("me", token, "me", after=0) for token in tokens]
+    with Audience(port, ears, at_once=SOCKETS) as storm:
+        storm_s = await storm.wait_until_ready()
+        (row,) = await rig.fetch(_QUESTIONS)
+        await storm.stop("payment")
+    return storm_s, float(row["asked"]) / len(tokens)
 
 
 async def _wait_for_relay(rig: Rig) -> None:

@@ -6,13 +6,14 @@ bytes are read at the other end. Every frame must have been heard by everybody; 
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 import msgspec
 import psutil
 
+from bench import nchan
 from bench.rig import Rig, free_port, running
 from bench.rows import Row, at_most, compared_delay
 from bench.sockets import STALLED, Audience, Ear, Heard, bare_ear, hub_ear
@@ -26,16 +27,20 @@ WORDS_BYTES: Final = 200
 THOUSAND: Final = 1_000
 TEN_THOUSAND: Final = 10_000
 READERS: Final = 200
+MESSAGES: Final = 80
+# Two things that are level differ by less than two runs of one of them do.
+_LEVEL: Final = 1.25
 
 
-async def measure(rig: Rig) -> list[Row]:
+async def measure(rig: Rig, say: Callable[[str], None]) -> list[Row]:
     """All rows, each by a web process of its own."""
-    rows = await _beside_a_broadcast(rig)
+    rows = await _beside_the_fastest(rig, say)
     rows += await _ten_thousand(rig)
     return rows + await _stalled_reader(rig)
 
 
-async def _beside_a_broadcast(rig: Rig) -> list[Row]:
+async def _beside_the_fastest(rig: Rig, say: Callable[[str], None]) -> list[Row]:
+    """Beside a bare broadcast, and beside nchan where that is installed."""
     base_port, port, telling = free_port(), free_port(), Telling(rig)
     bare = [str(base_port), "10", str(WORDS_BYTES)]
     async with running(["-m", "bench.broadcasting", *bare], rig.environment(base_port), base_port):
@@ -47,10 +52,25 @@ async def _beside_a_broadcast(rig: Rig) -> list[Row]:
     async with _web(rig, port):
         with Audience(port, _ears(rig, THOUSAND)) as audience:
             await audience.wait_until_ready()
-            await telling.tell(80, every_s=0.1, size=WORDS_BYTES)
+            await telling.tell(MESSAGES, every_s=0.1, size=WORDS_BYTES)
             heard, _closed = await audience.stop("sent")
-    _require_all(heard, 80, THOUSAND)
-    return [compared_delay("1,000 sockets, 10 messages/s: p99", p99_ms(heard), "websockets.broadcast()", base, 1.5)]
+    _require_all(heard, MESSAGES, THOUSAND)
+    ours, name = p99_ms(heard), "1,000 sockets, 10 messages/s: p99"
+    rows = [compared_delay(name, ours, "websockets.broadcast()", base, 1.5)]
+    if not nchan.is_installed():
+        say("nginx with nchan is not installed here (apt-get install nginx libnginx-mod-nchan): not compared with it")
+        return rows
+    return [*rows, compared_delay(f"{name}, beside nchan", ours, "nchan (nginx, C)", await _nchan_ms(), _LEVEL)]
+
+
+async def _nchan_ms() -> float:
+    async with nchan.running_nchan() as port:
+        with Audience(port, [bare_ear("nchan", "/")] * THOUSAND) as audience:
+            await audience.wait_until_ready()
+            await nchan.tell(port, MESSAGES, every_s=0.1, size=WORDS_BYTES)
+            heard, _closed = await audience.stop("sent")
+    _require_all(heard, MESSAGES, THOUSAND)
+    return p99_ms(heard)
 
 
 async def _ten_thousand(rig: Rig) -> list[Row]:
