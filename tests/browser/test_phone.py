@@ -457,6 +457,45 @@ class TestTheHome:
         expect(page.locator(CODE)).to_be_visible()
 
 
+class TestTheScreen:
+    def test_is_kept_awake_while_a_code_is_held_out_and_brightness_is_asked_for(
+        self, new_page: NewPage, product: Product
+    ) -> None:
+        page, login = new_page(PHONE), product.card["employees"][38]
+        page.add_init_script(_COUNT_LOCKS)
+        page.goto("/")
+        sign_in(page, login["username"], login["password"])
+        expect(page.locator(CODE)).to_be_visible()
+
+        until(page, "held.size === 1")
+        expect(page.get_by_text("请调亮屏幕")).to_be_visible()
+
+        # Shown again it is asked for again, and is still one.
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        until(page, "asked === 2 && held.size === 1")
+
+        page.get_by_role("button", name="首页").click()
+        expect(page.locator(CODE)).to_be_hidden()
+        until(page, "held.size === 0")
+
+
+# A browser without a screen has none to keep awake: what is asked of it is counted.
+_COUNT_LOCKS = """
+    window.held = new Set()
+    window.asked = 0
+    Object.defineProperty(navigator, 'wakeLock', {
+        value: {
+            request: async (kind) => {
+                const lock = { kind, release: async () => held.delete(lock) }
+                held.add(lock)
+                asked += 1
+                return lock
+            },
+        },
+    })
+"""
+
+
 class TestStatements:
     def test_are_there_by_month_to_read_and_for_anybody_to_check(
         self, new_page: NewPage, product: Product, tmp_path: Path
