@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.models import Bookable, Booking
 from booking.queries import get_bookable, span_of
+from booking.spans import Span
 from kernel import timers
 from kernel.ids import public_id
 
@@ -29,14 +30,19 @@ def _due_alone(booking: Booking, bookable: Bookable) -> tuple[datetime, str] | N
         case "held" | "offered":
             return (booking.due_at, "expire") if booking.due_at else None
         case "pending_approval" | "waitlisted":
-            return during.start, "expire"
+            # A night may be asked for after its hour of arrival, and is then still had.
+            return (_given_up_at(bookable, during) if bookable.arrive_at else during.start), "expire"
         case "confirmed":
-            return during.start + timedelta(minutes=bookable.no_show_minutes), "miss"
+            return _given_up_at(bookable, during), "miss"
         case "checked_in":
             return during.start, "begin"
         case "in_use":
             return during.end, "end"
     return None
+
+
+def _given_up_at(bookable: Bookable, during: Span) -> datetime:
+    return during.start + timedelta(minutes=bookable.no_show_minutes)
 
 
 async def set_clock(session: AsyncSession, booking: Booking, *, is_striking: bool = False) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking import catalogue, delegates, over_time, queries, quotas, schemas, views
 from booking.models import BookingQuota
-from identity.api import CurrentPerson, PersonSummary, Principal, find_people_to_name, today
+from identity.api import Cover, CurrentPerson, PersonSummary, Principal, find_people_to_name, today
 from kernel.db import SessionDep
 from kernel.errors import Forbidden, Malformed, NotFound, Unauthenticated
 from kernel.http import LimitQuery, Page, StartingAfterQuery, page_of, raises
@@ -140,7 +140,9 @@ async def find_people(
     q: Annotated[str, Query(min_length=1, max_length=80, pattern=r"^[^\x00]*$")],
 ) -> schemas.FoundPeople:
     """Whom one may invite, name as delegate or book for: colleagues by a part of their name, others by the whole of it."""
-    found = await find_people_to_name(session, q.strip(), person.unit_id, today())
+    # The office names drivers and books for people of all the houses that it serves.
+    reach = person.cover_of(*catalogue.OFFICE_ROLES) if person.holds(*catalogue.OFFICE_ROLES) else Cover()
+    found = await find_people_to_name(session, q.strip(), person.unit_id, today(), reach=reach)
     return schemas.FoundPeople(
         data=[
             schemas.FoundPersonView(

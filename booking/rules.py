@@ -1,7 +1,7 @@
 """Who may have what: the rules of a bookable before anybody looks whether it is free."""
 
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from booking.catalogue import OFFICE_ROLES, nights_of, opening_of
 from booking.errors import NotBookable, OutsideOpening, TooManyBookings
 from booking.models import Bookable, Booking, BookingQuota
 from booking.schemas import NewBooking
-from booking.spans import Span
+from booking.spans import Nights, Span
 from identity.api import Principal, membership_of, person_summary, today
 from kernel import clock
 from kernel.errors import Malformed, NotFound
@@ -40,7 +40,8 @@ def require_rules(actor: Principal, bookable: Bookable, span: Span, *, override:
     now = clock.now()
     if bookable.retired_at is not None:
         raise NotBookable(rule="retired")
-    if span.start < now:
+    nights = nights_of(bookable)
+    if span.start < now and not (nights is not None and _is_tonight(bookable, nights, span, now)):
         raise NotBookable(rule="past")
     if span.start > now + timedelta(days=bookable.window_days):
         raise NotBookable(rule="window", limit=bookable.window_days)
@@ -48,7 +49,6 @@ def require_rules(actor: Principal, bookable: Bookable, span: Span, *, override:
         raise NotBookable(rule="length", limit=bookable.minutes_max)
     if bookable.unit_only and actor.unit_id != bookable.unit_id:
         raise NotBookable(rule="unit")
-    nights = nights_of(bookable)
     if nights is not None and not nights.allows(span):
         raise NotBookable(rule="nights")
     if not override and not opening_of(bookable).allows(span):
@@ -57,6 +57,11 @@ def require_rules(actor: Principal, bookable: Bookable, span: Span, *, override:
             closes_at=bookable.closes_at and bookable.closes_at.isoformat("minutes"),
             weekdays=bookable.weekdays,
         )
+
+
+def _is_tonight(bookable: Bookable, nights: Nights, span: Span, now: datetime) -> bool:
+    """Who comes in the evening asks for this night, though the room was free to be moved into since the afternoon."""
+    return nights.is_day_of(span, now) and now < span.start + timedelta(minutes=bookable.no_show_minutes)
 
 
 def require_room(bookable: Bookable, attendees: int, layout: str | None) -> None:

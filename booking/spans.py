@@ -96,6 +96,10 @@ class Nights:
         """Whether it begins and ends as nights do."""
         return self.fitted(span) == span
 
+    def is_day_of(self, span: Span, now: datetime) -> bool:
+        """Whether today is the day on which these nights begin."""
+        return now.astimezone(self.zone).date() == span.start.astimezone(self.zone).date()
+
     def fitted(self, span: Span) -> Span:
         """The same nights, as they are had here."""
         first = span.start.astimezone(self.zone).date()

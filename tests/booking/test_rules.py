@@ -113,6 +113,22 @@ class TestNights:
 
         assert (await campus.wang.pulls(booked, "check_in"))["state"] == "in_use"
 
+    async def test_tonight_is_booked_after_the_hour_of_arrival_and_yesterday_is_not(self, campus: Campus) -> None:
+        room, asked = [
+            await campus.open(**NIGHTS, **ALWAYS, no_show_minutes=1080, needs_approval=asks) for asks in (False, True)
+        ]
+        tonight: Json = {"starts_at": None, "ends_at": None, "first_night": "2026-11-23", "nights": 1}
+        await campus.until(10)
+
+        booked = await campus.wang.pulls(await campus.wang.holds(room, 0, **tonight), "confirm")
+        waits = await campus.wang.pulls(await campus.wang.holds(asked, 0, **tonight), "confirm")
+        await campus.until(11)
+
+        assert (await campus.wang.sees(booked))["state"] == "confirmed"
+        assert (await campus.wang.sees(waits))["state"] == "pending_approval"
+        yesterday = {**tonight, "first_night": "2026-11-22"}
+        assert (await campus.zhou.book(room, 0, **yesterday)).json()["data"] == {"rule": "past"}
+
 
 class TestDrivers:
     async def cars(self, campus: Campus, *drivers: Guest, count: int = 2) -> list[str]:

@@ -240,6 +240,7 @@ SCREENS: Final[tuple[Screen, ...]] = (
     Screen("wall codes", "/admin/wall-codes", "/admin/wall-codes", "system_admin", TABLE),
     Screen("booking on the phone", "/", "/?tab=booking", "employee", "main [data-booking]"),
     Screen("booking calendar", "/booking", "/booking", "employee", "[data-testid=day-rows], [data-testid=day-agenda]"),
+    Screen("hotel rooms", "/booking", "/booking?kind=hotel_room", "employee", "[data-testid=night-rows]"),
     Screen("my bookings", "/booking/mine", "/booking/mine", "employee", "main [data-booking]"),
     Screen("meetings", "/booking/meetings", "/booking/meetings", "employee", "[data-testid=meetings] li"),
     Screen(
@@ -282,6 +283,14 @@ SCREENS: Final[tuple[Screen, ...]] = (
         None,
         "[data-testid=guide] h1",
         without={"empty": "a guide is there, or an error"},
+    ),
+    Screen(
+        "invitation",
+        "/invitation/:code",
+        "/invitation/{invitation}",
+        None,
+        "[data-testid=invitation] [data-answer=accepted]",
+        without={"empty": "an invitation is there, or an error"},
     ),
     Screen(
         "door", "/door/:token", "/door/{door}", None, "[data-testid=door]", without={"empty": "a door is free or taken"}

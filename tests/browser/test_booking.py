@@ -26,6 +26,7 @@ class Scene:
     product: Product
     halls: list[Json]
     car: Json
+    room: Json
     organiser: Json
     tag: str
 
@@ -66,10 +67,11 @@ def scene(product: Product) -> Scene:
         begins = (clock.now() + timedelta(hours=8)).astimezone(ZONE).date(), 3
     halls = [bookable(kind="venue", name_zh=f"{name}厅{tag}", name_en=f"Hall {name} {tag}") for name in ("甲", "乙")]
     car = bookable(kind="car", name_zh=f"会车{tag}", capacity=7, with_driver=False)
-    bookable(kind="hotel_room", name_zh=f"客房{tag}", capacity=2, room_type="accessible")
+    nights = {"arrive_at": "14:00", "leave_at": "12:00", "minutes_max": 20_160, "no_show_minutes": 1080}
+    room = bookable(kind="hotel_room", name_zh=f"客房{tag}", capacity=2, room_type="accessible", **nights)
     login = product.card["employees"][ORGANISER]
     sent = {"username": login["username"], "password": login["password"]}
-    return Scene(product, halls, car, product.client().post("/v1/sessions", json=sent).json(), tag, *begins)
+    return Scene(product, halls, car, room, product.client().post("/v1/sessions", json=sent).json(), tag, *begins)
 
 
 def take_first(scene: Scene, hall: Json, hours: int) -> None:
@@ -206,6 +208,79 @@ class TestTheCalendar:
         card.locator("[data-trigger=cancel]").click()
         card.get_by_test_id("cancel-yes").click()
         expect(card).to_have_count(0)
+
+
+class TestANight:
+    def test_is_chosen_in_the_picture_and_more_of_them_in_the_form(self, new_page: NewPage, scene: Scene) -> None:
+        page = new_page(DESK, keep=scene.keep())
+        first = scene.day + timedelta(days=1)
+        page.goto(f"/booking?kind=hotel_room&day={first.isoformat()}")
+        night = page.locator(f"[data-bookable='{scene.room['id']}'] [data-night='{first.isoformat()}']")
+        expect(night).to_be_enabled()
+        night.click()
+        page.get_by_test_id("book-title").fill("专家住宿")
+        page.get_by_test_id("book-nights").fill("2")
+        expect(page.get_by_test_id("stay")).to_contain_text("12:00")
+        expect(page.get_by_test_id("quote")).to_be_visible()
+        page.get_by_test_id("hold").click()
+        page.get_by_test_id("confirm").click()
+        expect(page.get_by_test_id("held")).to_have_attribute("data-booking-state", "confirmed")
+        page.get_by_test_id("held-done").click()
+        expect(night).to_have_class("mine")
+
+        rows = scene.product.diner(ORGANISER).http.get("/v1/bookings").json()["data"]
+        booked = next(each for each in rows if each["title"] == "专家住宿")
+        hours = timedelta(hours=46)
+        assert datetime.fromisoformat(booked["ends_at"]) - datetime.fromisoformat(booked["starts_at"]) == hours
+
+
+class TestADelegate:
+    def test_is_named_by_somebody_and_books_for_them_and_the_invited_answer(
+        self, new_page: NewPage, scene: Scene
+    ) -> None:
+        delegate = scene.product.diner(NEIGHBOUR).http.get("/v1/me").json()
+        principal = scene.product.diner(ORGANISER).http.get("/v1/me").json()
+        mine = new_page(PHONE, keep=scene.keep())
+        mine.goto("/booking/mine")
+        panel = mine.get_by_test_id("delegates")
+        panel.get_by_test_id("find-person").fill(delegate["name"])
+        panel.get_by_test_id("found-person").first.click()
+        expect(panel.get_by_test_id("delegate").first).to_contain_text(delegate["name"])
+
+        self.book_for(new_page, scene, principal["id"])
+
+        card = mine.locator("[data-booking]", has_text="代办的会")
+        expect(card).to_have_attribute("data-booking-state", "confirmed")
+        card.get_by_test_id("open-invitees").click()
+        sheet = mine.get_by_test_id("invitees")
+        sheet.get_by_text("外面的客人", exact=True).click()
+        sheet.get_by_test_id("guest-name").fill("赵先生")
+        sheet.get_by_test_id("guest-address").fill("zhao@partner.test")
+        sheet.get_by_test_id("invite-guest").click()
+        expect(sheet.get_by_test_id("invitee")).to_contain_text("赵先生")
+        letters = scene.product.client().get("/v1/demo_mails").json()["data"]
+        code = next(each["body"] for each in letters if each["to"] == "zhao@partner.test").split("/invitation/")[1]
+        guest = new_page(PHONE)
+        guest.goto(f"/invitation/{code.split()[0]}")
+        guest.locator("[data-answer=accepted]").click()
+        expect(guest.get_by_test_id("answered")).to_be_visible()
+        expect(sheet.get_by_test_id("invitee")).to_contain_text("参加")
+
+    def book_for(self, new_page: NewPage, scene: Scene, principal: str) -> None:
+        login = scene.product.card["employees"][NEIGHBOUR]
+        sent = {"username": login["username"], "password": login["password"]}
+        session = scene.product.client().post("/v1/sessions", json=sent).json()
+        page = new_page(DESK, keep={"guanjia.session.phone": session})
+        page.goto(f"/booking?day={scene.day.isoformat()}")
+        page.locator(f"[data-testid=track][data-bookable='{scene.halls[1]['id']}']").focus()
+        page.keyboard.press("Enter")
+        page.get_by_test_id("book-title").fill("代办的会")
+        page.get_by_test_id("book-from").fill(f"{scene.hour:02}:00")
+        page.get_by_test_id("book-until").fill(f"{scene.hour + 1:02}:00")
+        page.get_by_test_id("served").select_option(principal)
+        page.get_by_test_id("hold").click()
+        page.get_by_test_id("confirm").click()
+        expect(page.get_by_test_id("held")).to_have_attribute("data-booking-state", "confirmed")
 
 
 class TestTheDoor:

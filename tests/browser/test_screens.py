@@ -72,13 +72,18 @@ def _bookings(product: Product) -> Json:
     booking = {"bookable": hall["id"], **times[0], "title": "碰头会", "request_id": str(uuid4())}
     held = employee.post("/v1/bookings", json=booking).json()
     employee.post(f"/v1/bookings/{held['id']}/confirm").raise_for_status()
+    colleague = product.diner(31).http
+    invited = {"person": colleague.get("/v1/me").json()["id"]}
+    employee.post(f"/v1/bookings/{held['id']}/invitees", json=invited).raise_for_status()
+    invitation = colleague.get("/v1/me/invitations").json()["data"][0]["code"]
     line = {"kind": "venue", "bookable": hall["id"], **times[1]}
     new = {"request_id": str(uuid4()), "title": "座谈会", "attendees": 5, "lines": [line]}
     meeting = employee.post("/v1/meetings", json=new).json()
     employee.post(f"/v1/meetings/{meeting['id']}/confirm", json={}).raise_for_status()
     employee.post(f"/v1/meetings/{meeting['id']}/guests", json={"name": "程远山"}).raise_for_status()
     door = office.post(f"/v1/bookables/{hall['id']}/door").json()["url"]
-    return {"meeting": meeting["id"], "guide": meeting["guide_code"], "door": door.rsplit("/", 1)[1]}
+    found = {"meeting": meeting["id"], "guide": meeting["guide_code"], "door": door.rsplit("/", 1)[1]}
+    return {**found, "invitation": invitation}
 
 
 def _pay_another_amount(product: Product) -> None:

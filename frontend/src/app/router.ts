@@ -23,6 +23,7 @@ export const router = createRouter({
     { path: '/checkin', component: () => import('./CheckInPage.vue'), meta: { title: 'checkIn' } },
     { path: '/door/:token', component: () => import('./DoorPage.vue'), meta: { title: 'door' } },
     { path: '/guide/:code', component: () => import('./GuidePage.vue'), meta: { title: 'guide' } },
+    { path: '/invitation/:code', component: () => import('./InvitationPage.vue'), meta: { title: 'invitation' } },
     { path: '/meeting/:code', redirect: (to) => `/guide/${String(to.params.code)}` },
     { path: '/demo', component: () => import('./demo/DemoPage.vue'), meta: { title: 'demo' } },
     // The label on a wall leads to the button, with the place filled in.

@@ -3,15 +3,20 @@ import { ApiError } from '@/kernel/errors'
 import type { Booking, BookingTrigger, Series, Span, Suggestion } from './types'
 
 /** What the server is told of a booking; its own name keeps it one, however often it is sent. */
-export interface BookingDraft extends Span {
+export interface BookingDraft extends Partial<Span> {
   bookable: string
   title: string
   attendees: number
   request_id: string
+  /** Instead of two instants: a hotel room is had by nights. */
+  first_night?: string
+  nights?: number
+  layout?: string | null
+  served?: string | null
   waitlist?: boolean
 }
 
-export interface SeriesDraft extends Omit<BookingDraft, 'waitlist'> {
+export interface SeriesDraft extends Omit<BookingDraft, 'waitlist' | 'first_night' | 'nights'> {
   rule: string
   on_clash: 'fail' | 'skip'
 }
@@ -35,6 +40,10 @@ export function pull(
   const body = booking.version === undefined ? answer : { ...answer, version: booking.version }
   return api.post<Booking>(`/v1/bookings/${booking.id}/${trigger}`, body)
 }
+
+/** Everything of a series that is still to come, from an occurrence on. */
+export const endSeries = (api: ApiClient, series: string, starts_from: string) =>
+  api.post<Series>(`/v1/booking_series/${series}/cancel`, { starts_from })
 
 /** What else would do, out of a refusal; null where it was refused for another reason. */
 export function suggestionsOf(error: unknown): Suggestion[] | null {

@@ -25,3 +25,7 @@ export type CalendarEntry = Schema<'CalendarEntry'>
 
 /** How many hours of a kind somebody may have. */
 export type Quota = Schema<'QuotaView'>
+
+/** How a hall can be set. */
+export const LAYOUTS = ['theatre', 'classroom', 'u_shape', 'board', 'banquet', 'cocktail'] as const
+export type Somebody = Schema<'BookingPersonView'>
