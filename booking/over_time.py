@@ -1,5 +1,6 @@
 """What is booked when: of many at once, as a calendar, and at a door."""
 
+import re
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
@@ -15,6 +16,7 @@ from booking.queries import Chosen, range_of, span_of
 from booking.spans import Span
 from booking.states import OPEN
 from kernel import clock
+from kernel.ids import public_id
 
 MANY_MAX: Final = 1000
 _ENTRIES_MAX: Final = 2000
@@ -22,33 +24,33 @@ _ENTRIES_MAX: Final = 2000
 SHOWN: Final = ("held", "pending_approval", "confirmed", "checked_in", "in_use", "completed", "closed", "offered")
 
 # A thousand calendars of a month are tens of thousands of times: PostgreSQL joins those that touch and writes them down, and
-# nobody unpacks them on the way. As `ManyBusy` has it; in it are no texts of people, so that nothing has to be escaped.
+# nobody unpacks them on the way. As `ManyBusy` has it; in it are no texts of people, so that nothing has to be escaped. Times
+# are written as they are cast, which costs a third of what a form does, and are brought into the house's form all at once.
 _BUSY: Final = text("""
-    WITH taken AS (
-        SELECT b.bookable_id, range_agg(b.blocked) AS spans
-          FROM bookings b
-         WHERE b.blocks AND b.bookable_id = ANY(CAST(:ids AS uuid[])) AND b.blocked && CAST(:span AS tstzrange)
-         GROUP BY b.bookable_id
-    )
-    SELECT '{"data":[' || coalesce(string_agg(
-               '{"bookable":"bkb_' || replace(CAST(wanted.id AS text), '-', '') || '","busy":[' || coalesce(told.busy, '') || ']}',
-               ',' ORDER BY wanted.n), '') || ']}'
-      FROM unnest(CAST(:ids AS uuid[])) WITH ORDINALITY AS wanted (id, n)
-      LEFT JOIN taken ON taken.bookable_id = wanted.id
-      LEFT JOIN LATERAL (
-        SELECT string_agg('{"starts_at":"' || to_char(lower(span) AT TIME ZONE 'UTC', :form)
-                          || '","ends_at":"' || to_char(upper(span) AT TIME ZONE 'UTC', :form) || '"}', ',' ORDER BY span) AS busy
-          FROM unnest(taken.spans) AS span
-      ) AS told ON true
+    SELECT taken.bookable_id,
+           (SELECT string_agg('{"starts_at":"' || lower(span) || '","ends_at":"' || upper(span) || '"}', ',')
+              FROM unnest(taken.spans) AS span) AS busy
+      FROM (SELECT b.bookable_id, range_agg(b.blocked) AS spans
+              FROM bookings b
+             WHERE b.blocks AND b.bookable_id = ANY(CAST(:ids AS uuid[])) AND b.blocked && CAST(:span AS tstzrange)
+             GROUP BY b.bookable_id) AS taken
 """).bindparams(bindparam("span", type_=TSTZRANGE))
-_FORM: Final = 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'
+_PART_OF_SECOND: Final = re.compile(r"\.(\d+)\+00\"")
 
 
 async def busy_of_many(session: AsyncSession, ids: Sequence[UUID], window: Span) -> str:
     """When each of them is taken in a window, in order, buffers included: `ManyBusy` as JSON."""
-    found: str | None = await session.scalar(_BUSY, {"ids": list(ids), "span": range_of(window), "form": _FORM})
-    assert found is not None, "an aggregate always has a row"
-    return found
+    rows = await session.execute(_BUSY, {"ids": list(ids), "span": range_of(window)})
+    busy: dict[UUID, str] = {row.bookable_id: row.busy for row in rows}
+    told = ",".join(f'{{"bookable":"{public_id("bkb", each)}","busy":[{busy.get(each, "")}]}}' for each in ids)
+    return f'{{"data":[{_in_form(told)}]}}'
+
+
+def _in_form(told: str) -> str:
+    """Times as the database writes them, in UTC, as everybody here writes them: to the millisecond, with a Z."""
+    if "." in told:
+        told = _PART_OF_SECOND.sub(lambda part: f'.{part[1][:3]:0<3}Z"', told)
+    return told.replace(" ", "T").replace('+00"', '.000Z"')
 
 
 async def choose(session: AsyncSession, chosen: Chosen) -> Sequence[UUID]:

@@ -146,6 +146,18 @@ class TestCalendars:
             other: [{"starts_at": instant(4), "ends_at": instant(5.5)}],
         }
 
+    async def test_times_are_told_to_the_millisecond(self, campus: Campus) -> None:
+        for start, end in (("02:00:00.25Z", "03:00:00.0005Z"), ("04:00:00Z", "05:00:00.123456Z")):
+            await campus.wang.holds(campus.hall, 0, starts_at=f"2026-11-23T{start}", ends_at=f"2026-11-23T{end}")
+        query = {"starts_at": instant(0), "ends_at": instant(24), "bookable": campus.hall}
+
+        (found,) = (await campus.stranger.http.get("/v1/free_busy", params=query)).json()["data"]
+
+        assert [(each["starts_at"], each["ends_at"]) for each in found["busy"]] == [
+            ("2026-11-23T02:00:00.250Z", "2026-11-23T03:00:00.000Z"),
+            ("2026-11-23T04:00:00.000Z", "2026-11-23T05:00:00.123Z"),
+        ]
+
     async def test_the_desk_sees_the_bookings_of_the_hour(self, campus: Campus) -> None:
         soon = await campus.wang.holds(campus.hall, 0.5)
         await campus.wang.holds(campus.hall, 5)
