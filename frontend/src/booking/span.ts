@@ -1,4 +1,4 @@
-import { clockIn, dateIn, instantIn, moveDay } from '@/realtime/duty/week'
+import { clockIn, dateIn, instantIn, moveDay } from '@/kernel/days'
 import type { Bookable, Span } from './types'
 
 export const MINUTE_MS = 60_000

@@ -4,7 +4,7 @@ import { useApi } from '@/kernel/api'
 import { useLoad } from '@/kernel/load'
 import { readAll } from '@/kernel/page'
 import { today } from '@/kernel/time'
-import { moveDay, mondayOf } from '@/realtime/duty/week'
+import { mondayOf, moveDay } from '@/kernel/days'
 import { KINDS, type Bookable, type CalendarEntry, type Kind, type Span } from '../types'
 import { spanOn } from '../span'
 

@@ -1,4 +1,4 @@
-import { clockIn, dateIn, instantIn, moveDay } from '@/realtime/duty/week'
+import { clockIn, dateIn, instantIn, moveDay } from '@/kernel/days'
 import type { Bookable, Span, Wish } from '../types'
 
 /** A time as a form has it: on the wall clock of the place. */

@@ -1,5 +1,5 @@
 import { reactive, watch } from 'vue'
-import { moveDay, instantIn } from '@/realtime/duty/week'
+import { instantIn, moveDay } from '@/kernel/days'
 import { today } from '@/kernel/time'
 import { newRequestId } from '../bookingApi'
 import type { AgendaItem, Contact, Line, LineKind } from './types'

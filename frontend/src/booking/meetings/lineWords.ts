@@ -1,4 +1,4 @@
-import { clockIn, dateIn } from '@/realtime/duty/week'
+import { clockIn, dateIn } from '@/kernel/days'
 import type { IconName } from '@/kernel/UiIcon.vue'
 import { calendarDay } from '@/kernel/time'
 import { spanWords } from '../span'

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Shift } from './types'
-import { clockIn, daysOf, instantIn, mondayOf, moveDay, placeOn, rowsOf, wallIn } from './week'
+import { clockIn, instantIn, mondayOf, moveDay, wallIn } from '@/kernel/days'
+import { daysOf, placeOn, rowsOf } from './week'
 
 const SHANGHAI = 'Asia/Shanghai'
 const WEEK = { starts_at: '2026-11-22T16:00:00.000Z', ends_at: '2026-11-29T16:00:00.000Z' }
