@@ -1,6 +1,7 @@
 """A confirmation is its payment's own commit: whatever happens on the way, there is all of it or nothing."""
 
 import asyncio
+import importlib.util
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from payments.stripe_door.models import DoorEvent, DoorRequest, PaymentIntent
 from payments.stripe_door.schemas import IntentParams
 from payments.stripe_door.service import new_intent
 from tests.payments.stripe_door.conftest import Shop, method
+from tests.product import ROOT
 
 PARAMS: Any = {"amount": 800, "currency": "cny"}
 
@@ -233,3 +235,34 @@ class TestOneIntent:
             stale.attach(uuid7(), "7" * 20)
             assert await queries.write_intents(session, [stale]) == set()
         assert (await look(shop, public_id("pi", UUID(int=stale.id.int)))).status == "canceled"
+
+
+class TestAnOlderHouse:
+    async def test_what_it_was_killed_over_is_ended_by_what_the_books_say(self, shop: Shop) -> None:
+        """Before, a payment and its intent were of two commits: a process could die between them."""
+        person = await shop.person()
+        paid = await shop.paid(person, 800)
+        left = await shop.ask(lambda c: c.v1.payment_intents.create(PARAMS))
+        under_way = "UPDATE payment_intents SET state = 'processing', payment_id = NULL, pay_code = '7'"
+        async with shop.db.session() as session:
+            await session.execute(text(under_way))
+            await session.execute(text("UPDATE payment_intents SET attempts = 1 WHERE attempts = 0"))
+            await session.execute(text(end_what_was_under_way()))
+
+        seen, other = await look(shop, paid.id), await look(shop, left.id)
+        assert (seen.status, seen.latest_charge.id) == ("succeeded", paid.latest_charge)
+        assert (other.status, other.latest_charge) == ("requires_payment_method", None)
+        # The code that was tried then is forgotten; with a fresh one it is paid.
+        code = await shop.code(person)
+        assert (await shop.ask(lambda c: c.v1.payment_intents.confirm(left.id, method(code)))).status == "succeeded"
+
+
+def end_what_was_under_way() -> str:
+    """The statement of the migration."""
+    spec = importlib.util.spec_from_file_location("one_commit", ROOT / "migrations/versions/0031_one_commit.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    statement: str = module._END_WHAT_WAS_UNDER_WAY
+    return statement
