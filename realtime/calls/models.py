@@ -139,6 +139,8 @@ class CallRing(Base):
     call_id: Mapped[UUID] = mapped_column(ForeignKey("calls.id"), primary_key=True)
     ring_round: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     person_id: Mapped[UUID] = mapped_column(primary_key=True)
+    # The team in whose rota they stood; None for whom the policy names.
+    team_id: Mapped[UUID | None]
     step: Mapped[int] = mapped_column(SmallInteger)
     rung_at: Mapped[datetime] = mapped_column(Instant)
     # Nobody's page was open: told through realtime/reaching on so many ways.

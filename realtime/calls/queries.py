@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, text
+from sqlalchemy import ColumnElement, Select, Text, and_, exists, false, func, literal, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from identity.api import Principal, Role
@@ -22,7 +22,8 @@ from realtime.calls.models import (
     CallStep,
     DeskPresence,
 )
-from realtime.calls.states import OPEN, WAITING
+from realtime.calls.states import OPEN, TIMED, WAITING
+from realtime.duty.api import stands_in
 
 PREFIX: Final = "call"
 BUTTON: Final = "btn"
@@ -97,27 +98,51 @@ async def lock_call(session: AsyncSession, call_id: UUID) -> Call:
 # ---- who was rung
 
 
+def _counts() -> ColumnElement[bool]:
+    """Of a ring: that it still is its person's business. Whoever was rung as one of a team sees the call as long as they belong to
+    it; whom the policy names, while the call is under way. Who has said that they come, or has written in it, sees it for good."""
+    took_part = or_(
+        exists().where(
+            CallStep.call_id == CallRing.call_id,
+            CallStep.actor == _public_person(),
+            CallStep.trigger.in_(("acknowledge", "join")),
+        ),
+        exists().where(CallMessage.call_id == CallRing.call_id, CallMessage.author_id == CallRing.person_id),
+    )
+    return or_(stands_in(CallRing.team_id, CallRing.person_id), _is_named(), took_part)
+
+
+def _is_named() -> ColumnElement[bool]:
+    under_way = exists().where(Call.id == CallRing.call_id, Call.state.in_(TIMED)).correlate(CallRing)
+    return and_(CallRing.team_id.is_(None), under_way)
+
+
+def _public_person() -> ColumnElement[str]:
+    return literal("per_").concat(func.replace(CallRing.person_id.cast(Text), "-", ""))
+
+
 async def is_rung(session: AsyncSession, call_id: UUID, person_id: UUID) -> bool:
-    """Whether any round of the call rang for somebody."""
-    ring = select(CallRing.call_id).where(CallRing.call_id == call_id, CallRing.person_id == person_id).limit(1)
-    return await session.scalar(ring) is not None
+    """Whether a round of the call rang for somebody whose business it still is."""
+    return call_id in await rung_calls_of(session, [call_id], person_id)
 
 
 async def rung_calls_of(session: AsyncSession, calls: Collection[UUID], person_id: UUID) -> set[UUID]:
-    """Those of these calls that rang for somebody."""
-    rows = await session.scalars(
-        select(CallRing.call_id).where(CallRing.call_id.in_(calls), CallRing.person_id == person_id).distinct()
-    )
+    """Those of these calls that rang for somebody, and still are their business."""
+    rows = await session.scalars(_rung_for(person_id).where(CallRing.call_id.in_(calls)))
     return set(rows)
 
 
+def _rung_for(person_id: UUID) -> Select[UUID]:
+    return select(CallRing.call_id).where(CallRing.person_id == person_id, _counts()).distinct()
+
+
 async def people_of_round(session: AsyncSession, call: Call) -> list[UUID]:
-    """Whom the present round rings."""
+    """Whom the present round rings, those left out whose business it is no more."""
     if not call.ring_round:
         return []
     rows = await session.scalars(
         select(CallRing.person_id)
-        .where(CallRing.call_id == call.id, CallRing.ring_round == call.ring_round)
+        .where(CallRing.call_id == call.id, CallRing.ring_round == call.ring_round, _counts())
         .order_by(CallRing.person_id)
     )
     return list(rows)
@@ -180,7 +205,7 @@ async def list_calls(
 
 def visible_to(reader: Principal) -> ColumnElement[bool]:
     """One's own, those one was rung for, and those of the regions whose desk one sits at."""
-    rung = select(CallRing.call_id).where(CallRing.person_id == reader.person_id)
+    rung = _rung_for(reader.person_id)
     mine = or_(Call.caller_id == reader.person_id, Call.acker_id == reader.person_id, Call.id.in_(rung))
     return or_(mine, at_desks_of(reader))
 

@@ -21,7 +21,7 @@ from realtime.calls import queries
 from realtime.calls.events import CallRinging
 from realtime.calls.models import Call, CallReceipt, CallRing
 from realtime.calls.schemas import PolicyStep, PolicyTarget
-from realtime.duty.api import Near, read_near, who_is_in_the_rota, who_is_on_duty
+from realtime.duty.api import Near, OnDuty, read_near, who_is_in_the_rota, who_is_on_duty
 from realtime.reaching.api import Kind, Target, Words, reach
 
 TIMER_KIND: Final = "calls.clock"
@@ -46,6 +46,8 @@ class Rung:
     """Whom a step rings at a moment."""
 
     people: list[UUID] = field(default_factory=list)
+    # The team through whose rota each is rung; whoever is named as a person stands in none.
+    team_of: dict[UUID, UUID] = field(default_factory=dict)
     teams: list[UUID] = field(default_factory=list)
     is_public: bool = False
 
@@ -68,18 +70,21 @@ async def find_rung(
     rung = Rung()
     if near is None and any(target.type == "role" for target in step.targets):
         near = await read_near(session, place_id=place_id, region_id=region_id)
-    people: list[UUID] = []
+    named: list[UUID] = []
+    found: list[OnDuty] = []
     for target in step.targets:
         if target.type == "screen":
             rung.is_public = True
         elif target.type == "person":
-            people += [parse_public_id("per", target.id or "")]
+            named.append(parse_public_id("per", target.id or ""))
         else:
-            people += await _of_rota(session, target, region_id, place_id, at, near, also_off_duty=also_off_duty)
+            found += await _of_rota(session, target, region_id, place_id, at, near, also_off_duty=also_off_duty)
             if target.type == "team":
                 rung.teams.append(parse_public_id(queries.TEAM, target.id or ""))
+    people = list(dict.fromkeys([*named, *(one.person_id for one in found)]))
     here = await contacts_of(session, set(people), today()) if people else {}
-    rung.people = [person for person in dict.fromkeys(people) if person in here]
+    rung.people = [person for person in people if person in here]
+    rung.team_of = {one.person_id: one.team_id for one in reversed(found) if one.person_id not in named}
     return rung
 
 
@@ -92,7 +97,7 @@ async def _of_rota(
     near: Near | None,
     *,
     also_off_duty: bool,
-) -> list[UUID]:
+) -> list[OnDuty]:
     team_id = parse_public_id(queries.TEAM, target.id or "") if target.type == "team" else None
     where = {
         "role": target.role,
@@ -109,7 +114,7 @@ async def _of_rota(
     except NotFound:
         # A team that was there when the policy was frozen.
         return []
-    return [one.person_id for one in found]
+    return found
 
 
 async def ring(
@@ -130,7 +135,13 @@ async def ring(
             ways = len(await reach(session, target=target, text=words, ref=ref, urgent=True))
         session.add(
             CallRing(
-                call_id=call.id, ring_round=call.ring_round, person_id=person, step=call.step, rung_at=now, ways=ways
+                call_id=call.id,
+                ring_round=call.ring_round,
+                person_id=person,
+                team_id=rung.team_of.get(person),
+                step=call.step,
+                rung_at=now,
+                ways=ways,
             )
         )
     session.add_all(

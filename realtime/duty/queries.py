@@ -4,8 +4,9 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from kernel.errors import NotFound
 from realtime.duty.models import DutyMember, DutyNote, DutyOverride, DutyRotation, DutySignIn, DutySwap, DutyTeam
@@ -36,6 +37,18 @@ async def list_teams(session: AsyncSession, *where: ColumnElement[bool]) -> list
     """Those that are not closed."""
     query = select(DutyTeam).where(DutyTeam.closed_at.is_(None), *where)
     return list(await session.scalars(query.order_by(DutyTeam.name_zh, DutyTeam.id)))
+
+
+def stands_in(
+    team_id: InstrumentedAttribute[UUID | None], person_id: InstrumentedAttribute[UUID]
+) -> ColumnElement[bool]:
+    """Of a row that names both: that the person still belongs to that team, and the team is not closed."""
+    return exists().where(
+        DutyMember.team_id == team_id,
+        DutyMember.person_id == person_id,
+        DutyTeam.id == DutyMember.team_id,
+        DutyTeam.closed_at.is_(None),
+    )
 
 
 async def teams_of_person(session: AsyncSession, person_id: UUID) -> list[DutyTeam]:
