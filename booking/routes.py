@@ -17,6 +17,7 @@ from booking.errors import (
     SeriesClash,
     TooManyBookings,
 )
+from booking.meetings import losses
 from booking.queries import Chosen
 from booking.spans import Span, merged
 from identity.api import CurrentPerson, places_below
@@ -149,8 +150,8 @@ def window_of(starts_at: schemas.Instant, ends_at: schemas.Instant) -> Span:
 async def post_closure(
     bookable_id: BookableId, body: schemas.NewClosure, person: CurrentPerson, session: SessionDep
 ) -> schemas.BookingView:
-    """The office closes it; with `override` what stands in the way is superseded, and its people are told."""
-    closure, _ = await service.close(session, person, parse_public_id("bkb", bookable_id), body)
+    """The office closes it; with `override` what stands in the way is superseded, and its people, their meetings too, are told."""
+    closure, _ = await losses.close(session, person, parse_public_id("bkb", bookable_id), body)
     return (await views.booking_views(session, [closure], person))[0]
 
 

@@ -167,6 +167,12 @@ class Settings(BaseSettings):
         le=3650,
         description="A guest's telephone number is forgotten so many days after their repair has come to its end.",
     )
+    meeting_guest_phone_days: int = Field(
+        default=30,
+        ge=1,
+        le=3650,
+        description="A guest's telephone number is forgotten so many days after the meeting is over, or they were taken off its list.",
+    )
     webhook_networks: str | None = Field(
         default=None,
         description="Private networks that webhooks, robots and gateways may be reached in, as 10.20.0.0/16,10.30.0.0/16. Not set: none in production, every address outside it.",

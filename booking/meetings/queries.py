@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import any_, func, literal, select
+from sqlalchemy import ARRAY, Text, any_, bindparam, func, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking.meetings.models import (
@@ -19,6 +19,7 @@ from booking.meetings.models import (
     MeetingScan,
     MeetingStep,
 )
+from booking.meetings.states import OPEN
 from identity.api import Cover
 from kernel.errors import NotFound
 
@@ -274,3 +275,20 @@ async def policy_of(session: AsyncSession, region_id: UUID) -> Rules:
         row.version,
         row.changed_at,
     )
+
+
+_FORGET_PHONES: Final = text("""
+    UPDATE meeting_guests SET phone = ''
+     WHERE id IN (SELECT g.id FROM meeting_guests g JOIN meetings m ON m.id = g.meeting_id
+                   WHERE g.phone <> ''
+                     AND (g.removed_at < :before
+                          OR (m.state <> ALL(:open) AND m.changed_at < :before))
+                   LIMIT :limit FOR UPDATE OF g SKIP LOCKED)
+    RETURNING id
+""").bindparams(bindparam("open", type_=ARRAY(Text)))
+
+
+async def forget_phones(session: AsyncSession, before: datetime, limit: int) -> int:
+    """Of guests of meetings that were over then, or who were taken off the list; returns how many."""
+    forgotten = await session.scalars(_FORGET_PHONES, {"before": before, "open": list(OPEN), "limit": limit})
+    return len(forgotten.all())

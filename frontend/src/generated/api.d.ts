@@ -341,7 +341,7 @@ export interface paths {
         put?: never;
         /**
          * Post Closure
-         * @description The office closes it; with `override` what stands in the way is superseded, and its people are told.
+         * @description The office closes it; with `override` what stands in the way is superseded, and its people, their meetings too, are told.
          */
         post: operations["post_closure_v1_bookables__bookable_id__closures_post"];
         delete?: never;
@@ -734,7 +734,7 @@ export interface paths {
         };
         /**
          * List Of The Hour
-         * @description For the desk: what runs, or begins within the hour. Changes come on `desk:bookings-<region>`.
+         * @description For the desk, and that of calls beside it: what runs, or begins within the hour. Changes come on `desk:bookings-<region>`.
          */
         get: operations["list_of_the_hour_v1_bookings_of_the_hour_get"];
         put?: never;

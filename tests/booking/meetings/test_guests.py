@@ -13,10 +13,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from openpyxl import load_workbook
 from PIL import Image
 
+from booking.meetings.jobs import forget_phones
 from identity.api import place_summary
 from identity.plans import service as plans
 from identity.plans.schemas import NewEdge, NewGraph, NewPlan, NewPoint
-from kernel import mail
+from kernel import mail, outbox
 from kernel.files import take_file
 from kernel.ids import parse_public_id, public_id
 from kernel.settings import get_settings
@@ -173,6 +174,40 @@ class TestLetters:
         assert sorted(letter["Subject"] for letter in box.letters) == ["Changes: 年会", "会议变更：年会"]
         assert box.letters[0].get_content().count("·") == 2
         assert (await campus.wang.sees(meeting))["changes_waiting"] == 0
+
+    async def test_a_hall_that_the_office_closes_is_one_change_like_any_other(
+        self, campus: Campus, box: Mailbox
+    ) -> None:
+        meeting = await campus.wang.has(campus.hall(0), campus.meal(20))
+        await campus.wang.invites(meeting, {"name": "张伟", "email": "zhang@example.cn"})
+        await self.deliver(campus, 0.1)
+        box.letters.clear()
+        closure = {"starts_at": instant(0.5), "ends_at": instant(8), "reason": "漏水检修", "override": True}
+        url = f"/v1/bookables/{campus.halls[0]}/closures"
+
+        told(await campus.office.http.post(url, json={**closure, "request_id": str(uuid4())}), 201)
+        meal = meeting["lines"][1]["id"]
+        await campus.wang.http.put(f"/v1/meetings/{meeting['id']}/lines/{meal}", json={"line": campus.meal(25)})
+
+        seen = await campus.wang.sees(meeting)
+        assert [(step["trigger"], "漏水检修" in step["words"]) for step in seen["steps"][-2:]] == [
+            ("change", True),
+            ("change", False),
+        ]
+        assert await self.told_of(campus, meeting) == ["hold", "confirm", "change", "change"]
+        await self.deliver(campus, 0.3)
+        (letter,) = box.letters
+        assert letter["Subject"] == "会议变更：年会"
+        assert letter.get_content().count("·") == 2
+        assert "漏水检修" in letter.get_content()
+
+    async def told_of(self, campus: Campus, meeting: Json) -> list[str]:
+        """The triggers of which its organiser was told."""
+        async with campus.db.session() as session:
+            events = (await outbox.read_after(session, {}, types=["meeting.changed"])).events
+        found = [stored.event for stored in events]
+        assert all(f"person:{campus.wang.id}" in [to.channel for to in event.audience()] for event in found)
+        return [str(event.data()["trigger"]) for event in found if event.data()["meeting"] == meeting["id"]]
 
     async def test_the_organiser_may_send_at_once_and_a_cancellation_goes_at_once(
         self, campus: Campus, box: Mailbox
@@ -338,6 +373,41 @@ class TestMoney:
             return total
         finally:
             await connection.close()
+
+
+class TestForgetting:
+    async def test_a_telephone_number_is_forgotten_some_weeks_after_the_meeting(self, campus: Campus) -> None:
+        over = await campus.wang.has(campus.hall())
+        ahead = await campus.wang.has(campus.hall(1, start=24 * 60), attendees=5)
+        for meeting in (over, ahead):
+            await campus.wang.invites(
+                meeting, {"name": "张伟", "phone": "13800000000"}, {"name": "李娜", "phone": "13800000001"}
+            )
+        assert await self.phones(campus, over) == ["13800000000", "13800000001"]
+
+        # Over at noon.
+        await campus.until(4)
+        await campus.until(24 * 30)
+        assert await forget_phones(campus.db) == 0
+        await campus.until(24 * 31)
+
+        assert await forget_phones(campus.db) == 2
+        assert await self.phones(campus, over) == ["", ""]
+        assert await self.phones(campus, ahead) == ["13800000000", "13800000001"]
+
+    async def test_so_is_that_of_somebody_who_was_taken_off_the_list(self, campus: Campus) -> None:
+        ahead = await campus.wang.has(campus.hall(1, start=24 * 60))
+        (guest,) = await campus.wang.invites(ahead, {"name": "张伟", "phone": "13800000000"})
+        gone = await campus.wang.http.delete(f"/v1/meetings/{ahead['id']}/guests/{guest['id']}")
+        assert gone.status_code == 204, gone.text
+
+        await campus.until(24 * 31)
+
+        assert await forget_phones(campus.db) == 1
+
+    async def phones(self, campus: Campus, meeting: Json) -> list[str]:
+        guests = told(await campus.wang.http.get(f"/v1/meetings/{meeting['id']}/guests"))["data"]
+        return [guest["phone"] for guest in guests]
 
 
 class TestWays:
