@@ -36,6 +36,11 @@ export const router = createRouter({
       meta: { title: 'bookingRequests' },
     },
     { path: '/desk/repairs', component: () => import('./RepairsBoardPage.vue'), meta: { title: 'repairsBoard' } },
+    {
+      path: '/desk/repairs/statistics',
+      component: () => import('./RepairStatisticsPage.vue'),
+      meta: { title: 'repairStatistics' },
+    },
     { path: '/desk/canteen', component: () => import('./BoardPage.vue'), meta: { title: 'board' } },
     { path: '/desk/shifts', component: () => import('./ShiftsPage.vue'), meta: { title: 'shifts' } },
     { path: '/desk/disputes', component: () => import('./DisputesPage.vue'), meta: { title: 'disputes' } },
