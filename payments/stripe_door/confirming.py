@@ -1,13 +1,15 @@
-"""The way of a confirmation: look, then pay; paying and everything that follows from it are one commit.
+"""The way of a confirmation: it is paid, and everything that follows from that is written, in one commit.
 
-1. *Look*: one question for all that wait: is the key's answer kept already, and how does the intent stand? What cannot be
-   confirmed is answered here and never meets a payment.
-2. *Pay*: the payment goes through the very posting queue of `POST /v1/payments`, and the door is its companion there
-   (`payments/batch.py`): in the batch's own transaction the intents are locked first, as they were seen and not
-   otherwise, and what the payments have come to is written last: intents, kept answers, events.
+The payment goes through the very posting queue of `POST /v1/payments`, and the door is its companion there
+(`payments/batch.py`): in the batch's own transaction the intents are locked first, without waiting for anybody, and what the
+payments have come to is written last: intents, kept answers, events.
 
-So there is nothing half done. A process that is killed leaves either all of it or nothing; where nobody knows which, the
-same is looked at again.
+What cannot simply be paid is left out of the batch and *looked at* instead: a key that has kept an answer, an intent that
+does not exist, is paid already, or is somebody else's at this moment. So are those whose pay code or sum is not known before
+they are read. What a look finds right is paid as it was seen, and not otherwise.
+
+So there is nothing half done. A process that is killed leaves either all of it or nothing; where nobody knows which, a look
+tells.
 """
 
 import asyncio
@@ -28,6 +30,7 @@ from kernel.db import CommittingConnection, Database
 from kernel.errors import GuanjiaError, TryAgain
 from kernel.idempotency import Answer
 from kernel.ids import uuid7
+from kernel.money import AMOUNT_FEN_MAX
 from payments.batch import Item
 from payments.posting_queue import Posting
 from payments.schemas import PaymentRequest
@@ -53,8 +56,9 @@ log = structlog.get_logger()
 
 BATCH_MAX: Final = 200
 WAITING_MAX: Final = 4000
-# How long before each try: the intent was somebody else's for a moment, or nobody knows what became of the commit.
-TRY_AFTER_S: Final = (0.0, 0.02, 0.1, 0.5, 1.0)
+# How long before each try: it has to be looked at, the intent was somebody else's for a moment, or nobody knows what became
+# of the commit.
+TRY_AFTER_S: Final = (0.0, 0.0, 0.02, 0.1, 0.5, 1.0)
 ATTEMPTS_A_BLOCK: Final = 1000
 
 _NO_METHOD: Final = (
@@ -98,9 +102,11 @@ class _Errand:
 
     companion: "Confirmations"
     order: Order
-    intent: Intent
+    # None until it is locked, where nobody has looked.
+    intent: Intent | None
+    was_seen: bool
     # The event of an intent that is created in the same act.
-    created: str | None
+    created: str | None = None
 
 
 @dataclass(slots=True)
@@ -172,19 +178,25 @@ class Confirmations:
             del self._keys[key]
 
     async def _try(self, order: Order) -> Answer | None:
-        """The answer; None where the intent was somebody else's just now."""
-        await self._looks.join(order)
-        if order.kept is not None:
-            return stored_answer(order.kept.status, order.kept.body, order.kept_fingerprint, order.fingerprint)
-        if (told := _told_before(order)) is not None:
-            return told
-        try:
-            item = self._item_of(order)
-        except StripeError as error:
-            if not error.kept:
-                raise
-            return await self._keep_refusal(order, error_answer(error))
-        order.answer, order.tried = None, True
+        """The answer; None where the intent has to be looked at, or was somebody else's just now."""
+        order.answer = None
+        if order.pay_code is not None and order.fresh is None and not order.tried and self._numbers:
+            order.seq = self._numbers.pop()
+            item = self._queued(order, f"pi_{order.intent_id.hex}", order.pay_code, AMOUNT_FEN_MAX)
+            item.errand = _Errand(self, order, None, was_seen=False)
+        else:
+            await self._looks.join(order)
+            if order.kept is not None:
+                return stored_answer(order.kept.status, order.kept.body, order.kept_fingerprint, order.fingerprint)
+            if (told := _told_before(order)) is not None:
+                return told
+            try:
+                item = self._item_of(order)
+            except StripeError as error:
+                if not error.kept:
+                    raise
+                return await self._keep_refusal(order, error_answer(error))
+        order.tried = True
         await self._posting.submit(item)
         return order.answer
 
@@ -195,22 +207,21 @@ class Confirmations:
         return answer
 
     def _item_of(self, order: Order) -> Item:
-        """The payment, with its errand. Raises where the intent cannot be confirmed as it stands."""
-        seen, at = order.intent or order.fresh, clock.now()
+        """The payment of what was seen. Raises where the intent cannot be confirmed as it stands."""
+        seen = order.intent or order.fresh
         if seen is None:
             raise ResourceMissing("payment_intent", f"pi_{order.intent_id.hex}", param="intent")
         intent: Intent = msgspec.structs.replace(seen)
         created = data_of(intent_view(intent)) if order.intent is None else None
-        if order.pay_code is not None:
-            intent.attach(uuid7(at=at), order.pay_code)
-        if intent.pay_code is None and intent.state.startswith("requires"):
-            raise UnexpectedState(_NO_METHOD, code="payment_intent_unexpected_state")
-        assert order.seq is not None, "a number was taken while looking"
-        intent.begin(order.seq, order.terminal.id, at)
-        body = PaymentRequest(seq=order.seq, code=intent.pay_code, amount_fen=intent.amount_fen, confirm_repeat=True)
-        item = queue_item(order.terminal, intent.attempt_key, body, request_id=order.request_id, language="en")
-        item.errand = _Errand(self, order, intent, created)
+        _begin(order, intent)
+        item = self._queued(order, intent.attempt_key, intent.pay_code, intent.amount_fen)
+        item.errand = _Errand(self, order, intent, was_seen=True, created=created)
         return item
+
+    def _queued(self, order: Order, key: str, code: str | None, amount_fen: int) -> Item:
+        assert order.seq is not None, "a number was taken before"
+        body = PaymentRequest(seq=order.seq, code=code, amount_fen=amount_fen, confirm_repeat=True)
+        return queue_item(order.terminal, key, body, request_id=order.request_id, language="en")
 
     # ---- look
 
@@ -227,7 +238,8 @@ class Confirmations:
             order.kept, order.kept_fingerprint = found or (None, b"")
 
     async def _number(self, on: "asyncpg.Connection[asyncpg.Record]", orders: list[Order]) -> None:
-        while len(self._numbers) < len(orders):
+        # Some more than are wanted now: whoever finds one here need not look.
+        while len(self._numbers) < len(orders) + ATTEMPTS_A_BLOCK // 2:
             first = await queries.next_attempts(on)
             self._numbers += range(first, first + ATTEMPTS_A_BLOCK)
         taken, self._numbers = self._numbers[: len(orders)], self._numbers[len(orders) :]
@@ -237,22 +249,27 @@ class Confirmations:
     # ---- within the posting batch
 
     async def enter(self, connection: "asyncpg.Connection[asyncpg.Record]", items: Sequence[Item]) -> Sequence[Item]:
-        """Lock the intents, in order, without waiting for anybody. An intent that is locked elsewhere, or is no longer
-        what was looked at, is left out: no payment waits for it."""
+        """Lock the intents, without waiting for anybody: no payment waits for one. What is locked elsewhere, or is not as it
+        has to be, is left out."""
         errands = [item.errand for item in items if isinstance(item.errand, _Errand)]
-        existing = {
-            (errand.intent.site_id, errand.intent.id): errand.intent for errand in errands if errand.created is None
-        }
-        locked = await queries.lock_seen(connection, list(existing.values())) if existing else set()
+        seen = [errand.intent for errand in errands if errand.was_seen and errand.intent and errand.created is None]
+        locked = await queries.lock_seen(connection, seen) if seen else set()
+        unseen = [errand.order for errand in errands if not errand.was_seen]
+        found = await queries.lock_unseen(connection, [_named(order) for order in unseen]) if unseen else {}
         going = []
         for item in items:
             errand = item.errand
             if isinstance(errand, _Errand) and errand.created is None:
                 # Two of one batch may want the same: the first has it.
-                if errand.intent.id not in locked:
+                name = (errand.order.site_id, errand.order.intent_id)
+                if errand.was_seen:
+                    may_go = name[1] in locked
+                    locked.discard(name[1])
+                else:
+                    may_go = _fill_in(item, errand, found.pop(name, None))
+                if not may_go:
                     item.outcome = _ELSEWHERE
                     continue
-                locked.discard(errand.intent.id)
             going.append(item)
         return going
 
@@ -270,7 +287,36 @@ class Confirmations:
         await tell(connection, ends.events)
 
 
+def _begin(order: Order, intent: Intent) -> None:
+    """An attempt at this intent. Raises where it cannot be confirmed as it stands."""
+    assert order.seq is not None, "a number was taken before"
+    at = clock.now()
+    if order.pay_code is not None:
+        intent.attach(uuid7(at=at), order.pay_code)
+    if intent.pay_code is None and intent.state.startswith("requires"):
+        raise UnexpectedState(_NO_METHOD, code="payment_intent_unexpected_state")
+    intent.begin(order.seq, order.terminal.id, at)
+
+
+def _named(order: Order) -> tuple[UUID, UUID, str | None]:
+    return order.site_id, order.intent_id, order.idempotency_key
+
+
+def _fill_in(item: Item, errand: _Errand, intent: Intent | None) -> bool:
+    """What was not known of a payment before its intent was locked. False: it has to be looked at."""
+    if intent is None:
+        return False
+    try:
+        _begin(errand.order, intent)
+    except StripeError:
+        return False
+    errand.intent, item.key = intent, intent.attempt_key
+    item.request = item.request._replace(sale=msgspec.structs.replace(item.request.sale, amount_fen=intent.amount_fen))
+    return True
+
+
 def _end(errand: _Errand, answered: Answer, charge_id: UUID, at: datetime, ends: _Ends) -> None:
+    assert errand.intent is not None, "it was locked"
     order, intent = errand.order, msgspec.structs.replace(errand.intent)
     outcome = outcomes.outcome_of(answered, charge_id, at)
     outcomes.apply(intent, outcome)

@@ -65,8 +65,18 @@ _LOCK_SEEN: Final = Statement("""
       FROM unnest(CAST(:sites AS uuid[]), CAST(:ids AS uuid[]), CAST(:versions AS integer[])) AS k(site_id, id, version)
       JOIN payment_intents i ON i.site_id = k.site_id AND i.id = k.id
      WHERE i.version = k.version
-     ORDER BY i.site_id, i.id FOR UPDATE OF i SKIP LOCKED
+       FOR UPDATE OF i SKIP LOCKED
 """)
+
+# Whether the key has kept an answer is true of the moment before the lock: it says that nothing was there, never that something is.
+_LOCK_UNSEEN: Final = Statement(f"""
+    SELECT {", ".join(f"i.{name}" for name in INTENT_COLUMNS)}
+      FROM unnest(CAST(:sites AS uuid[]), CAST(:ids AS uuid[]), CAST(:keys AS text[])) AS k(site_id, id, key)
+      JOIN payment_intents i ON i.site_id = k.site_id AND i.id = k.id
+      LEFT JOIN door_requests r ON r.site_id = k.site_id AND r.key = k.key
+     WHERE r.key IS NULL
+       FOR UPDATE OF i SKIP LOCKED
+""")  # noqa: S608  column names of our own
 
 # What an attempt changes, and nothing else: no index speaks of these columns, so the row stays on its page.
 _ATTEMPT_COLUMNS: Final = (
@@ -136,14 +146,24 @@ async def look_at_intents(on: Place, keys: Sequence[tuple[UUID, UUID]]) -> dict[
 
 async def lock_seen(on: Place, intents: Sequence[Intent]) -> set[UUID]:
     """The ids of those that nobody has locked and that still stand as these copies say."""
-    ordered = sorted(intents, key=lambda intent: (intent.site_id.int, intent.id.int))
     rows = await _LOCK_SEEN.run(
         on,
-        sites=[intent.site_id for intent in ordered],
-        ids=[intent.id for intent in ordered],
-        versions=[intent.version for intent in ordered],
+        sites=[intent.site_id for intent in intents],
+        ids=[intent.id for intent in intents],
+        versions=[intent.version for intent in intents],
     )
     return {row[0] for row in rows}
+
+
+async def lock_unseen(on: Place, wanted: Sequence[tuple[UUID, UUID, str | None]]) -> dict[tuple[UUID, UUID], Intent]:
+    """Of these (site, id, idempotency key) those that nobody has locked, and whose key has kept nothing."""
+    rows = await _LOCK_UNSEEN.run(
+        on,
+        sites=[site for site, _, _ in wanted],
+        ids=[identifier for _, identifier, _ in wanted],
+        keys=[key for _, _, key in wanted],
+    )
+    return {(row[0], row[1]): Intent(*row) for row in rows}
 
 
 async def write_confirmed(on: Place, intents: Sequence[Intent]) -> None:

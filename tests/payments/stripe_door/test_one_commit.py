@@ -157,6 +157,22 @@ class TestOneIntent:
         assert sorted(answers) == [200] + [400] * 19
         assert await count(shop, Payment) == 1
 
+    async def test_a_thousand_and_one_have_numbers_of_their_own(self, shop: Shop) -> None:
+        """Numbers of attempts are taken by the block; whoever finds none left looks, and takes another block."""
+
+        async def pay_one() -> str:
+            person = await shop.person()
+            way = method(await shop.code(person))
+            made = await shop.ask(lambda c: c.v1.payment_intents.create(PARAMS))
+            paid: str = (await shop.ask(lambda c: c.v1.payment_intents.confirm(made.id, way))).status
+            return paid
+
+        for left in (0, 1, 3):
+            del shop.confirmations._numbers[left:]
+            assert set(await asyncio.gather(*[pay_one() for _ in range(4)])) == {"succeeded"}
+        async with shop.db.session() as session:
+            assert len(set(await session.scalars(select(PaymentIntent.attempt_seq)))) == 12
+
     async def test_who_has_locked_it_holds_up_no_payment(self, shop: Shop) -> None:
         person, other = await shop.person(), await shop.person()
         code = await shop.code(person)
@@ -169,12 +185,14 @@ class TestOneIntent:
 
         assert (await waiting).status == "succeeded"
 
-    async def test_what_was_changed_between_look_and_payment_is_looked_at_again(
-        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("attached", [True, False])
+    async def test_what_was_changed_just_before_the_payment_is_paid_as_it_is_then(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch, attached: bool
     ) -> None:
+        """Also where it was looked at already, since its pay code had come with it."""
         person = await shop.person()
-        code = await shop.code(person)
-        made = await shop.ask(lambda c: c.v1.payment_intents.create(PARAMS))
+        way: Any = method(await shop.code(person))
+        made = await shop.ask(lambda c: c.v1.payment_intents.create(PARAMS | (way if attached else {})))
         submit = shop.world.posting.submit
         changed: list[Item] = []
 
@@ -185,7 +203,7 @@ class TestOneIntent:
             return await submit(item)
 
         monkeypatch.setattr(shop.confirmations._posting, "submit", change_first)
-        paid = await shop.ask(lambda c: c.v1.payment_intents.confirm(made.id, method(code)))
+        paid = await shop.ask(lambda c: c.v1.payment_intents.confirm(made.id, None if attached else way))
 
         assert (paid.status, paid.amount_received) == ("succeeded", 900)
         assert await shop.cash(person) == 100_00 - 900
