@@ -22,7 +22,9 @@ _READ: Final = raises(Unauthenticated, Forbidden, NotFound, Malformed)
 
 
 def _asked(
-    region: Annotated[str | None, Query(max_length=80, description="All that I lead, unless one is named.")] = None,
+    region: Annotated[
+        str | None, Query(max_length=80, description="This region and all below it; all that I lead without it.")
+    ] = None,
     place: Annotated[str | None, Query(max_length=80, description="This place and all below it.")] = None,
     category: Annotated[str | None, Query(max_length=80, description="This kind and all below it.")] = None,
     first_day: Annotated[

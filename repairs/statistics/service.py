@@ -119,7 +119,9 @@ async def _regions_of(session: AsyncSession, person: Principal, asked: Asked) ->
     if asked.region is not None:
         region_id = parse_public_id("reg", asked.region)
         person.require(*orders.LEAD_ROLES, region_id=region_id)
-        return [region_id]
+        # A role reaches downwards, and so do the figures.
+        known = await queries.regions_with_orders(session)
+        return {region_id, *[below for below in known if region_id in await regions_up(session, below)]}
     cover = person.cover_of(*orders.LEAD_ROLES)
     return cover.regions if cover is not None else await queries.regions_with_orders(session)
 

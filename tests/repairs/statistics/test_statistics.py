@@ -350,6 +350,9 @@ class TestWhoMaySee:
         found = await figures(shop, shop.stranger)
         assert [named["name_zh"] for named in found["regions"]] == ["杭州"]
         assert found["totals"]["raised"] == 1
+        found = await figures(shop, shop.stranger, region=public_id("reg", shop.house.province))
+        assert [named["name_zh"] for named in found["regions"]] == ["浙江", "杭州"]
+        assert found["totals"]["raised"] == 1
 
 
 class TestWorkbook:
@@ -374,7 +377,7 @@ class TestWorkbook:
         for sheet, name in (("费用按单位", "costs_by_unit"), ("费用按类别", "costs_by_category")):
             told = [(row[1], *(round(yuan * 100) for yuan in row[2:])) for row in book[sheet][1:]]
             assert told == [some(row, *COST) for row in found[name]]
-        assert book["按状态"][1:] == [("已受理", 1), ("已撤回", 1), ("已确认", 1), ("已评价", 1), ("已回复", 1)]
+        assert book["按状态"][1:] == [("待派单", 1), ("已撤回", 1), ("已确认", 1), ("已评价", 1), ("已回复", 1)]
 
     def _same(self, sheet: list[tuple[Any, ...]], rows: list[Json], names: tuple[str, ...]) -> None:
         assert [row[1:] for row in sheet[1:]] == [some(row, *names) for row in rows]

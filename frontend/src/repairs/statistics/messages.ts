@@ -223,7 +223,7 @@ export const en: typeof zh = {
     kept: 'Kept',
     broken: 'Late',
     waiting: 'Waiting',
-    share: 'Kept',
+    share: 'In time',
     median: 'Median',
     p90: '90th percentile',
     promised: 'Promised',
