@@ -59,6 +59,7 @@ from app.request_metrics import sampling
 from app.services import Services
 from booking import jobs as booking_jobs
 from booking.channels import BOOKABLE_CHANNEL, DESK_OF_BOOKINGS
+from booking.hand_over import BookingOfCall
 from booking.meetings import api as meetings
 from booking.meetings import jobs as meetings_jobs
 from canteen import jobs as canteen_jobs
@@ -190,6 +191,7 @@ register_file_reader("won", work_orders.may_read_files)
 
 # What a call may become elsewhere.
 calls.register_hand_over_target(work_orders.RepairOfCall())
+calls.register_hand_over_target(BookingOfCall())
 
 # What a unit bears of a lunch, for a forecast.
 register_lunch_share(unit_share_of_lunch)

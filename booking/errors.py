@@ -6,6 +6,7 @@ OutsideOpening      409     it is not open then
 NotBookable         409     its rules do not allow this: too long, too early, retired, another unit's
 TooManyBookings     409     this person has as many of its kind ahead as they may
 QuotaExceeded       409     the unit or the person has had its hours of this kind in the week or the month
+NothingFreeNearby   409     a call was to become a booking, and no hall is free there within the next quarter of an hour
 NotNow              409     check-in begins fifteen minutes before the start, and ends when the booking is given up
 NothingHere         404     the code is good, and its reader has nothing to check in there now
 CodeUnknown         404     a code that is not ours, or of an hour ago
@@ -58,6 +59,15 @@ class TooManyBookings(GuanjiaError):
     status = 409
     message_zh = "您已有 {limit} 个未结束的预订，不能再订"
     message_en = "You have {limit} bookings ahead already"
+
+
+class NothingFreeNearby(GuanjiaError):
+    """Another way of helping is wanted."""
+
+    code = "NOTHING_FREE_NEARBY"
+    status = 409
+    message_zh = "附近没有现在可订的会议室，请换一种方式处理"
+    message_en = "No room nearby is free now; please help in another way"
 
 
 class NotNow(GuanjiaError):

@@ -98,17 +98,20 @@ async def look(session: AsyncSession, actor: Principal, bookable_id: UUID, new: 
 
 async def _wait(session: AsyncSession, bookable_id: UUID, counter: _Counter, asker: _Asker) -> Seen:
     async with counter.lock:
-        if asker.seen is not None:
-            return asker.seen
-        askers, counter.waiting = counter.waiting, []
-        try:
-            await _look(session, bookable_id, askers)
-        except BaseException:
-            # Whatever has befallen this session, the next one looks for the others.
-            counter.waiting[:0] = [each for each in askers if each is not asker and each.seen is None]
-            raise
-        assert asker.seen is not None, "who looks waits too"
-        return asker.seen
+        if asker.seen is None:
+            askers, counter.waiting = counter.waiting, []
+            try:
+                await _look(session, bookable_id, askers)
+            except BaseException:
+                # Whatever has befallen this session, the next one looks for the others.
+                counter.waiting[:0] = [each for each in askers if each is not asker and each.seen is None]
+                raise
+    return _told(asker)
+
+
+def _told(asker: _Asker) -> Seen:
+    assert asker.seen is not None, "who looks waits too"
+    return asker.seen
 
 
 async def _look(session: AsyncSession, bookable_id: UUID, askers: Sequence[_Asker]) -> None:

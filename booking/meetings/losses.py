@@ -15,6 +15,7 @@ from booking import queries as bookings
 from booking import service as booking
 from booking.meetings import letters, queries, service
 from booking.meetings.models import Meeting
+from booking.meetings.states import OPEN
 from booking.models import Bookable, Booking
 from booking.schemas import NewClosure
 from booking.spans import Span
@@ -52,7 +53,7 @@ async def _meetings_in(session: AsyncSession, bookable_id: UUID, span: Span) -> 
 async def _tell(
     session: AsyncSession, meeting: Meeting, refs: Sequence[UUID], bookable: Bookable, actor: str, reason: str
 ) -> None:
-    if meeting.state not in service.OPEN:
+    if meeting.state not in OPEN:
         return
     rows = (await queries.lines_of(session, [meeting.id]))[meeting.id]
     titles = "、".join(row.title for row in rows if set(row.refs) & set(refs))
