@@ -36,6 +36,9 @@ LANE_MAX: Final = 999
 _PARTITION_MISSING: Final = "23514"
 # Longer than a sale can be late and still be booked without anybody's asking.
 _PERIODS_LOOK_BACK: Final = timedelta(days=40)
+# A plan that was made when a table had a dozen rows reads all of it, whatever it has grown to since. Planning again takes
+# some milliseconds.
+_PLANS_LAST: Final = timedelta(seconds=10)
 # After these the connection is useless and a lane must be leased again.
 _LOST: Final = (
     OSError,
@@ -104,6 +107,7 @@ class Lane:
         self._head = LaneHead(0, 0, GENESIS, 0)
         # Whether a transaction is open on the connection already.
         self._begun = False
+        self._plan_again_at = clock.now()
 
     @property
     def number(self) -> int:
@@ -188,6 +192,13 @@ class Lane:
             with suppress(*RETRYABLE, GuanjiaError):
                 await self.open()
 
+    def _beginning(self, at: datetime) -> str:
+        """What begins a transaction; now and then it forgets how the statements were planned."""
+        if at < self._plan_again_at:
+            return "BEGIN"
+        self._plan_again_at = at + _PLANS_LAST
+        return "DISCARD PLANS; BEGIN"
+
     async def _post(self, items: Sequence[Item], more_waiting: Callable[[], bool] = lambda: False) -> None:
         """One transaction. What stands in the items' outcomes afterwards is committed."""
         if not self.is_open:
@@ -197,7 +208,7 @@ class Lane:
         companions = {item.errand.companion for item in items if item.errand is not None}
         going = items
         if not self._begun:
-            await connection.execute("BEGIN")
+            await connection.execute(self._beginning(at))
         self._begun = False
         noted: list[tuple[UUID, datetime]] = []
         accepted = 0
@@ -216,7 +227,7 @@ class Lane:
                 for companion in companions:
                     await companion.leave(connection, going)
             begin_next = more_waiting()
-            await connection.execute("COMMIT; BEGIN" if begin_next else "COMMIT")
+            await connection.execute(f"COMMIT; {self._beginning(at)}" if begin_next else "COMMIT")
         except BaseException:
             self._watch.take_back(noted)
             for item in items:

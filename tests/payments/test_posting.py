@@ -325,6 +325,18 @@ class TestGuesses:
         assert isinstance(await world.refused(good, amount_fen=100), TooManyRequests)
 
 
+async def test_a_lane_plans_anew_every_ten_seconds_and_goes_on_paying(world: World) -> None:
+    lane, at = world.posting._lanes[0], clock.now() + timedelta(minutes=1)
+    beginnings = [lane._beginning(at + timedelta(seconds=second)) for second in (0, 9, 10, 11)]
+    assert beginnings == ["DISCARD PLANS; BEGIN", "BEGIN", "DISCARD PLANS; BEGIN", "BEGIN"]
+    person = await world.person(cash_fen=50_000)
+    for _ in range(2):
+        clock.advance(timedelta(minutes=2))
+        (answer,) = await outcomes(world, [item_of(world, (await world.code(person)).code, amount_fen=700)])
+        assert isinstance(answer, Answer)
+        assert answer.status == 201
+
+
 def test_what_counts_as_retryable_is_the_loss_of_a_connection_or_a_rival() -> None:
     for error in (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError, OSError):
         assert issubclass(error, posting.RETRYABLE)
