@@ -41202,7 +41202,7 @@ export interface operations {
                 from?: string | null;
                 /** @description This place and all below it. */
                 place?: string | null;
-                /** @description All that I lead, unless one is named. */
+                /** @description This region and all below it; all that I lead without it. */
                 region?: string | null;
                 /** @description The last day, today without it; at most 1100 days. */
                 to?: string | null;
@@ -41271,7 +41271,7 @@ export interface operations {
                 from?: string | null;
                 /** @description This place and all below it. */
                 place?: string | null;
-                /** @description All that I lead, unless one is named. */
+                /** @description This region and all below it; all that I lead without it. */
                 region?: string | null;
                 /** @description The last day, today without it; at most 1100 days. */
                 to?: string | null;
