@@ -5,7 +5,7 @@ already may be told again: nothing changes then.
 """
 
 from repairs.sla.kinds import MILESTONES, PAUSE_CAUSES, URGENCIES, Milestone, PauseCause, Urgency
-from repairs.sla.schemas import SlaBrief, SlaView
+from repairs.sla.schemas import SlaView
 from repairs.sla.service import (
     Start,
     change_sla,
@@ -17,7 +17,7 @@ from repairs.sla.service import (
     start_slas,
     stop_sla,
 )
-from repairs.sla.views import sla_briefs, sla_views
+from repairs.sla.views import sla_marks, sla_views
 
 __all__ = [
     "MILESTONES",
@@ -25,7 +25,6 @@ __all__ = [
     "URGENCIES",
     "Milestone",
     "PauseCause",
-    "SlaBrief",
     "SlaView",
     "Start",
     "Urgency",
@@ -34,7 +33,7 @@ __all__ = [
     "reach_milestone",
     "reopen_sla",
     "resume_sla",
-    "sla_briefs",
+    "sla_marks",
     "sla_views",
     "start_sla",
     "start_slas",

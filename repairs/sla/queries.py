@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row, Select, select, text
+from sqlalchemy import Select, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.errors import NotFound
@@ -206,7 +206,9 @@ async def insert_clocks(
 
 _BRIEFS: Final = text("""
     SELECT c.order_id, c.state,
-           min(m.due_at) FILTER (WHERE m.reached_at IS NULL) AS due_at,
+           CASE c.state WHEN 'running' THEN
+               to_char(min(m.due_at) FILTER (WHERE m.reached_at IS NULL) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+           END AS due_at,
            coalesce(bool_or(m.breached_at IS NOT NULL OR m.due_at < :now) FILTER (WHERE m.reached_at IS NULL), false) AS is_late,
            coalesce(bool_or(m.breached_at IS NOT NULL) FILTER (WHERE m.reached_at IS NOT NULL), false) AS was_late,
            coalesce(bool_or(m.warn_at <= :now) FILTER (WHERE m.reached_at IS NULL), false) AS is_at_risk
@@ -216,6 +218,6 @@ _BRIEFS: Final = text("""
 """)
 
 
-async def briefs_of(session: AsyncSession, order_ids: Collection[UUID], now: datetime) -> Sequence[Row[Any]]:
+async def briefs_of(session: AsyncSession, order_ids: Collection[UUID], now: datetime) -> Sequence[Any]:
     """State, next due time and what is late, for many orders."""
     return (await session.execute(_BRIEFS, {"orders": list(order_ids), "now": now})).all()

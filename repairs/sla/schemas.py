@@ -140,10 +140,3 @@ class SlaView(BaseModel):
     years_missing: list[int]
     milestones: list[MilestoneView]
     pauses: list[PauseView]
-
-
-class SlaBrief(BaseModel):
-    """The same for a card of a board."""
-
-    state: SlaState
-    due_at: str | None

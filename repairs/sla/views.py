@@ -18,7 +18,6 @@ from repairs.sla.schemas import (
     MilestoneState,
     MilestoneView,
     PauseView,
-    SlaBrief,
     SlaState,
     SlaTargetView,
     SlaView,
@@ -35,21 +34,15 @@ async def sla_views(session: AsyncSession, order_ids: Collection[UUID]) -> dict[
     return {order_id: _view(run, paused_calendar(run, book), now) for order_id, run in runs.items()}
 
 
-async def sla_briefs(session: AsyncSession, order_ids: Collection[UUID]) -> dict[UUID, SlaBrief]:
+async def sla_marks(session: AsyncSession, order_ids: Collection[UUID]) -> dict[UUID, tuple[SlaState, str | None]]:
     """State and next due time only, for thousands of cards."""
-    rows = await queries.briefs_of(session, order_ids, clock.now())
-    return {
-        row.order_id: SlaBrief(
-            state=_overall(
-                row.state,
-                is_late=row.is_late,
-                was_late=row.was_late,
-                is_at_risk=row.is_at_risk,
-            ),
-            due_at=clock.rfc3339(row.due_at) if row.due_at and row.state == "running" else None,
-        )
-        for row in rows
-    }
+    marks: dict[UUID, tuple[SlaState, str | None]] = {}
+    for order_id, state, due_at, is_late, was_late, is_at_risk in await queries.briefs_of(
+        session, order_ids, clock.now()
+    ):
+        overall = _overall(state, is_late=is_late, was_late=was_late, is_at_risk=is_at_risk)
+        marks[order_id] = (overall, due_at)
+    return marks
 
 
 def _overall(state: str, *, is_late: bool, was_late: bool, is_at_risk: bool) -> SlaState:

@@ -117,6 +117,17 @@ def open_board(new_page: NewPage, scene: Scene) -> Page:
     return page
 
 
+_HEIGHT_OF_LONG_COLUMN = """
+(board) => {
+    const list = board.querySelector('ul'), before = list.style.height
+    list.style.height = '100000px'
+    const height = list.parentElement.clientHeight
+    list.style.height = before
+    return height
+}
+"""
+
+
 class TestADarkLamp:
     def test_is_scanned_sent_repaired_offline_confirmed_and_rated(
         self, new_page: NewPage, scene: Scene, tmp_path: Path
@@ -134,6 +145,8 @@ class TestADarkLamp:
 
         # Two strokes: A on the card, and the figure of whoever goes.
         board = open_board(new_page, scene)
+        # However long a column is, it scrolls and draws what is in sight.
+        assert board.get_by_test_id("repairs-board").evaluate(_HEIGHT_OF_LONG_COLUMN) < DESK[1]
         board.get_by_label("说明、位置、师傅").fill(words)
         card = board.locator("[data-card]")
         expect(card).to_have_count(1)

@@ -82,6 +82,7 @@ export const zh = {
   urgency: { low: '不急', normal: '一般', high: '较急', urgent: '紧急' } as Record<string, string>,
   cause: {
     waiting_requester: '等待报修人',
+    parts: '等待配件',
     contractor: '等待外部单位',
     access: '进不了门',
     out_of_hours: '非工作时间',
@@ -413,6 +414,7 @@ export const en: typeof zh = {
   urgency: { low: 'Can wait', normal: 'Normal', high: 'Soon', urgent: 'Urgent' },
   cause: {
     waiting_requester: 'waiting for whoever raised it',
+    parts: 'waiting for parts',
     contractor: 'waiting for a contractor',
     access: 'no access',
     out_of_hours: 'out of hours',
