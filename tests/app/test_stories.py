@@ -12,7 +12,9 @@ from kernel.db import Database
 from tests.app.paid_lunch import NOON, SEED, tell_paid_lunch
 from tests.app.settled_month import FIRST_NOON, tell_settled_month
 from tests.app.three_regions import tell_three_regions
+from tests.app.whole_meeting import MORNING, tell_whole_meeting
 from tests.canteen.conftest import Town, town
+from tests.identity.conftest import open_house
 
 __all__ = ["town"]
 
@@ -46,6 +48,13 @@ async def test_three_regions_settle_as_their_page_says(db: Database) -> None:
         told = await tell_three_regions(db)
 
     compare(STORIES / "three-regions.md", told)
+
+
+async def test_the_whole_meeting_is_held_as_its_page_says(db: Database) -> None:
+    with clock.frozen(MORNING), ids.seeded(SEED):
+        told = await tell_whole_meeting(await open_house(db))
+
+    compare(STORIES / "whole-meeting.md", told)
 
 
 def compare(page: Path, told: str) -> None:

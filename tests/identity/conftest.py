@@ -77,7 +77,7 @@ class House:
         return person_id
 
 
-async def _open_house(db: Database) -> House:
+async def open_house(db: Database) -> House:
     async with db.session() as session:
 
         async def region(code: str, zh: str, en: str, parent: UUID | None = None) -> UUID:
@@ -136,7 +136,7 @@ async def _open_house(db: Database) -> House:
 
 @pytest.fixture
 async def house(db: Database) -> House:
-    return await _open_house(db)
+    return await open_house(db)
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def house_url(database_url: str) -> str:
 
     async def build() -> None:
         db = Database(database_url)
-        await _open_house(db)
+        await open_house(db)
         await db.close()
 
     asyncio.run(build())
