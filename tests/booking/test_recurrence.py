@@ -1,6 +1,6 @@
 """A series by a rule of iCalendar. No database; `recurring-ical-events` judges."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -72,11 +72,58 @@ class TestSeries:
             "FREQ=DAILY;BYHOUR=9",
             "FREQ=WEEKLY;BYDAY=XX",
             "FREQ=DAILY;COUNT=x",
+            "FREQ=DAILY;COUNT=0",
+            "FREQ=DAILY;INTERVAL=0",
+            "FREQ=DAILY;INTERVAL=-1",
+            "FREQ=DAILY;INTERVAL=99999999999",
+            "FREQ=WEEKLY\nFREQ=DAILY",
+            "FREQ=DAILY;DTSTART=20260101",
         ],
     )
     def test_what_is_no_rule_of_days_is_refused(self, rule: str) -> None:
         with pytest.raises(BadRule):
             occurrences(rule, first(2026, 11, 23, 9, SHANGHAI), SHANGHAI, FAR)
+
+    @pytest.mark.parametrize(
+        "rule",
+        [
+            "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30",
+            "FREQ=WEEKLY;BYWEEKNO=60",
+            "FREQ=DAILY;INTERVAL=14;BYDAY=TU",
+            "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
+            "FREQ=MONTHLY;BYMONTH=4,6;BYMONTHDAY=-31",
+            "FREQ=YEARLY;BYMONTH=13",
+        ],
+    )
+    def test_what_never_comes_to_pass_is_refused_and_not_looked_for_to_the_end_of_days(self, rule: str) -> None:
+        with pytest.raises(BadRule):
+            occurrences(rule, first(2026, 11, 23, 9, SHANGHAI), SHANGHAI, FAR)
+
+    def test_in_the_hour_that_the_clocks_leave_out_it_is_as_long_as_ever(self) -> None:
+        # In Berlin there is no half past two on 28 March 2027.
+        start = datetime(2027, 3, 27, 2, 30, tzinfo=BERLIN).astimezone(UTC)
+
+        series = occurrences("FREQ=DAILY;COUNT=3", Span(start, start + timedelta(hours=1)), BERLIN, FAR)
+
+        assert local_starts(series.spans, BERLIN) == ["03-27 02:30", "03-28 03:30", "03-29 02:30"]
+        assert {span.end - span.start for span in series.spans} == {timedelta(hours=1)}
+
+    @given(
+        st.sampled_from(["FREQ=DAILY", "FREQ=WEEKLY;BYDAY=SU", "FREQ=MONTHLY", "FREQ=YEARLY;BYYEARDAY=-1"]),
+        st.dates(date(2026, 1, 1), date(2029, 12, 31)),
+        st.times(),
+        st.integers(1, 600),
+        st.sampled_from([SHANGHAI, BERLIN, ZoneInfo("America/New_York"), ZoneInfo("Australia/Lord_Howe")]),
+    )
+    def test_whatever_the_clocks_do_each_has_a_beginning_before_its_end(
+        self, rule: str, day: date, wall: time, minutes: int, zone: ZoneInfo
+    ) -> None:
+        start = datetime.combine(day, wall, zone).astimezone(UTC)
+
+        series = occurrences(rule, Span(start, start + timedelta(minutes=minutes)), zone, start + timedelta(days=400))
+
+        assert list(series.spans) == sorted(series.spans)
+        assert series.is_cut
 
     @given(
         st.sampled_from(["DAILY", "WEEKLY", "MONTHLY"]),
