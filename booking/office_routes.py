@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from booking import catalogue, delegates, over_time, queries, quotas, schemas, views
 from booking.models import BookingQuota
-from identity.api import Cover, CurrentPerson, PersonSummary, Principal, find_people_to_name, today
+from identity.api import Cover, CurrentPerson, PersonSummary, Principal, Role, find_people_to_name, today
 from kernel.db import SessionDep
 from kernel.errors import Forbidden, Malformed, NotFound, Unauthenticated
 from kernel.http import LimitQuery, Page, StartingAfterQuery, page_of, raises
@@ -40,9 +40,9 @@ async def show_history(bookable_id: Id, person: CurrentPerson, session: SessionD
 async def list_of_the_hour(
     region: Annotated[str, Query(max_length=80)], person: CurrentPerson, session: SessionDep
 ) -> schemas.BookingsView:
-    """For the desk: what runs, or begins within the hour. Changes come on `desk:bookings-<region>`."""
+    """For the desk, and that of calls beside it: what runs, or begins within the hour. Changes come on `desk:bookings-<region>`."""
     region_id = parse_public_id("reg", region)
-    person.require(*catalogue.OFFICE_ROLES, region_id=region_id)
+    person.require(*catalogue.OFFICE_ROLES, Role.DUTY_STAFF, region_id=region_id)
     rows = await over_time.of_the_hour(session, region_id)
     return schemas.BookingsView(data=await views.booking_views(session, rows, person))
 

@@ -246,6 +246,33 @@ SCREENS: Final[tuple[Screen, ...]] = (
     Screen("duty teams", "/admin/duty", "/admin/duty?part=teams", "system_admin", "[data-testid=duty-teams] li"),
     Screen("ways to reach people", "/admin/duty", "/admin/duty?part=channels", "system_admin", TABLE),
     Screen("wall codes", "/admin/wall-codes", "/admin/wall-codes", "system_admin", TABLE),
+    Screen(
+        "kinds of repair",
+        "/admin/repairs",
+        "/admin/repairs",
+        "system_admin",
+        "[data-testid=category]",
+        without={"empty": "the list is not paged"},
+    ),
+    Screen(
+        "technicians",
+        "/admin/repairs",
+        "/admin/repairs?part=technicians",
+        "dispatcher",
+        "[data-testid=technician]",
+        without={"empty": "the list is not paged"},
+    ),
+    Screen(
+        "promises of repairs", "/admin/repairs", "/admin/repairs?part=promises", "dispatcher", "[data-testid=target]"
+    ),
+    Screen("parts in stock", "/admin/repairs", "/admin/repairs?part=stock", "dispatcher", "[data-testid=part]"),
+    Screen(
+        "problems behind repairs",
+        "/admin/repairs",
+        "/admin/repairs?part=problems",
+        "dispatcher",
+        "[data-testid=problem]",
+    ),
     Screen("booking on the phone", "/", "/?tab=booking", "employee", "main [data-booking]"),
     Screen("booking calendar", "/booking", "/booking", "employee", "[data-testid=day-rows], [data-testid=day-agenda]"),
     Screen("hotel rooms", "/booking", "/booking?kind=hotel_room", "employee", "[data-testid=night-rows]"),
@@ -338,13 +365,13 @@ SCREENS: Final[tuple[Screen, ...]] = (
     Screen("no such page", "/:path(.*)*", "/nowhere", None, "a[href='/']", without=FORM),
 )
 
-# Which session of the browser a role signs in to.
+# Which sessions of the browser a role signs in to.
 SESSION_OF: Final = {
     "employee": "phone",
     "cashier": "phone",
     "canteen_manager": "desk",
     "duty_staff": "desk",
-    "dispatcher": "desk",
+    "dispatcher": "desk admin",
     "technician": "phone",
     "system_admin": "admin",
     "finance": "admin",

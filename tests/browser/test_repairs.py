@@ -76,12 +76,10 @@ def scene(product: Product) -> Scene:
         sign_in(product, next(each for each in product.card["staff"] if role in each["roles"]))
         for role in ("technician", "dispatcher")
     )
-    desk = product.client(dispatcher["token"]).get("/v1/repair_desks").json()[0]
-    site = next(
-        each
-        for each in office.get("/v1/sites", params={"limit": 100}).json()["data"]
-        if each["region"] == desk["region"]
-    )
+    desks = product.client(dispatcher["token"]).get("/v1/repair_desks").json()
+    sites = office.get("/v1/sites", params={"limit": 100}).json()["data"]
+    # A province has none of its own.
+    desk, site = next((desk, site) for desk in desks for site in sites if site["region"] == desk["region"])
     code = uuid4().hex[:8]
     campus = {"code": f"R-{code}", "kind": "campus", "name_zh": "修缮园", "name_en": "Mended Park", "site": site["id"]}
     root = office.post("/v1/places", json=campus).json()

@@ -36,7 +36,7 @@ def kept(product: Product) -> Keep:
             login = product.card["employees"][32] if role == "employee" else next(staff)
             sent = {"username": login["username"], "password": login["password"]}
             answers[role] = product.client().post("/v1/sessions", json=sent).json()
-        return {f"guanjia.session.{SESSION_OF[role]}": answers[role]}
+        return {f"guanjia.session.{session}": answers[role] for session in SESSION_OF[role].split()}
 
     return keep
 
@@ -50,12 +50,16 @@ def places(product: Product) -> Json:
     wall = office.post("/v1/place_codes", json={"site": till.canteen, "terminal": till.id}).json()
     _pay_another_amount(product)
     slips = office.post("/v1/activations", json={"people": [product.diner(31).http.get("/v1/me").json()["id"]]}).json()
-    return {
-        "payment": paid.json()["id"],
-        "wall_code": wall["text"],
-        "activation": slips["data"][0]["code"],
-        "person": diner.http.get("/v1/me").json()["id"],
-    } | _bookings(product)
+    return (
+        {
+            "payment": paid.json()["id"],
+            "wall_code": wall["text"],
+            "activation": slips["data"][0]["code"],
+            "person": diner.http.get("/v1/me").json()["id"],
+        }
+        | _bookings(product)
+        | _repairs(product)
+    )
 
 
 def _bookings(product: Product) -> Json:
@@ -84,6 +88,37 @@ def _bookings(product: Product) -> Json:
     door = office.post(f"/v1/bookables/{hall['id']}/door").json()["url"]
     found = {"meeting": meeting["id"], "guide": meeting["guide_code"], "door": door.rsplit("/", 1)[1]}
     return {**found, "invitation": invitation}
+
+
+def _repairs(product: Product) -> Json:
+    """What the pages of the office that keeps repairs have to show."""
+    employee, code = product.diner(32).http, uuid4().hex[:8]
+    login = next(each for each in product.card["staff"] if "dispatcher" in each["roles"])
+    sent = {"username": login["username"], "password": login["password"]}
+    lead = product.client(product.client().post("/v1/sessions", json=sent).json()["token"])
+    led = {desk["region"] for desk in lead.get("/v1/repair_desks").json()}
+    kind = {"code": f"lamp_{code}", "name_zh": f"灯具 {code}", "name_en": f"Lamps {code}"}
+    category = product.staff("system_admin").post("/v1/repair_categories", json=kind).json()["id"]
+    places = lead.get("/v1/places", params={"limit": 100}).json()["data"]
+    place = next(each for each in places if each["region"] in led)
+    region = place["region"]
+    order = employee.post("/v1/work_orders", json={"category": category, "place": place["id"], "words": "灯不亮"})
+    target = {"region": region, "category": category, "urgency": "low", "effective_from": f"{clock.now():%Y-%m-%d}"}
+    spans = {"response_s": 3600, "arrival_s": 7200, "resolution_s": 28_800}
+    store = lead.post("/v1/stores", json={"region": region, "name": f"库房 {code}"}).json()["id"]
+    part = {"client_id": str(uuid4()), "code": code, "name": "灯管", "unit_cost_fen": 1250, "quantity": 2, "minimum": 5}
+    person = next(each for each in product.card["staff"] if "technician" in each["roles"])
+    sent = {"username": person["username"], "password": person["password"]}
+    technician = product.client().post("/v1/sessions", json=sent).json()["person"]["id"]
+    for answer in (
+        order,
+        lead.post("/v1/repair_problems", json={"order": order.json()["id"]}),
+        lead.post("/v1/sla_targets", json=target | spans),
+        lead.post(f"/v1/stores/{store}/parts", json=part),
+        lead.put(f"/v1/technicians/{technician}", json={"region": region, "skills": ["electrical"], "load_max": 50}),
+    ):
+        assert answer.status_code in (200, 201), answer.text
+    return {}
 
 
 def _pay_another_amount(product: Product) -> None:

@@ -37,6 +37,7 @@ export const zh = {
     repairs: '报修',
     suggestions: '意见箱',
     work: '我的工单',
+    brokenHere: '这里有东西坏了？报修',
     tab: { home: '首页', pay: '付款', me: '我的' },
   },
   desk: {
@@ -65,6 +66,7 @@ export const zh = {
   admin: {
     title: '管理台',
     bookings: '预订资源',
+    repairs: '报修设置',
     nav: '管理',
     about: { people: '机构与人员', money: '资金', canteens: '食堂', system: '系统' },
   },
@@ -109,6 +111,7 @@ export const en: typeof zh = {
     repairs: 'Repairs',
     suggestions: 'Suggestions',
     work: 'My work',
+    brokenHere: 'Something is broken here? Report it',
     tab: { home: 'Home', pay: 'Pay', me: 'Me' },
   },
   desk: {
@@ -137,6 +140,7 @@ export const en: typeof zh = {
   admin: {
     title: 'Admin',
     bookings: 'Bookable things',
+    repairs: 'Repairs',
     nav: 'Administration',
     about: { people: 'Organisation', money: 'Money', canteens: 'Canteens', system: 'System' },
   },

@@ -58,6 +58,7 @@ export const router = createRouter({
         { path: 'security', component: () => import('@/identity/admin/SecurityPage.vue') },
         { path: 'duty', component: () => import('@/realtime/duty/admin/DutyPage.vue') },
         { path: 'bookings', component: () => import('./admin/BookingAdminRoute.vue') },
+        { path: 'repairs', component: () => import('./admin/RepairsAdminRoute.vue') },
         { path: 'terminals', component: () => import('@/identity/admin/TerminalsPage.vue') },
         { path: 'calls', component: () => import('@/realtime/calls/admin/PoliciesPage.vue') },
         { path: 'subsidies', component: () => import('@/payments/admin/subsidies/SubsidiesPage.vue') },

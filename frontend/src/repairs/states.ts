@@ -79,6 +79,25 @@ const ICONS: Record<string, IconName> = {
   security: 'shield',
 }
 
+/** Those that the office chooses from. */
+export const CATEGORY_ICONS = [
+  ...[
+    'building',
+    'light',
+    'water',
+    'lift',
+    'door',
+    'lock',
+    'network',
+    'computer',
+    'air',
+    'cleaning',
+    'kitchen',
+    'fire',
+  ],
+  'other',
+] as const
+
 /** The picture of a category; a wrench where there is none for it. */
 export function iconOf(icon: string | null | undefined): IconName {
   return ICONS[icon ?? ''] ?? 'tool'

@@ -175,6 +175,7 @@ export interface RepairFormView {
 
 export interface GuestOrder {
   state: string
+  files: AttachedFile[]
   version: number
   allowed: string[]
   category: { name_zh: string; name_en: string }

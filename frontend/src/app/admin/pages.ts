@@ -78,6 +78,12 @@ export const OFFICE: { about: string; pages: OfficePage[] }[] = [
         roles: ['system_admin', 'dispatcher'],
       },
       {
+        path: 'repairs',
+        icon: 'tool',
+        label: 'app.admin.repairs',
+        roles: ['system_admin', 'dispatcher'],
+      },
+      {
         path: 'bookings',
         icon: 'calendar',
         label: 'app.admin.bookings',

@@ -53,7 +53,7 @@ export const ENTRIES: readonly PhoneEntry[] = [
     page: 'scan',
     icon: 'scan',
     label: 'payments.scan.title',
-    load: () => import('@/payments/scan/ScanPanel.vue'),
+    load: () => import('./ScanPage.vue'),
   },
   {
     page: 'top_up',

@@ -1,5 +1,10 @@
+import type { InjectionKey } from 'vue'
 import type { ApiClient } from '@/kernel/api'
 import type { AttachedFile } from './types'
+
+/** The address below which the pictures of a page lie, where that is not the usual one. */
+export const FilesKey: InjectionKey<string> = Symbol('files')
+export const FILES = '/v1/files'
 
 /** Sends a picture or a voice note; the answer names it. */
 export async function sendFile(api: ApiClient, blob: Blob): Promise<AttachedFile> {

@@ -33,6 +33,11 @@ function byNeed(one: Card, other: Card): number {
   )
 }
 
+/** What needs somebody first, of however many there are. */
+export function mostNeeded(cards: Iterable<Card>, count: number): Card[] {
+  return [...cards].sort(byNeed).slice(0, count)
+}
+
 function isWanted(card: Card, filter: BoardFilter, words: string): boolean {
   if (filter.category && card.category !== filter.category) return false
   if (filter.urgency && card.urgency !== filter.urgency) return false

@@ -15,6 +15,8 @@ export interface Draft {
   from: string
   until: string
   phone: string
+  /** Who is served, if not whoever writes. */
+  served: { id: string; name: string } | null
 }
 
 const NAME = 'repairs.draft'
@@ -30,6 +32,7 @@ function fresh(): Draft {
     from: '',
     until: '',
     phone: '',
+    served: null,
   }
 }
 
