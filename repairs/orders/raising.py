@@ -22,7 +22,7 @@ from repairs.assets.api import Asset, find_asset_by_code, get_asset
 from repairs.orders import merging, queries
 from repairs.orders.dispatching import dispatch
 from repairs.orders.errors import CategoryUnfit, NowhereToRepair
-from repairs.orders.models import RepairCategory, WorkOrder
+from repairs.orders.models import RepairCategory, WorkOrder, WorkOrderParty
 from repairs.orders.parties import SYSTEM, Actor
 from repairs.orders.schemas import WorkOrderRequest
 from repairs.orders.steps import move, publish_card, ref_of
@@ -76,10 +76,11 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """The order, and whether this report has made it."""
+    """The order, and whether this report has made it; then also whose it is."""
 
     order: WorkOrder
     is_new: bool
+    parties: Sequence[WorkOrderParty] = ()
 
 
 async def raise_by_request(session: AsyncSession, actor: Actor, wanted: WorkOrderRequest) -> Raised:
@@ -136,18 +137,20 @@ async def raise_orders(session: AsyncSession, drafts: Sequence[Draft]) -> list[R
     """The same for several at once, set by set: a report costs its rows, not its statements. In the order given."""
     now = clock.now()
     rows = {uuid7(): draft for draft in drafts}
+    parties = {order_id: _party_rows(order_id, draft) for order_id, draft in rows.items()}
     made = await queries.insert_orders(
         session,
         # Two processes that are sent the same reports wait for each other in one order.
         sorted((_order_row(*row, now) for row in rows.items()), key=lambda row: (row["raiser_key"], row["client_id"])),
-        [party for row in rows.items() for party in _party_rows(*row)],
+        [party for some in parties.values() for party in some],
         [check for order_id, draft in rows.items() for check in _check_rows(order_id, draft.category)],
         [_step_row(order_id, draft, now) for order_id, draft in rows.items()],
     )
-    new = [(made[order_id], draft) for order_id, draft in rows.items() if order_id in made]
-    await _follow_up(session, new)
+    await _follow_up(session, [(made[order_id], draft) for order_id, draft in rows.items() if order_id in made])
     return [
-        Raised(made[order_id], is_new=True) if order_id in made else Raised(await _known(session, draft), is_new=False)
+        Raised(made[order_id], is_new=True, parties=[WorkOrderParty(**party) for party in parties[order_id]])
+        if order_id in made
+        else Raised(await _known(session, draft), is_new=False)
         for order_id, draft in rows.items()
     ]
 

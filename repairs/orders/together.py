@@ -22,7 +22,7 @@ from kernel.errors import GuanjiaError, TryAgain, Unauthenticated
 from kernel.http import error_for_database
 from kernel.idempotency import Answer
 from repairs.orders import raising, views
-from repairs.orders.parties import Actor, actor_of
+from repairs.orders.parties import actor_of
 from repairs.orders.raising import Draft, Raised
 from repairs.orders.schemas import WorkOrderRequest
 
@@ -104,7 +104,7 @@ async def _raise_in(session: AsyncSession, taken: Sequence[Waiting]) -> list[Out
     raised = await raising.raise_orders(session, drafts) if drafts else []
     wanted = [one.wanted for one, draft in zip(taken, drafted, strict=True) if isinstance(draft, Draft)]
     await _join(session, raised, wanted)
-    answers = iter(await _answers(session, raised, [draft.actor for draft in drafts]))
+    answers = iter(await _answers(session, raised, drafts))
     return [next(answers) if isinstance(draft, Draft) else draft for draft in drafted]
 
 
@@ -125,16 +125,28 @@ async def _join(session: AsyncSession, raised: Sequence[Raised], wanted: Sequenc
         await raising.join(session, order, same_as)
 
 
-async def _answers(session: AsyncSession, raised: Sequence[Raised], readers: Sequence[Actor]) -> list[Answer]:
-    new = [(one.order, reader) for one, reader in zip(raised, readers, strict=True) if one.is_new]
-    shown = await views.views_of_raised(session, [order for order, _ in new], [reader for _, reader in new])
-    views_by_id = {order.id: view for (order, _), view in zip(new, shown, strict=True)}
+async def _answers(session: AsyncSession, raised: Sequence[Raised], drafts: Sequence[Draft]) -> list[Answer]:
+    both = list(zip(raised, drafts, strict=True))
+    shown = iter(await views.views_of_fresh(session, [_fresh(one, draft) for one, draft in both if one.is_new]))
     return [
-        Answer(201, views_by_id[one.order.id].model_dump_json().encode(), replayed=False)
+        Answer(201, next(shown).model_dump_json().encode(), replayed=False)
         if one.is_new
-        else Answer(200, (await views.view_of(session, one.order, reader)).model_dump_json().encode(), replayed=True)
-        for one, reader in zip(raised, readers, strict=True)
+        else Answer(
+            200, (await views.view_of(session, one.order, draft.actor)).model_dump_json().encode(), replayed=True
+        )
+        for one, draft in both
     ]
+
+
+def _fresh(raised: Raised, draft: Draft) -> views.Fresh:
+    return views.Fresh(
+        raised.order,
+        draft.actor,
+        draft.category,
+        draft.report.spot.asset,
+        raised.parties,
+        has_files=bool(draft.report.files),
+    )
 
 
 # By database: a process may have several open, as tests do.

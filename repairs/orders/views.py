@@ -89,15 +89,14 @@ class Around:
         return self.people.get(party.person_id, "") if party.person_id is not None else ""
 
 
-async def read_around(session: AsyncSession, orders: Sequence[WorkOrder], reader: Actor | None) -> Around:
-    """Everything that a page of orders shows, in a handful of questions. Without a reader nobody has worked on any of them."""
+async def read_around(session: AsyncSession, orders: Sequence[WorkOrder], reader: Actor) -> Around:
+    """Everything that a page of orders shows, in a handful of questions."""
     ids = [order.id for order in orders]
     parties = await queries.parties_of(session, ids)
     everybody = [party for some in parties.values() for party in some]
     people = {party.person_id for party in everybody} | {order.assignee_id for order in orders}
     guests = {party.guest_id for party in everybody if party.guest_id is not None}
-    person_id = reader.person_id if reader is not None else None
-    handled = await queries.handled_by(session, ids, person_id) if person_id is not None else set()
+    handled = await queries.handled_by(session, ids, reader.person_id) if reader.person_id is not None else set()
     assets = {order.asset_id for order in orders if order.asset_id is not None}
     return Around(
         parties=parties,
@@ -125,15 +124,36 @@ async def views_of(session: AsyncSession, orders: Sequence[WorkOrder], reader: A
     return [schemas.WorkOrderView.model_validate(_order(order, around, reader)) for order in orders]
 
 
-async def views_of_raised(
-    session: AsyncSession, orders: Sequence[WorkOrder], raisers: Sequence[Actor]
-) -> list[schemas.WorkOrderView]:
-    """What was raised just now, each as its raiser sees it."""
-    around = await read_around(session, orders, None)
-    return [
-        schemas.WorkOrderView.model_validate(_order(order, around, raiser))
-        for order, raiser in zip(orders, raisers, strict=True)
-    ]
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """An order that was raised in this transaction, with what whoever raised it knows of it already."""
+
+    order: WorkOrder
+    raiser: Actor
+    category: RepairCategory
+    asset: Asset | None
+    parties: Sequence[WorkOrderParty]
+    has_files: bool
+
+
+async def views_of_fresh(session: AsyncSession, fresh: Sequence[Fresh]) -> list[schemas.WorkOrderView]:
+    """Each as its raiser sees it. What is known is not asked: nobody has worked on any of them yet, or rated it."""
+    people = {one.raiser.person_id: one.raiser.name for one in fresh if one.raiser.person_id is not None}
+    concerned = {party.person_id for one in fresh for party in one.parties} | {one.order.assignee_id for one in fresh}
+    unknown = {person for person in concerned if person is not None and person not in people}
+    with_files = [public_id(queries.PREFIX, one.order.id) for one in fresh if one.has_files]
+    around = Around(
+        parties={one.order.id: one.parties for one in fresh},
+        categories={one.category.id: one.category for one in fresh},
+        assets={one.asset.id: one.asset for one in fresh if one.asset is not None},
+        files=await files_of(session, with_files) if with_files else {},
+        ratings={},
+        people=people | await names_of(session, unknown),
+        guests={},
+        handled=(),
+        clocks=await sla_views(session, [one.order.id for one in fresh]),
+    )
+    return [schemas.WorkOrderView.model_validate(_order(one.order, around, one.raiser)) for one in fresh]
 
 
 async def view_of(session: AsyncSession, order: WorkOrder, reader: Actor) -> schemas.WorkOrderView:
