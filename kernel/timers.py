@@ -354,7 +354,9 @@ async def _note_failure(db: Database, timer: Timer, error: Exception) -> None:
 
 async def oldest_overdue_s(session: AsyncSession) -> float:
     """For how long the oldest due timer has been waiting, failing ones included; 0.0 when none is."""
-    oldest: datetime | None = await session.scalar(select(func.min(TimerRow.due_at)))
+    # What is due is tried again within so long: by the index of tries, and the many that are due some day are not read.
+    within = clock.now() + timedelta(seconds=_RETRY_LONGEST_S)
+    oldest: datetime | None = await session.scalar(select(func.min(TimerRow.due_at)).where(TimerRow.retry_at <= within))
     if oldest is None:
         return 0.0
     return max(0.0, (clock.now() - oldest).total_seconds())
