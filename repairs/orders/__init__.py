@@ -7,6 +7,6 @@ that is sent twice under one client's name happens once; a merged order keeps it
 parties of the other; a low score waits for the lead's answer.
 Neighbours: repairs/assets (what it is about), repairs/sla (its clocks), realtime/calls (what it may have begun as).
 
-Begin with `states.py`, then `raising.py` (from the report to the order), `service.py` (triggers), `dispatching.py` (who goes),
-`sync.py` (a phone that was without network).
+Begin with `states.py`, then `raising.py` (from the report to the order), `together.py` (reports of one moment, in one transaction),
+`service.py` (triggers), `dispatching.py` (who goes), `sync.py` (a phone that was without network).
 """
