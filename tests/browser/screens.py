@@ -295,6 +295,14 @@ SCREENS: Final[tuple[Screen, ...]] = (
         without={"empty": "a meeting has a line, or there is none"},
     ),
     Screen(
+        "costs of a meeting",
+        "/booking/meetings/:id",
+        "/booking/meetings/{meeting}?part=costs",
+        "employee",
+        "[data-testid=costs]",
+        without={"empty": "a meeting has a line, or there is none"},
+    ),
+    Screen(
         "guests of a meeting",
         "/booking/meetings/:id",
         "/booking/meetings/{meeting}?part=guests",

@@ -1,16 +1,19 @@
 """A hall, rooms, a car and lunch in one form; one line clashes and gives way; a guest comes and is seen coming."""
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
 from kernel import clock
 from tests.browser.conftest import DESK, PHONE, NewPage
+from tests.browser.looking import cut
 from tests.product import Json, Product
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -293,15 +296,67 @@ class TestTheDoor:
         expect(door).to_contain_text(scene.halls[0]["name_zh"])
         expect(door.get_by_role("img", name="门口签到二维码")).to_be_visible()
 
+        # Its line goes down: it says so, and what was known then still stands there.
+        tablet.route("**/v1/doors/**", cut)
+        expect(tablet.get_by_test_id("lost")).to_be_visible(timeout=60_000)
+        expect(door).to_contain_text(scene.halls[0]["name_zh"])
+        tablet.unroute("**/v1/doors/**")
+        expect(tablet.get_by_test_id("lost")).to_have_count(0, timeout=60_000)
+
+
+class TestSettling:
+    def test_the_office_says_what_was_had_and_the_organiser_sees_it(self, new_page: NewPage, scene: Scene) -> None:
+        organiser = scene.product.diner(ORGANISER).http
+        meeting = self.over(organiser, scene.halls[1])
+        page = new_page(DESK, keep={"guanjia.session.desk": office_session(scene)})
+        page.goto("/desk/bookings")
+        page.locator(f"[data-settle='{meeting}']").click()
+        page.locator("[data-had=badges]").fill("3")
+        page.get_by_test_id("settle").click()
+        expect(page.locator(f"[data-settle='{meeting}']")).to_have_count(0)
+
+        mine = new_page(PHONE, keep=scene.keep())
+        mine.goto(f"/booking/meetings/{meeting}?part=costs")
+        expect(mine.get_by_test_id("meeting")).to_have_attribute("data-meeting-state", "settled")
+        expect(mine.locator("[data-cost=badges]")).to_contain_text("3")
+        sheet = organiser.get(f"/v1/meetings/{meeting}/costs").json()["lines"]
+        assert [(line["kind"], line["had_quantity"]) for line in sheet] == [("venue", 1), ("badges", 3)]
+
+    def over(self, organiser: httpx.Client, hall: Json) -> str:
+        """A meeting that has begun and come to its end."""
+        identifier = self.soon(organiser, hall)
+        organiser.post(f"/v1/meetings/{identifier}/confirm", json={}).raise_for_status()
+        deadline = time.monotonic() + 240
+        while organiser.get(f"/v1/meetings/{identifier}").json()["state"] != "in_progress":
+            assert time.monotonic() < deadline, "it has not begun"
+            time.sleep(0.2)
+        organiser.post(f"/v1/meetings/{identifier}/finish", json={}).raise_for_status()
+        return identifier
+
+    def soon(self, organiser: httpx.Client, hall: Json) -> str:
+        """Held, to begin in a moment; where the machine is slow, in a longer one."""
+        for ahead_s in (5, 30, 120):
+            begins = clock.now().replace(microsecond=0) + timedelta(seconds=ahead_s)
+            times = {"starts_at": begins.isoformat(), "ends_at": (begins + timedelta(minutes=15)).isoformat()}
+            lines = [{"kind": "venue", "bookable": hall["id"], **times}, {"kind": "badges", "count": 4}]
+            new = {"request_id": str(uuid4()), "title": "已经开完的会", "attendees": 4, "lines": lines}
+            held = organiser.post("/v1/meetings", json=new)
+            if held.status_code == 201:
+                return str(held.json()["id"])
+        raise AssertionError("nothing could be held")
+
+
+def office_session(scene: Scene) -> Json:
+    admin = next(each for each in scene.product.card["staff"] if "system_admin" in each["roles"])
+    login = {"username": admin["username"], "password": admin["password"]}
+    return dict(scene.product.client().post("/v1/sessions", json=login).json())
+
 
 class TestTheOffice:
     def test_decides_by_keyboard_and_says_why_not(self, new_page: NewPage, scene: Scene) -> None:
         office = scene.product.staff("system_admin")
         asked = self.ask(scene, office)
-        admin = next(each for each in scene.product.card["staff"] if "system_admin" in each["roles"])
-        login = {"username": admin["username"], "password": admin["password"]}
-        session = scene.product.client().post("/v1/sessions", json=login).json()
-        page = new_page(DESK, keep={"guanjia.session.desk": session})
+        page = new_page(DESK, keep={"guanjia.session.desk": office_session(scene)})
         page.goto("/desk/bookings")
         page.locator(f"[data-request='{asked}']").click()
         page.get_by_test_id("booking-request").get_by_test_id("reject").focus()

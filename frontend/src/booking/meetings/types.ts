@@ -83,5 +83,15 @@ export type GuestPreview = Schema<'GuestImport'>
 export type Arrivals = Schema<'Arrivals'>
 
 export const LINE_KINDS = ['venue', 'rooms', 'car', 'meals', 'badges'] as const
+export const DIETS = [
+  'halal',
+  'vegetarian',
+  'vegan',
+  'low_salt',
+  'mild',
+  'gluten_free',
+  'no_peanuts',
+  'no_seafood',
+] as const
 export const MEALS = ['breakfast', 'lunch', 'dinner', 'night'] as const
 export const ROOM_TYPES = ['single', 'twin', 'double', 'suite', 'accessible'] as const

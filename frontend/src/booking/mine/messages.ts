@@ -124,7 +124,7 @@ export const en: typeof zh = {
     rest: 'Cancel this and all later ones',
   },
   invite: {
-    open: 'Invited: {count}',
+    open: 'Guests {count}',
     title: 'Who is invited',
     hint: 'Letters go out once it is confirmed, with every new time, and when it is off.',
     none: 'Nobody yet',

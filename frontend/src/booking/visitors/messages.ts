@@ -25,6 +25,7 @@ export const zh = {
     nothing: '今天没有其他预订',
     scan: '扫码签到',
     code: '门口签到二维码',
+    lost: '与服务器断开了，正在重连；显示的是 {time} 的安排。',
   },
   checkIn: {
     title: '现场签到',
@@ -82,6 +83,7 @@ export const en: typeof zh = {
     nothing: 'Nothing else today',
     scan: 'Scan to check in',
     code: 'Code to check in at this door',
+    lost: 'No connection, trying again; this is what was known at {time}.',
   },
   checkIn: {
     title: 'Check-in',
