@@ -22,6 +22,9 @@ from repairs.orders import jobs, notes, queries, schemas, service
 from repairs.orders.models import WorkOrder
 from repairs.orders.parties import Actor, actor_of
 from repairs.orders.raising import raise_by_request
+from repairs.stock import queries as stock_queries
+from repairs.stock import schemas as stock_schemas
+from repairs.stock import service as stock
 
 # Before the day on which the office's people were hired nothing was repaired; the last days have stories of their own.
 HIRED_DAYS_AGO: Final = 27
@@ -49,6 +52,13 @@ _BROKEN: Final = (
     ("network", "U1-2-1-2", "会议室投影无信号", "tech"),
     ("drain", "U1-3-2-1", "洗手池渗水", "second"),
 )
+# What is used up: code, name, price, how many there are, and below how many more should be bought.
+_PARTS: Final = {
+    "lamp": ("T8-18", "LED 灯管", 1_850, 24, 6),
+    "drain": ("RG-50", "下水软管", 2_600, 8, 4),
+    "door": ("MB-01", "闭门器", 6_800, 5, 4),
+}
+_HOUR_FEN: Final = 4_800
 _PRAISE: Final = ("师傅很细心", "来得快，修得好", "", "", "顺便把旁边的也看了")
 _BLAME: Final = ("等了两天才来", "修完没有清理现场")
 
@@ -90,7 +100,7 @@ def _pasts(until: date) -> Iterator[_Past]:
     instants = (
         datetime.combine(day, time(hour), _ZONE) + timedelta(minutes=dice.randrange(90))
         for number, day in enumerate(_days(until))
-        for hour in ((9, 14) if number % 3 == 1 else (9,))
+        for hour in ((9, 14) if number % 4 == 1 else (9,))
     )
     for number, at in enumerate(instants):
         kind, place, words, by = _BROKEN[number % len(_BROKEN)]
@@ -118,6 +128,34 @@ class Workshop:
     raisers: list[UUID]
     kinds: Mapping[str, str]
     spots: Mapping[str, str]
+    # The store and the part of a kind.
+    parts: Mapping[str, tuple[str, str]]
+
+
+async def fill_the_cupboard(db: Database, lead_id: UUID, region_id: UUID) -> dict[str, tuple[str, str]]:
+    """Parts and what an hour costs, before the first repair."""
+    region = public_id("reg", region_id)
+    async with db.session() as session:
+        lead = await principal_of(session, lead_id, today())
+        rate = stock_schemas.RateBody(
+            region=region, hour_fen=_HOUR_FEN, effective_from=clock.now().astimezone(_ZONE).date()
+        )
+        await stock.set_rate(session, lead, rate)
+        wanted = stock_schemas.StoreBody(region=region, name="一号楼配件柜")
+        store = await stock.open_store(session, lead, wanted)
+        found: dict[str, tuple[str, str]] = {}
+        for kind, (code, name, unit_cost_fen, quantity, minimum) in _PARTS.items():
+            body = stock_schemas.NewPartBody(
+                client_id=uuid5(_NAMES, code),
+                code=code,
+                name=name,
+                unit_cost_fen=unit_cost_fen,
+                quantity=quantity,
+                minimum=minimum,
+            )
+            part = await stock.open_part(session, lead, store.id, body)
+            found[kind] = public_id(stock_queries.STORE, store.id), public_id(stock_queries.PART, part.id)
+        return found
 
 
 async def remember_repairs(db: Database, shop: Workshop) -> None:
@@ -184,12 +222,23 @@ class _Telling:
     async def _work(self, session: AsyncSession, order: WorkOrder) -> None:
         _wait(self._past.came)
         await self._pull(session, order, self._worker, "start")
+        await self._take_part(session, order)
         if self._past.waits_for_parts:
             await self._pull(session, order, self._worker, "hold", cause="parts", words="等配件")
             _wait(1_440)
             await self._pull(session, order, self._worker, "resume")
         _wait(self._past.took)
         await self._finish(session, order)
+
+    async def _take_part(self, session: AsyncSession, order: WorkOrder) -> None:
+        if self._past.kind not in self._shop.parts:
+            return
+        assert self._worker.person is not None, "whoever repairs has signed in"
+        store, part = self._shop.parts[self._past.kind]
+        body = stock_schemas.OrderPartBody(
+            client_id=uuid5(_NAMES, f"part {self._past.number}"), store=store, part=part, quantity=1
+        )
+        await stock.take_for_order(session, self._worker.person, order.id, body)
 
     async def _finish(self, session: AsyncSession, order: WorkOrder) -> None:
         for check in await queries.checks_of(session, order.id):

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.demo_data.people import Population, demo_people
 from app.demo_data.places import Places
-from app.demo_data.repair_history import HIRED_DAYS_AGO, Workshop, remember_repairs
+from app.demo_data.repair_history import HIRED_DAYS_AGO, Workshop, fill_the_cupboard, remember_repairs
 from identity.api import Place, Principal, Role, approve, ask_to_grant, principal_of, today
 from kernel import clock
 from kernel.db import Database
@@ -121,13 +121,14 @@ async def keep_repairs(db: Database, places: Places, population: Population) -> 
     now = clock.now()
     with clock.frozen(now - timedelta(days=HIRED_DAYS_AGO)):
         crew = await _hire(db, places, population)
+        parts = await fill_the_cupboard(db, crew["lead"], places.regions["DP-HZ"])
     known = demo_people(population)
     raisers = [r.id for r in population.residents if r.unit == "U1" and r.id not in known][: len(_STORIES)]
     async with db.session() as session:
         kinds = await _open_kinds(session, population)
         spots = await _spots(session)
         machines = await _open_machines(session, population, spots, kinds)
-    await remember_repairs(db, Workshop(crew, raisers, kinds, spots))
+    await remember_repairs(db, Workshop(crew, raisers, kinds, spots, parts))
     raised: list[WorkOrder] = []
     for number, story in enumerate(_STORIES):
         raiser = population.employees[0].id if story.is_mine else raisers[number]

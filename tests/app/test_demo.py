@@ -378,6 +378,7 @@ class TestRepairs:
         assert found.satisfaction.confirmed_by_system > 0
         assert found.satisfaction.mean_score is not None
         assert found.satisfaction.low > found.satisfaction.low_answered > 0
+        assert found.costs.labour_fen > found.costs.parts_fen > 0
         assert await scalar(db, "SELECT max(recorded_at) FROM work_order_steps") <= card["seeded_at"]
 
 
