@@ -42,6 +42,7 @@ export const router = createRouter({
       meta: { title: 'repairStatistics' },
     },
     { path: '/desk/canteen', component: () => import('./BoardPage.vue'), meta: { title: 'board' } },
+    { path: '/desk/covers', component: () => import('./CoversPage.vue'), meta: { title: 'covers' } },
     { path: '/desk/shifts', component: () => import('./ShiftsPage.vue'), meta: { title: 'shifts' } },
     { path: '/desk/disputes', component: () => import('./DisputesPage.vue'), meta: { title: 'disputes' } },
     {

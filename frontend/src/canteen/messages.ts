@@ -1,4 +1,7 @@
+import * as covers from './covers/messages'
+
 export const zh = {
+  covers: covers.zh,
   setup: {
     title: '开张准备',
     lead: '第一位客人来之前还缺什么。每一步都从系统里已有的内容看出来，不用打勾。',
@@ -240,6 +243,7 @@ export const zh = {
 }
 
 export const en: typeof zh = {
+  covers: covers.en,
   setup: {
     title: 'Ready to open?',
     lead: 'What is missing before the first guest. Each step is read from what is there; nothing is ticked off by hand.',
