@@ -426,12 +426,12 @@ async def turn_problem(
 
 @router.get("/repair_desks", responses=raises(Unauthenticated))
 async def list_desks(person: CurrentPerson, session: SessionDep) -> list[schemas.RepairDeskView]:
-    """The desks of repairs that I work at, or answer the calls of."""
+    """The desks of repairs that I work at, or answer the calls of; those with something to do come first."""
     cover = person.cover_of(*queries.BOARD_ROLES)
-    regions = set(cover.regions) if cover is not None else await queries.regions_in_use(session)
-    names = await place_names(session, regions)
-    found = [_desk(region, names[region].name_zh, names[region].name_en) for region in names]
-    return sorted(found, key=lambda view: view.id)
+    busy = await queries.regions_in_use(session)
+    names = await place_names(session, cover.regions if cover is not None else busy)
+    ordered = sorted(names.items(), key=lambda named: (named[0] not in busy, named[1].code))
+    return [_desk(region, name.name_zh, name.name_en) for region, name in ordered]
 
 
 def _desk(region_id: UUID, name_zh: str, name_en: str) -> schemas.RepairDeskView:
