@@ -5654,7 +5654,7 @@ export interface paths {
         };
         /**
          * List Desks
-         * @description The desks of repairs that I work at, or answer the calls of.
+         * @description The desks of repairs that I work at, or answer the calls of; those with something to do come first.
          */
         get: operations["list_desks_v1_repair_desks_get"];
         put?: never;
