@@ -130,7 +130,7 @@ class TestAShift:
         page.get_by_role("button", name="交班").click()
         type_and_enter(page, pin_of(product, "cashier"))
         expect(page.get_by_test_id("ties")).to_have_attribute("data-ties", "true")
-        expect(page.get_by_role("dialog")).to_contain_text("程海宁")
+        expect(page.get_by_role("dialog", name="交接单")).to_contain_text("程海宁")
         page.get_by_role("button", name="完成").click()
         expect(page.get_by_test_id("shift")).to_contain_text("开班")
 
@@ -271,7 +271,7 @@ class TestOtherWaysToPay:
         expect(page.locator(result)).to_contain_text("没有收钱")
 
         page.get_by_test_id("shift").click()
-        expect(page.get_by_role("dialog")).to_contain_text("访客 1 笔")
+        expect(page.get_by_role("dialog", name="交接单")).to_contain_text("访客 1 笔")
         expect(page.get_by_test_id("net")).to_contain_text("18.00")
         expect(page.get_by_test_id("ties")).to_have_attribute("data-ties", "true")
 
